@@ -1,0 +1,56 @@
+"""What a person can choose about a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+
+from BrainTumorSegLib.cleanup import MIN_LESION_MM3
+
+
+@dataclass(frozen=True)
+class Options:
+    """Choices for `pipeline.segment`; every default is what we advise.
+
+    Attributes:
+        pack: name or folder of a model pack; None for the default one.
+        members: names of the members to use, or how many; None for all.
+        views: ``none``, ``tta1``, ``tta2`` or ``tta3``; None for the pack's advice.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        registration: ``auto``, ``brainsfit``, ``simpleitk`` or ``none``.
+        brainsfit: the BRAINSFit executable; None to look for it.
+        brain: ``auto``, ``stripped``, ``deepbet`` or ``hdbet``.
+        brain_mask: a mask to use instead, on any grid.
+        min_lesion_mm3: separate lesions smaller than this are removed.
+        batch: slices at once; None to find out.
+        probabilities: keep the class probabilities.
+        registered: keep the scans resampled to the reference.
+    """
+
+    pack: str | Path | None = None
+    members: tuple[str, ...] | int | None = None
+    views: str | None = None
+    device: str = "auto"
+    registration: str = "auto"
+    brainsfit: Path | None = None
+    brain: str = "auto"
+    brain_mask: sitk.Image | None = None
+    min_lesion_mm3: float = MIN_LESION_MM3
+    batch: int | None = None
+    probabilities: bool = False
+    registered: bool = False
+
+    def as_record(self) -> dict[str, Any]:
+        """The choices as plain JSON types."""
+        return {
+            "pack": None if self.pack is None else str(self.pack),
+            "members": list(self.members) if isinstance(self.members, tuple) else self.members,
+            "views": self.views,
+            "device": self.device,
+            "registration": self.registration,
+            "brain": "mask" if self.brain_mask is not None else self.brain,
+            "min_lesion_mm3": self.min_lesion_mm3,
+        }

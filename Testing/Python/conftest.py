@@ -1,0 +1,26 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def real_data_folder() -> Path | None:
+    """The folder of real scans, if this machine has it."""
+    named = os.environ.get("BRAINTUMORSEG_DATA")
+    folder = Path(named) if named else CHECKOUT.parent / "shared" / "data"
+    return folder if (folder / "cases.tsv").is_file() else None
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Real scans; tests that need them are skipped where they are absent."""
+    folder = real_data_folder()
+    if folder is None:
+        pytest.skip("no real scans: set BRAINTUMORSEG_DATA to the folder that holds cases.tsv")
+    return folder
