@@ -1,0 +1,114 @@
+"""Label maps: whole numbers with a meaning that a label protocol gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.io.formats import readable_suffix
+from BrainTumorSegLib.io.volumes import read_image
+from BrainTumorSegLib.tissue import LabelProtocol, Tissue
+
+
+def read_labels(path: Path) -> sitk.Image:
+    """Read a label map as unsigned 8-bit image with the values of the file.
+
+    Raises:
+        InputError: as in `read_image`; also when values are not whole numbers in
+            0..255, or the file is a segmentation whose values mean nothing alone.
+    """
+    path = Path(path)
+    if readable_suffix(path) == ".seg.nrrd":
+        raise InputError(
+            f"{path} is a Slicer segmentation, not a label map.",
+            "Its numbers have a meaning only together with its segments: give it as a "
+            "segmentation, or export it from Slicer as a label map.",
+        )
+    image = read_image(path)
+    values = sitk.GetArrayViewFromImage(image)
+    if not np.issubdtype(values.dtype, np.integer) and not (
+        np.isfinite(values).all() and (values == np.round(values)).all()
+    ):
+        raise InputError(
+            f"{path} holds fractions or NaN, so it is no label map.",
+            "Give labels, not probabilities, and resample labels by nearest neighbour only.",
+        )
+    if values.min() < 0 or values.max() > 255:
+        raise InputError(
+            f"{path} holds the values {values.min():g} to {values.max():g}; labels lie in 0..255.",
+            "Check that this is a label map and not a scan.",
+        )
+    return sitk.Cast(image, sitk.sitkUInt8)
+
+
+def check_protocol(labels: np.ndarray, protocol: LabelProtocol, source: str = "The labels") -> None:
+    """Check that every value of a label map has a meaning in the protocol.
+
+    Raises:
+        InputError: naming the values that have none.
+    """
+    unknown = sorted(set(np.unique(labels).tolist()) - protocol.labels.keys())
+    if unknown:
+        raise InputError(
+            f"{source} hold(s) the value(s) {_list(unknown)}, which the label protocol "
+            f"{protocol.name!r} does not know.",
+            f"It knows {_list(protocol.labels)}; choose the protocol that the data was "
+            "labelled by.",
+        )
+
+
+def allowed_tissues(
+    labels: np.ndarray, protocol: LabelProtocol, source: str = "The labels"
+) -> np.ndarray:
+    """The tissues that each voxel may be, as bits: bit ``t`` is set where ``Tissue(t)`` is allowed.
+
+    Args:
+        labels: values of a label map, any shape.
+        protocol: what the values mean.
+        source: the file the labels come from; used in messages.
+
+    Returns:
+        Unsigned 8-bit array of the same shape.
+
+    Raises:
+        InputError: when a value is not in the protocol.
+    """
+    check_protocol(labels, protocol, source)
+    table = np.zeros(256, np.uint8)
+    for value, tissues in protocol.labels.items():
+        table[value] = sum(1 << int(tissue) for tissue in tissues)
+    return table[labels]
+
+
+def to_protocol(tissues: np.ndarray, protocol: LabelProtocol) -> np.ndarray:
+    """Tissue labels in the numbers of a protocol, merging what it does not tell apart.
+
+    Args:
+        tissues: values of `Tissue`, any shape.
+        protocol: whose numbers to use.
+
+    Returns:
+        Unsigned 8-bit array of the same shape.
+
+    Raises:
+        InputError: when a tissue that occurs has no number in the protocol, or several.
+    """
+    table = np.zeros(256, np.uint8)
+    for value in np.unique(tissues).tolist():
+        tissue = Tissue(value)
+        numbers = [n for n, allowed in protocol.labels.items() if tissue in allowed]
+        if len(numbers) != 1:
+            raise InputError(
+                f"Label protocol {protocol.name!r} has {len(numbers) or 'no'} numbers for "
+                f"{tissue.key}.",
+                "Choose another label protocol.",
+            )
+        table[value] = numbers[0]
+    return table[tissues]
+
+
+def _list(values: object) -> str:
+    return ", ".join(str(value) for value in values)
