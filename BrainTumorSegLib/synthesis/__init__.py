@@ -1,0 +1,1 @@
+"""The workshop for synthetic scans: anatomy, lesions, contrast and acquisition."""
