@@ -1,0 +1,299 @@
+"""The HTML report, put together from a result's record and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+from BrainTumorSegLib.case import Case
+from BrainTumorSegLib.measure import volume_title
+from BrainTumorSegLib.report_pictures import picture_sections
+from BrainTumorSegLib.resources import resource_path
+from BrainTumorSegLib.segmentation import Segmentation
+from BrainTumorSegLib.tissue import STYLES, TUMOUR_TISSUES, Region, Tissue
+
+Record = Mapping[str, Any]
+
+NOTICE = "Research use only. Not a medical device."
+
+
+def report_page(case: Case, result: Segmentation) -> str:
+    """The whole page; every text from outside is escaped."""
+    record = result.record
+    style = resource_path("Report", "report.css").read_text(encoding="utf-8")
+    identity = escape(record["case"]["identity"])
+    sections = "\n".join(
+        [
+            _warnings(record),
+            _volumes(record),
+            picture_sections(case, result),
+            _confidence(record),
+            _inputs(record),
+            _registration(record),
+            _method(record),
+            _running(record),
+        ]
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Brain tumour segmentation: {identity}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header>
+<h1>Brain tumour segmentation: {identity}</h1>
+<p class="soft">Made {escape(record["created"])} by BrainTumorSeg {escape(record["version"])}</p>
+<p class="notice">{NOTICE}</p>
+</header>
+<main>
+{sections}
+</main>
+<footer>
+<p>{NOTICE} An automatic segmentation can be wrong anywhere; a radiologist has to look at the
+scans. Pictures are in radiological convention: the patient's right is on the left.</p>
+</footer>
+</body>
+</html>
+"""
+
+
+def _warnings(record: Record) -> str:
+    notes = [*record["warnings"], *record["engine"]["notes"]]
+    if not notes:
+        return '<p class="soft">The run gave no warnings.</p>'
+    items = "".join(f"<li>{escape(note)}</li>" for note in dict.fromkeys(notes))
+    return (
+        '<section class="warnings" role="note" aria-labelledby="warnings">'
+        f'<h2 id="warnings">Warnings</h2><ul>{items}</ul></section>'
+    )
+
+
+def _volumes(record: Record) -> str:
+    volumes, share = record["volumes_ml"], record["percent_of_brain"]
+    rows = [
+        (_coloured(tissue), _number(volumes[tissue.key], 2), _number(share[tissue.key], 2))
+        for tissue in TUMOUR_TISSUES
+    ]
+    rows += [
+        (
+            f"<strong>{escape(volume_title(region.name))}</strong>",
+            _number(volumes[region.name], 2),
+            _number(share[region.name], 2),
+        )
+        for region in Region
+    ]
+    found = ""
+    if volumes[Region.WT.name] == 0:
+        found = (
+            "<p><strong>No tumour was found.</strong> That does not mean that there is none: "
+            "look at the scans, and at the warnings if there are any.</p>"
+        )
+    table = _table(("Tissue or region", "#mL", "#% of brain"), rows)
+    brain = f'<p class="soft">Brain volume {_number(record["brain"]["volume_ml"], 0)} mL.</p>'
+    return _section("Volumes", found + _bar(volumes) + table + brain)
+
+
+def _bar(volumes: Mapping[str, float]) -> str:
+    """How the tumour is made up, as a bar in the tissues' colours."""
+    whole = volumes[Region.WT.name]
+    if whole <= 0:
+        return ""
+    shares = {tissue: 100 * volumes[tissue.key] / whole for tissue in TUMOUR_TISSUES}
+    spoken = ", ".join(f"{STYLES[t].title} {share:.0f} %" for t, share in shares.items())
+    parts = "".join(
+        f'<span style="width:{share:.2f}%;background:{hex_colour(tissue)}"></span>'
+        for tissue, share in shares.items()
+    )
+    return f'<div class="bar" role="img" aria-label="{escape(spoken)}">{parts}</div>'
+
+
+def _confidence(record: Record) -> str:
+    confidence = record["confidence"]
+    rows = [
+        (_coloured(tissue), _number(confidence["mean_entropy"][tissue.key], 3))
+        for tissue in TUMOUR_TISSUES
+    ]
+    text = (
+        "<p>Disagreement is the entropy of the averaged class probabilities: 0 where the "
+        "networks are certain, 1 where every class is equally likely to them. Networks can "
+        "agree and be wrong.</p>"
+    )
+    doubtful = f"<p>Doubtful voxels: {_number(confidence['doubtful_ml'], 2)} mL.</p>"
+    table = _table(("Tissue", "#Mean disagreement"), rows)
+    return _section("Confidence", text + table + doubtful)
+
+
+def _inputs(record: Record) -> str:
+    case = record["case"]
+    rows = []
+    for scan in case["inputs"]:
+        reference = " (reference)" if scan["sequence"] == case["reference"] else ""
+        rows.append(
+            (
+                escape(scan["sequence"].upper() + reference),
+                f"@{escape(scan['source'])}",
+                escape(" × ".join(str(n) for n in scan["size"])),
+                escape(" × ".join(f"{s:g}" for s in scan["spacing"])),
+                f"@<code>{escape(scan['sha256'] or 'not one file')}</code>",
+            )
+        )
+    head = ("Sequence", "Source", "Voxels", "Spacing (mm)", "SHA-256")
+    return _section("Inputs", _table(head, rows))
+
+
+def _registration(record: Record) -> str:
+    entries = record["registration"]
+    if not entries:
+        return _section("Registration", "<p>There was only one scan.</p>")
+    rows, tries = [], []
+    for entry in entries:
+        if entry["already_aligned"]:
+            how = "already aligned, left as it is"
+        elif entry["engine"] == "none":
+            how = "not registered"
+        else:
+            how = f"{entry['engine']}, from {entry['chosen']}"
+        rows.append(
+            (
+                escape(entry["sequence"]),
+                f"@{escape(how)}{_note(entry.get('note'))}",
+                *(
+                    _number(entry.get(key), digits)
+                    for key, digits in (
+                        ("score_before", 3),
+                        ("score", 3),
+                        ("shift_mm", 1),
+                        ("rotation_deg", 1),
+                        ("overlap", 3),
+                        ("seconds", 1),
+                    )
+                ),
+            )
+        )
+        tries += [_attempt(entry["sequence"], attempt) for attempt in entry["attempts"]]
+    head = ("Scan", "How", "#Score before", "#Score", "#Shift (mm)", "#Turn (°)")
+    table = _table((*head, "#Head overlap", "#Seconds"), rows)
+    text = "<p class='soft'>The score is normalised mutual information; higher is better.</p>"
+    if tries:
+        text += "<h3>Attempts</h3>" + _table(
+            ("Scan", "Engine", "Start", "#Score", "#Shift (mm)", "#Turn (°)", "Outcome"), tries
+        )
+    return _section("Registration", table + text)
+
+
+def _attempt(sequence: str, attempt: Record) -> tuple[str, ...]:
+    reason = f": {attempt['reason']}" if attempt.get("reason") else ""
+    return (
+        escape(sequence),
+        escape(attempt["engine"]),
+        escape(attempt["start"]),
+        _number(attempt.get("score_after"), 3),
+        _number(attempt.get("shift_mm"), 1),
+        _number(attempt.get("rotation_deg"), 1),
+        f"@{escape(attempt['outcome'] + reason)}",
+    )
+
+
+def _method(record: Record) -> str:
+    pack, engine, brain, views = (record[k] for k in ("pack", "engine", "brain", "views"))
+    members = "".join(
+        f"<br>{escape(member['name'])} <code>{escape(member['sha256'])}</code>"
+        for member in pack["members"]
+    )
+    rows = [
+        ("Brain", escape(brain["method"] + (" (skull-stripped input)" * brain["stripped"]))),
+        ("Model pack", escape(f"{pack['name']} {pack['version']}, licence {pack['licence']}")),
+        ("Members", f"@{len(pack['members'])}{members}"),
+        ("Input recipe", escape(record["recipe"])),
+        ("Views", escape(f"{views['name']} ({views['count']})")),
+        (
+            "Engine",
+            escape(
+                f"{engine['name']} on {engine['device']}, {engine['precision']}, "
+                f"batch {engine['batch']}"
+            ),
+        ),
+    ]
+    rows += [
+        (escape(f"Option: {name}"), f"@{escape(_plain(value))}")
+        for name, value in record.get("options", {}).items()
+        if value is not None
+    ]
+    return _section("Method", _table(None, rows))
+
+
+def _running(record: Record) -> str:
+    timings = record["timings_s"]
+    rows = [(escape(stage), _number(seconds, 2)) for stage, seconds in timings.items()]
+    rows.append(("<strong>all</strong>", _number(sum(timings.values()), 2)))
+    versions = [(escape(name), f"@{escape(v)}") for name, v in record["versions"].items()]
+    command = ""
+    if "command" in record:
+        command = f"<p>Command: <code>{escape(record['command'])}</code></p>"
+    body = _table(("Stage", "#Seconds"), rows) + _table(("Software", "Version"), versions)
+    return _section("Running", body + command)
+
+
+def hex_colour(tissue: Tissue) -> str:
+    """The tissue's colour as ``#rrggbb``."""
+    return "#{:02x}{:02x}{:02x}".format(*STYLES[tissue].color)
+
+
+def _coloured(tissue: Tissue) -> str:
+    swatch = f'<span class="swatch" style="background:{hex_colour(tissue)}"></span>'
+    return swatch + escape(STYLES[tissue].title)
+
+
+def _section(title: str, body: str) -> str:
+    name = title.lower().replace(" ", "-")
+    return f'<section aria-labelledby="{name}"><h2 id="{name}">{title}</h2>{body}</section>'
+
+
+def _table(head: tuple[str, ...] | None, rows: Iterable[tuple[str, ...]]) -> str:
+    """A table of cells that are HTML already.
+
+    A heading that starts with ``#`` makes a column of numbers, a cell that starts
+    with ``@`` may break anywhere. Without a head the first column is a heading.
+    """
+    numbers = [title.startswith("#") for title in head or ()]
+    text = ['<div class="scroll"><table>']
+    if head:
+        cells = "".join(
+            f'<th scope="col"{_number_class(number)}>{escape(title.removeprefix("#"))}</th>'
+            for title, number in zip(head, numbers, strict=True)
+        )
+        text.append(f"<thead><tr>{cells}</tr></thead>")
+    text.append("<tbody>")
+    for row in rows:
+        cells = ""
+        for column, cell in enumerate(row):
+            if cell.startswith("@"):
+                cells += f'<td class="long">{cell[1:]}</td>'
+            elif column == 0:
+                cells += f'<th scope="row">{cell}</th>'
+            else:
+                cells += f"<td{_number_class(bool(head) and numbers[column])}>{cell}</td>"
+        text.append(f"<tr>{cells}</tr>")
+    text.append("</tbody></table></div>")
+    return "".join(text)
+
+
+def _number_class(number: bool) -> str:
+    return ' class="number"' if number else ""
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _note(text: str | None) -> str:
+    return f"<br>{escape(text)}" if text else ""
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,604 @@
+"""Reports and pictures: complete, self-contained, escaped, and the right way round."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import json
+import re
+from html.parser import HTMLParser
+
+import jsonschema
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from PIL import Image
+
+from BrainTumorSegLib.case import Case, Scan, make_case
+from BrainTumorSegLib.errors import OutputError
+from BrainTumorSegLib.masks import mask_volume_ml
+from BrainTumorSegLib.measure import volumes_ml
+from BrainTumorSegLib.overview import draw_overview
+from BrainTumorSegLib.pictures import (
+    Plane,
+    best_slice,
+    caption,
+    make_scene,
+    picture,
+    spread_slices,
+)
+from BrainTumorSegLib.report import write_overview_png, write_report_html, write_report_json
+from BrainTumorSegLib.resources import resource_path
+from BrainTumorSegLib.segmentation import Segmentation
+from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.tissue import STYLES, TUMOUR_TISSUES, Tissue
+
+VOID = {"meta", "img", "br", "link", "hr", "input"}
+
+
+def head(size=(60, 70, 24), spacing=(2.0, 2.0, 5.0)) -> dict[str, np.ndarray]:
+    """A ball of brain with a lesion on the patient's right, in front and high up.
+
+    LPS order: index x grows to the left, y backwards, z upwards.
+    """
+    z, y, x = np.meshgrid(*(np.arange(n, dtype=float) for n in size[::-1]), indexing="ij")
+    x, y, z = ((i - (n - 1) / 2) * s for i, n, s in zip((x, y, z), size, spacing, strict=True))
+    brain = (x / 45) ** 2 + (y / 52) ** 2 + (z / 45) ** 2 < 1
+    apart = np.sqrt((x + 20) ** 2 + (y + 22) ** 2 + (z - 14) ** 2)
+    labels = np.zeros(brain.shape, np.uint8)
+    for radius, tissue in ((18, Tissue.EDEMA), (13, Tissue.NON_ENHANCING), (10, Tissue.ENHANCING)):
+        labels[apart < radius] = int(tissue)
+    labels[apart < 6] = int(Tissue.NECROSIS)
+    noise = np.random.default_rng(4).normal(0, 4, brain.shape)
+    base = 100 * brain + 0.4 * x + 0.2 * y + noise
+    return {
+        "brain": brain,
+        "labels": labels,
+        "T1": base - 20 * (labels > 0),
+        "T1CE": base + 90 * (labels == int(Tissue.ENHANCING)) - 40 * (apart < 6),
+        "FLAIR": base * 0.8 + 70 * (labels == int(Tissue.EDEMA)),
+    }
+
+
+def as_image(array: np.ndarray, spacing, pixel=sitk.sitkFloat32) -> sitk.Image:
+    image = sitk.Cast(sitk.GetImageFromArray(array.astype(np.float32)), pixel)
+    image.SetSpacing(spacing)
+    middle = [(n - 1) / 2 * s for n, s in zip(image.GetSize(), spacing, strict=True)]
+    image.SetOrigin([-m for m in middle])
+    return image
+
+
+def make_result(
+    sequences=tuple(Sequence),
+    identity="Köhler <b>&\"7'",
+    empty=False,
+    spacing=(2.0, 2.0, 5.0),
+    orientation="LPS",
+    warnings=("BRAINSFit was not found; <SimpleITK> & co registered T1 instead.",),
+) -> tuple[Case, Segmentation]:
+    """A case and its result, its grid's axes in any of the 48 orders and directions."""
+    arrays = head(spacing=spacing)
+
+    def place(array: np.ndarray, pixel=sitk.sitkFloat32) -> sitk.Image:
+        return sitk.DICOMOrient(as_image(array, spacing, pixel), orientation)
+
+    scans = {
+        s: Scan(place(arrays[s.name]), f"/data/<{s.value}> & 'x'.nii.gz", f"{i:x}" * 64)
+        for i, s in enumerate(sequences)
+    }
+    case = make_case(identity, scans)
+    labels = place(arrays["labels"] * (not empty), sitk.sitkUInt8)
+    brain = place(arrays["brain"], sitk.sitkUInt8)
+    entropy = place(0.3 * (arrays["labels"] > 0))
+    record = make_record(case, labels, brain, warnings)
+    return case, Segmentation(labels=labels, brain=brain, disagreement=entropy, record=record)
+
+
+def make_record(case: Case, labels: sitk.Image, brain: sitk.Image, warnings=()) -> dict:
+    volumes = volumes_ml(labels)
+    brain_ml = mask_volume_ml(brain)
+    return {
+        "schema": "brain-tumor-seg-report/1",
+        "created": "2026-03-04T05:06:07+00:00",
+        "version": "1.2.3",
+        "command": "brain-tumor-seg segment --t1 '<t1>.nii.gz'",
+        "case": {
+            "identity": case.identity,
+            "reference": case.reference.value,
+            "inputs": [
+                {
+                    "sequence": s.value,
+                    "source": scan.source,
+                    "sha256": scan.sha256,
+                    "size": list(scan.image.GetSize()),
+                    "spacing": list(scan.image.GetSpacing()),
+                }
+                for s, scan in case.scans.items()
+            ],
+        },
+        "registration": [registered(s) for s in case.scans if s is not case.reference],
+        "brain": {"method": "deepbet", "stripped": False, "volume_ml": brain_ml},
+        "pack": {
+            "name": "glioma-lite",
+            "version": "1.0.0",
+            "licence": "CC-BY-SA-4.0",
+            "members": [{"name": f"fold{i}", "sha256": f"{i}" * 64} for i in range(3)],
+        },
+        "recipe": "mixture",
+        "views": {"name": "tta1", "count": 2},
+        "engine": {
+            "name": "torch",
+            "device": "cpu",
+            "precision": "float32",
+            "batch": 4,
+            "notes": ["cuda ran out of memory; the run moved to the CPU."],
+        },
+        "options": {"pack": None, "views": "tta1", "members": ["fold0", "fold1"]},
+        "volumes_ml": volumes,
+        "percent_of_brain": {name: 100 * ml / brain_ml for name, ml in volumes.items()},
+        "confidence": {
+            "mean_entropy": {t.key: 0.3 if volumes[t.key] else None for t in TUMOUR_TISSUES},
+            "doubtful_ml": 1.25,
+        },
+        "timings_s": {"register": 12.5, "segment": 20.25},
+        "warnings": list(warnings),
+        "versions": {"python": "3.11.2", "torch": "2.7.0"},
+    }
+
+
+def registered(sequence: Sequence, matrix: np.ndarray | None = None) -> dict:
+    """What `registration.align` records of a scan."""
+    refused = {
+        "engine": "brainsfit", "start": "headers", "parameters": {"samplingPercentage": 0.05},
+        "score_before": 1.041, "score_after": None, "overlap": None, "rotation_deg": None,
+        "shift_mm": None, "unsettled_mm": None, "seconds": 2.5, "outcome": "refused",
+        "reason": "it wrote no <transform>",
+    }  # fmt: skip
+    accepted = refused | {
+        "engine": "simpleitk", "score_after": 1.107, "overlap": 0.97, "rotation_deg": 13.5,
+        "shift_mm": 16.2, "outcome": "accepted", "reason": None,
+    }  # fmt: skip
+    return {
+        "sequence": sequence.name,
+        "source": "x.nii.gz",
+        "engine": "simpleitk",
+        "executable": None,
+        "already_aligned": False,
+        "attempts": [refused, accepted],
+        "chosen": "headers",
+        "score_before": 1.041,
+        "score": 1.107,
+        "overlap": 0.97,
+        "rotation_deg": 13.5,
+        "shift_mm": 16.2,
+        "matrix": (np.eye(4) if matrix is None else matrix).tolist(),
+        "seconds": 7.75,
+    }
+
+
+class Page(HTMLParser):
+    """Checks nesting while it collects text, tags and attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-1:]}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict:
+    text = resource_path("Schemas", "report.schema.json").read_text(encoding="utf-8")
+    schema = json.loads(text)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return schema
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> Page:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_report_html(*make_result(), path)
+    return Page(path.read_text(encoding="utf-8"))
+
+
+# --- report.json
+
+
+def test_the_record_follows_its_schema_and_survives_writing(tmp_path, schema):
+    _, result = make_result()
+    write_report_json(result.record, tmp_path / "r.json")
+    text = (tmp_path / "r.json").read_text(encoding="utf-8")
+    assert json.loads(text) == result.record
+    assert "Köhler" in text and text.endswith("}\n")
+    jsonschema.validate(json.loads(text), schema)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("schema",), "brain-tumor-seg-report/2"),
+        (("created",), "yesterday"),
+        (("case", "inputs", 0, "sha256"), "ABC"),
+        (("case", "inputs", 0, "spacing"), [1, 1, 0]),
+        (("case", "reference"), "T2"),
+        (("volumes_ml", "WT"), -1),
+        (("volumes_ml", "necrotic"), 1.0),
+        (("confidence", "mean_entropy", "edema"), 1.5),
+        (("registration", 0, "matrix"), [[1, 0, 0, 0]]),
+        (("pack", "members"), []),
+        (("engine", "batch"), 0),
+        (("warnings",), "none"),
+        (("surprise",), True),
+    ],
+)
+def test_the_schema_refuses_a_record_that_is_wrong_in_one_place(schema, place, value):
+    _, result = make_result()
+    record = json.loads(json.dumps(result.record))
+    spot = record
+    for key in place[:-1]:
+        spot = spot[key]
+    spot[place[-1]] = value
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(record, schema)
+
+
+@pytest.mark.parametrize("key", ["schema", "case", "pack", "volumes_ml", "warnings", "versions"])
+def test_the_schema_refuses_a_record_that_lacks_something(schema, key):
+    _, result = make_result()
+    with pytest.raises(jsonschema.ValidationError, match=key):
+        jsonschema.validate({k: v for k, v in result.record.items() if k != key}, schema)
+
+
+def test_a_number_that_json_cannot_say_is_refused_and_leaves_no_file(tmp_path):
+    with pytest.raises(ValueError):
+        write_report_json({"volumes_ml": {"WT": float("nan")}}, tmp_path / "r.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["json", "html", "png"])
+def test_an_existing_file_is_replaced_only_when_allowed(tmp_path, kind):
+    case, result = make_result()
+    path = tmp_path / f"out.{kind}"
+    path.write_text("precious")
+    write = {
+        "json": lambda **o: write_report_json(result.record, path, **o),
+        "html": lambda **o: write_report_html(case, result, path, **o),
+        "png": lambda **o: write_overview_png(case, result, path, **o),
+    }[kind]
+    with pytest.raises(OutputError, match="out"):
+        write()
+    assert path.read_text() == "precious"
+    write(overwrite=True)
+    assert path.stat().st_size > 1000
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+# --- report.html
+
+
+def test_the_page_needs_nothing_from_outside(page):
+    assert page.all("script") == page.all("link") == page.all("iframe") == []
+    for _, attributes in page.tags:
+        assert not any(name.startswith("on") for name in attributes)
+        for name in ("src", "href", "srcset", "data", "action"):
+            assert (attributes.get(name) or "data:").startswith("data:")
+    style = resource_path("Report", "report.css").read_text()
+    assert "url(" not in style and "@import" not in style and "</" not in style
+
+
+def test_names_from_outside_are_shown_but_never_become_markup(tmp_path):
+    nasty = "<script>alert(1)</script><img src=x onerror=alert(2)>&amp;\"'"
+    case, result = make_result(identity=nasty, warnings=(nasty,))
+    for entry in (
+        *result.record["case"]["inputs"],
+        result.record["pack"]["members"][0],
+        result.record["registration"][0],
+        result.record["registration"][0]["attempts"][0],
+    ):
+        for key in entry.keys() & {"source", "name", "note", "chosen", "reason", "start"}:
+            entry[key] = nasty
+    result.record["registration"][0]["note"] = nasty
+    result.record["pack"] |= {"name": nasty, "version": nasty, "licence": nasty}
+    result.record["brain"]["method"] = nasty
+    result.record["engine"] |= {"name": nasty, "device": nasty, "notes": [nasty + "!"]}
+    result.record["options"] = {nasty: nasty, "members": [nasty]}
+    result.record["timings_s"] = {nasty: 1.0}
+    result.record["versions"] = {nasty: nasty}
+    result.record.update(created=nasty, version=nasty, recipe=nasty, command=nasty)
+    result.record["views"]["name"] = nasty
+    write_report_html(case, result, tmp_path / "r.html")
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert page.all("script") == []
+    assert all(img["src"].startswith("data:") for img in page.all("img"))
+    assert page.text.count(" ".join(nasty.split())) >= 20
+
+
+def test_every_picture_has_a_text_and_is_a_picture_of_the_size_it_says(page):
+    images = page.all("img")
+    assert len(images) >= 8 + 6 + 8
+    for image in images:
+        assert len(image["alt"]) > 20
+        kind, data = image["src"].split(";base64,")
+        assert kind == "data:image/jpeg"
+        opened = Image.open(io.BytesIO(base64.b64decode(data)))
+        opened.load()
+        assert opened.size == (int(image["width"]), int(image["height"]))
+    spoken = " ".join(image["alt"] for image in images)
+    for word in ("T1CE, axial", "FLAIR, coronal", "T1CE, sagittal", "necrosis", "without labels"):
+        assert word in spoken
+
+
+def test_the_page_says_everything_that_the_record_says(page):
+    _, result = make_result()
+    record = result.record
+    for name, ml in record["volumes_ml"].items():
+        assert f"{ml:.2f}" in page.text, name
+        assert f"{record['percent_of_brain'][name]:.2f}" in page.text, name
+    for scan in record["case"]["inputs"]:
+        assert scan["source"] in page.text and scan["sha256"] in page.text
+    for member in record["pack"]["members"]:
+        assert member["sha256"] in page.text
+    for word in (
+        *record["warnings"],
+        *record["engine"]["notes"],
+        "T1CE (reference)",
+        "glioma-lite 1.0.0",
+        "CC-BY-SA-4.0",
+        "mixture",
+        "tta1 (2)",
+        "torch on cpu, float32, batch 4",
+        "refused: it wrote no <transform>",
+        "1.041",
+        "1.107",
+        "16.2",
+        "13.5",
+        "20.25",
+        "32.75",
+        "2.7.0",
+        record["command"],
+        "1.25 mL",
+        "Research use only. Not a medical device.",
+    ):
+        assert word in page.text, word
+
+
+def test_warnings_and_notes_stand_before_everything_else(page):
+    warning = page.text.index("BRAINSFit was not found")
+    note = page.text.index("cuda ran out of memory")
+    assert max(warning, note) < page.text.index("Volumes")
+
+
+def test_ids_are_unique_and_headings_descend_by_one(page):
+    ids = [a["id"] for _, a in page.tags if a.get("id")]
+    assert len(ids) == len(set(ids))
+    for _, attributes in page.tags:
+        if "aria-labelledby" in attributes:
+            assert attributes["aria-labelledby"] in ids
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
+    assert page.all("html")[0]["lang"] == "en"
+
+
+def test_a_result_without_tumour_says_so_and_still_shows_the_brain(tmp_path, schema):
+    case, result = make_result(empty=True, warnings=())
+    result.record["engine"]["notes"] = []
+    jsonschema.validate(result.record, schema)
+    write_report_html(case, result, tmp_path / "r.html")
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert "No tumour was found." in page.text
+    assert "gave no warnings" in page.text
+    assert len(page.all("img")) >= 8
+    assert not any("Labelled:" in image["alt"] for image in page.all("img"))
+    assert draw_overview(case, result).width == 1600
+
+
+@pytest.mark.parametrize("sequences", [(Sequence.T1CE,), (Sequence.T1, Sequence.T1CE)])
+def test_missing_sequences_leave_no_gap(tmp_path, schema, sequences):
+    case, result = make_result(sequences)
+    jsonschema.validate(result.record, schema)
+    write_report_html(case, result, tmp_path / "r.html")
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert not any("FLAIR" in image["alt"] for image in page.all("img"))
+    assert draw_overview(case, result).width == 1600
+
+
+def test_a_scan_that_was_not_registered_is_shown_with_a_note(tmp_path, schema):
+    case, result = make_result()
+    entry = result.record["registration"][1]
+    assert entry["sequence"] == "FLAIR"
+    del entry["matrix"]
+    entry |= {"engine": "none", "already_aligned": None, "attempts": [], "note": "too few slices"}
+    entry |= {"score": None, "score_before": None}
+    jsonschema.validate(result.record, schema)
+    write_report_html(case, result, tmp_path / "r.html")
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert "FLAIR is shown where the file's header places it" in page.text
+    assert "too few slices" in page.text
+    assert any("FLAIR, not registered" in image["alt"] for image in page.all("img"))
+
+
+# --- pictures
+
+
+def tint(image: Image.Image) -> np.ndarray:
+    """Where a picture is coloured rather than grey."""
+    array = np.asarray(image).astype(int)
+    return (array.max(axis=2) - array.min(axis=2)) > 25
+
+
+@pytest.mark.parametrize("plane", Plane)
+def test_the_patients_right_front_and_top_are_where_radiologists_expect_them(plane):
+    # The lesion lies on the right (left side of axial and coronal pictures), in front
+    # (upper half of axial, left half of sagittal pictures) and high up.
+    scene = make_scene(*make_result())
+    image = picture(scene, Sequence.T1CE, plane, best_slice(scene.labels, plane), "fill")
+    rows, columns = np.nonzero(tint(image))
+    assert columns.mean() < 0.45 * image.width
+    assert rows.mean() < 0.45 * image.height
+
+
+ORIENTATIONS = [
+    "".join(pair[flip] for pair, flip in zip(order, flips, strict=True))
+    for order in itertools.permutations(("LR", "PA", "SI"))
+    for flips in itertools.product((0, 1), repeat=3)
+]
+
+
+def test_pictures_do_not_depend_on_how_the_file_orders_its_axes():
+    assert len(ORIENTATIONS) == 48
+    scene = make_scene(*make_result(spacing=(2.0, 2.0, 5.0)))
+    wanted = [
+        np.asarray(picture(scene, Sequence.FLAIR, plane, best_slice(scene.labels, plane), "fill"))
+        for plane in Plane
+    ]
+    for orientation in ORIENTATIONS:
+        other = make_scene(*make_result(orientation=orientation))
+        for plane, expected in zip(Plane, wanted, strict=True):
+            index = best_slice(other.labels, plane)
+            drawn = np.asarray(picture(other, Sequence.FLAIR, plane, index, "fill"))
+            assert drawn.shape == expected.shape, (orientation, plane)
+            difference = np.abs(drawn.astype(int) - expected.astype(int))
+            assert difference.max() <= 2, (orientation, plane)
+
+
+@pytest.mark.parametrize("spacing", [(2.0, 2.0, 5.0), (1.6, 2.4, 3.0)])
+def test_pictures_keep_the_proportions_of_thick_slices(spacing):
+    scene = make_scene(*make_result(spacing=spacing))
+    x, y, z = (n * s for n, s in zip(scene.geometry.GetSize(), spacing, strict=True))
+    for plane, size in ((Plane.AXIAL, (x, y)), (Plane.CORONAL, (x, z)), (Plane.SAGITTAL, (y, z))):
+        image = picture(scene, Sequence.T1, plane, 5, pixels_per_mm=2.0)
+        assert image.size == (round(2 * size[0]), round(2 * size[1]))
+
+
+def test_labels_have_the_colours_of_their_tissues():
+    scene = make_scene(*make_result())
+    index = best_slice(scene.labels, Plane.AXIAL)
+    plain = np.asarray(picture(scene, Sequence.T1, Plane.AXIAL, index)).astype(float)
+    filled = np.asarray(picture(scene, Sequence.T1, Plane.AXIAL, index, "fill")).astype(float)
+    labels = np.asarray(
+        Image.fromarray(scene.labels[index]).resize(filled.shape[1::-1], Image.NEAREST)
+    )
+    for tissue in TUMOUR_TISSUES:
+        change = (filled - plain)[labels == int(tissue)].mean(axis=0)
+        towards = np.array(STYLES[tissue].color) - plain[labels == int(tissue)].mean(axis=0)
+        cosine = change @ towards / np.linalg.norm(change) / np.linalg.norm(towards)
+        assert cosine > 0.98, tissue
+    np.testing.assert_array_equal(filled[labels == 0], plain[labels == 0])
+
+
+def test_outlines_leave_the_inside_of_the_lesion_to_be_seen():
+    scene = make_scene(*make_result())
+    index = best_slice(scene.labels, Plane.AXIAL)
+    outline = tint(picture(scene, Sequence.T1, Plane.AXIAL, index, "outline", 4.0))
+    filled = tint(picture(scene, Sequence.T1, Plane.AXIAL, index, "fill", 4.0))
+    assert 0 < outline.sum() < 0.5 * filled.sum()
+    assert (outline & filled).sum() > 0.95 * outline.sum()
+
+
+def test_the_registration_of_the_record_is_used_for_showing():
+    case, result = make_result()
+    pose = sitk.Euler3DTransform()
+    pose.SetRotation(0.12, -0.08, 0.2)
+    pose.SetTranslation((9.0, -7.0, 6.0))
+    flair = case.scans[Sequence.FLAIR].image
+    # The patient moved: anatomy of the reference at p lies at pose(p) in the FLAIR scan.
+    moved = sitk.Resample(flair, flair, pose.GetInverse(), sitk.sitkLinear, 0.0)
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.reshape(pose.GetMatrix(), (3, 3))
+    matrix[:3, 3] = pose.GetTranslation()
+    still = make_scene(case, result).scans[Sequence.FLAIR].astype(float)
+    case = case.with_images({Sequence.FLAIR: moved})
+    off = make_scene(case, result).scans[Sequence.FLAIR].astype(float)
+    result.record["registration"] = [
+        registered(Sequence.T1),
+        registered(Sequence.FLAIR, matrix),
+    ]
+    back = make_scene(case, result).scans[Sequence.FLAIR].astype(float)
+    inside = np.s_[3:-3, 8:-8, 8:-8]
+    assert np.abs(back - still)[inside].mean() < 0.35 * np.abs(off - still)[inside].mean()
+
+
+def test_slices_are_spread_through_the_tumour_and_never_repeated():
+    labels = np.zeros((40, 30, 30), np.uint8)
+    labels[11:31, 10:20, 10:20] = int(Tissue.EDEMA)
+    labels[20:23, 12:18, 12:18] = int(Tissue.ENHANCING)
+    chosen = spread_slices(labels, Plane.AXIAL, 8)
+    assert len(chosen) == 8 and min(chosen) >= 11 and max(chosen) <= 30
+    assert len(spread_slices(labels[:14], Plane.AXIAL, 8)) == 3
+    assert 20 <= best_slice(labels, Plane.AXIAL) <= 22
+    assert best_slice(np.zeros_like(labels), Plane.AXIAL) == 20
+
+
+def test_captions_name_place_and_side():
+    scene = make_scene(*make_result())
+    index = best_slice(scene.labels, Plane.SAGITTAL)
+    text = caption(scene, Sequence.T1CE, Plane.SAGITTAL, index)
+    found = re.fullmatch(r"T1CE, sagittal, (\d+\.\d) mm right", text)
+    assert found and abs(float(found[1]) - 20) < 3
+    axial = caption(scene, Sequence.T1, Plane.AXIAL, best_slice(scene.labels, Plane.AXIAL))
+    assert axial.endswith("mm superior")
+
+
+def test_the_overview_shows_every_tissue_that_was_found(tmp_path):
+    case, result = make_result()
+    write_overview_png(case, result, tmp_path / "o.png")
+    image = Image.open(tmp_path / "o.png")
+    assert image.format == "PNG" and image.mode == "RGB" and image.width == 1600
+    pixels = np.asarray(image)
+    for tissue in TUMOUR_TISSUES:
+        assert (pixels == STYLES[tissue].color).all(axis=2).sum() > 300, tissue
+
+
+def test_a_very_long_name_does_not_break_the_overview():
+    case, result = make_result(identity="x" * 500)
+    assert draw_overview(case, result).width == 1600
+
+
+# --- real scans
+
+
+@pytest.mark.parametrize("name", ["Brats15_2013_pat0001", "BraTS2021_01477"])
+def test_a_real_case_makes_a_whole_report(real_data, tmp_path, schema, name):
+    folder = real_data / "brats" / name
+    images = {s: sitk.ReadImage(folder / f"{name}_{s.value}.nii.gz") for s in Sequence}
+    labels = sitk.Cast(sitk.ReadImage(folder / f"{name}_seg.nii.gz"), sitk.sitkUInt8)
+    case = make_case(name, {s: Scan(i, f"{s.value}.nii.gz") for s, i in images.items()})
+    brain = sitk.Cast(images[Sequence.T1] > 0, sitk.sitkUInt8)
+    result = Segmentation(
+        labels=labels,
+        brain=brain,
+        disagreement=sitk.Image(labels.GetSize(), sitk.sitkFloat32),
+        record=make_record(case, labels, brain),
+    )
+    jsonschema.validate(result.record, schema)
+    write_report_html(case, result, tmp_path / "r.html")
+    write_overview_png(case, result, tmp_path / "o.png")
+    assert 200_000 < (tmp_path / "r.html").stat().st_size < 4_000_000
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert "Labelled:" in " ".join(image["alt"] for image in page.all("img"))
+    assert 300_000 < (tmp_path / "o.png").stat().st_size < 4_000_000
