@@ -1,0 +1,84 @@
+"""``brain-tumor-seg train``: members for the folds of a cohort, then a pack of them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "train",
+        help="train an ensemble and make a model pack of it",
+        description="Train one member for each fold left out and write them as a model pack. A run "
+        "that was stopped goes on from its last checkpoint when the command is given again.",
+    )
+    parser.add_argument("--recipe", type=Path, required=True, metavar="FILE", help="a .toml file")
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds cases.tsv")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder of the run"
+    )
+    parser.add_argument(
+        "--folds", type=int, nargs="+", metavar="K", help="folds to leave out in turn (all)"
+    )
+    parser.add_argument(
+        "--pack",
+        type=Path,
+        metavar="FOLDER",
+        help="where to write the pack (default: a folder of the pack's name in the run)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=["int8", "fp16", "fp32"],
+        default="int8",
+        help="of the pack's weights (default: int8)",
+    )
+    parser.add_argument(
+        "--evaluation",
+        type=Path,
+        metavar="FOLDER",
+        help="put the figures of `brain-tumor-seg evaluate` into manifest and model card",
+    )
+    parser.add_argument(
+        "--notes", type=Path, metavar="FILE", help="Markdown for the end of the model card"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing pack")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda[:n] or mps")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
+    parser.add_argument("--progress", choices=["bar", "json", "none"], default="bar")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    from BrainTumorSegLib.commands.segment import limit_threads, make_progress
+    from BrainTumorSegLib.engines.torch_engine import choose_device
+    from BrainTumorSegLib.training.cohort import read_cohort
+    from BrainTumorSegLib.training.packing import pack_run, read_evaluation
+    from BrainTumorSegLib.training.recipe import read_recipe
+    from BrainTumorSegLib.training.run import train_folds
+
+    limit_threads(args.threads)
+    recipe = read_recipe(args.recipe)
+    evaluation = read_evaluation(args.evaluation) if args.evaluation else None
+    notes = args.notes.read_text(encoding="utf-8") if args.notes else ""
+    cases = read_cohort(args.data)
+    folds = args.folds or sorted({case.fold for case in cases})
+    progress = make_progress(args.progress, {"read": 1, "training": 99 * len(folds)})
+    members = train_folds(
+        cases, recipe.training, folds, args.output, choose_device(args.device), progress
+    )
+    progress.finish()
+    pack = pack_run(
+        members,
+        recipe.pack,
+        f"brain-tumor-seg train --recipe {args.recipe.name} --data DATA --output RUN",
+        args.pack or args.output / recipe.pack.get("name", "pack"),
+        args.precision,
+        evaluation,
+        notes,
+        args.overwrite,
+    )
+    print(f"{pack.name} {pack.version}: {pack.bytes / 1e6:.1f} MB in {pack.folder}")
+    return 0

@@ -1,0 +1,331 @@
+"""From a case to a segmentation: the one place that knows the order of things."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from BrainTumorSegLib import __version__
+from BrainTumorSegLib.brain import BrainMask, extract_brain
+from BrainTumorSegLib.case import Case
+from BrainTumorSegLib.cleanup import remove_specks
+from BrainTumorSegLib.engines import Engine
+from BrainTumorSegLib.engines.torch_engine import TorchEngine, choose_device
+from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.inference import Prediction, predict_volume
+from BrainTumorSegLib.masks import mask_volume_ml
+from BrainTumorSegLib.measure import volumes_ml
+from BrainTumorSegLib.options import Options
+from BrainTumorSegLib.packs import ModelPack, load_members, load_pack
+from BrainTumorSegLib.progress import Progress
+from BrainTumorSegLib.registration import Alignment, align
+from BrainTumorSegLib.segmentation import Segmentation
+from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.slices import ModelGrid, model_grid, normalise, restore, to_grid
+from BrainTumorSegLib.swap import looks_swapped
+from BrainTumorSegLib.tissue import TUMOUR_TISSUES
+from BrainTumorSegLib.views import views_by_name
+
+#: Stages with their rough share of the time on a CPU, for the progress bar.
+STAGES: Mapping[str, float] = {
+    "read": 2,
+    "register": 20,
+    "brain": 15,
+    "prepare": 4,
+    "segment": 50,
+    "restore": 6,
+    "write": 3,
+}
+
+#: Entropy above which a voxel counts as doubtful: more than if two tissues were
+#: equally likely and nothing else possible, ln 2 / ln 5 = 0.43.
+DOUBTFUL_ENTROPY = 0.45
+
+
+def segment(
+    case: Case, options: Options | None = None, progress: Progress | None = None
+) -> Segmentation:
+    """Segment one case.
+
+    Args:
+        case: checked scans, see `case.make_case`.
+        options: what the person chose; sensible defaults.
+        progress: told about every stage; made from `STAGES` it knows the time left.
+
+    Returns:
+        Labels, brain mask and disagreement on the reference's grid, and the record.
+
+    Raises:
+        BrainTumorSegError: with the remedy; nothing was written or changed.
+    """
+    options = options or Options()
+    progress = progress or Progress(STAGES)
+    for warning in case.warnings:
+        progress.warn(warning)
+
+    # What can fail without computing anything fails first.
+    pack = load_pack(options.pack)
+    device = choose_device(options.device)
+    views_name = options.views or pack.advised_views
+    views = views_by_name(views_name)
+    _check_sequences(case, pack)
+
+    progress.stage("register", max(1, len(case.scans) - 1))
+    alignment = align(
+        case, engine=options.registration, progress=progress, brainsfit=options.brainsfit
+    )
+    progress.stage("brain")
+    brain = extract_brain(
+        case,
+        alignment.transforms,
+        method=options.brain,
+        mask=options.brain_mask,
+        device=device,
+        progress=progress,
+    )
+    progress.stage("prepare", len(case.scans))
+    grid = model_grid(case.reference_scan.image, brain.image, pack.in_plane_mm, pack.multiple)
+    volumes = _prepare(case, alignment, brain, grid, pack, progress)
+    networks = load_members(pack, _member_names(pack, options.members))
+    engine: Engine = TorchEngine(list(networks.values()), device)
+    prediction = predict_volume(
+        volumes,
+        pack.recipe,
+        views,
+        engine,
+        fallback=lambda: TorchEngine(list(networks.values()), "cpu"),
+        batch=options.batch,
+        progress=progress,
+    )
+    progress.stage("restore", 3)
+    reference = case.reference_scan.image
+    labels, probabilities = _restore_labels(
+        prediction, grid, reference, brain, options.probabilities
+    )
+    labels = remove_specks(labels, options.min_lesion_mm3)
+    progress.advance()
+    entropy = _restore_map(prediction.entropy, grid, reference, brain)
+    information = (
+        _restore_map(prediction.mutual_information, grid, reference, brain)
+        if len(networks) > 1
+        else None
+    )
+    progress.advance()
+    registered = _registered(case, alignment) if options.registered else {}
+    progress.advance()
+    record = {
+        **_record(case, pack, list(networks), alignment, brain, prediction),
+        "views": {"name": views_name, "count": len(views)},
+        **_measurements(labels, entropy, brain),
+        "options": options.as_record(),
+        "warnings": list(progress.warnings),
+        "timings_s": {stage: round(spent, 3) for stage, spent in progress.timings.items()},
+    }
+    return Segmentation(
+        labels=labels,
+        brain=brain.image,
+        disagreement=entropy,
+        mutual_information=information,
+        probabilities=probabilities,
+        registered=registered,
+        record=record,
+    )
+
+
+def _member_names(pack: ModelPack, wish: tuple[str, ...] | int | None) -> tuple[str, ...] | None:
+    """A wish for so many members means the first ones of the manifest."""
+    if not isinstance(wish, int):
+        return wish
+    if not 1 <= wish <= len(pack.members):
+        raise InputError(
+            f"{wish} members were asked for; pack {pack.name!r} has {len(pack.members)}.",
+            f"Give a number from 1 to {len(pack.members)}, or names.",
+        )
+    return tuple(member.name for member in pack.members[:wish])
+
+
+def _check_sequences(case: Case, pack: ModelPack) -> None:
+    """A missing sequence is allowed only to a pack that was trained for it."""
+    for sequence in pack.sequences:
+        if sequence not in case.scans and sequence not in pack.may_be_missing:
+            raise InputError(
+                f"Model pack {pack.name!r} needs {sequence.name}, which case "
+                f"{case.identity!r} does not have.",
+                "Give that scan, or choose a pack that can do without it.",
+            )
+
+
+def _prepare(
+    case: Case,
+    alignment: Alignment,
+    brain: BrainMask,
+    grid: ModelGrid,
+    pack: ModelPack,
+    progress: Progress,
+) -> dict[Sequence, np.ndarray]:
+    inside = to_grid(brain.image, grid, interpolator=sitk.sitkNearestNeighbor) > 0
+    raw: dict[Sequence, np.ndarray] = {}
+    for sequence, scan in case.scans.items():
+        # NaN where a scan ends before the brain does, so that it cannot be taken for dark tissue.
+        raw[sequence] = to_grid(scan.image, grid, alignment.transforms[sequence], outside=np.nan)
+        progress.advance()
+    _warn_if_swapped(case, raw, inside, progress)
+    low, high = pack.percentiles
+    return {
+        sequence: normalise(volume, inside, low, high)
+        for sequence, volume in raw.items()
+        if sequence in pack.sequences
+    }
+
+
+def _warn_if_swapped(
+    case: Case, raw: Mapping[Sequence, np.ndarray], inside: np.ndarray, progress: Progress
+) -> None:
+    if not {Sequence.T1, Sequence.T1CE} <= raw.keys():
+        return
+    t1, t1ce = raw[Sequence.T1], raw[Sequence.T1CE]
+    if looks_swapped(t1, t1ce, inside & np.isfinite(t1) & np.isfinite(t1ce)):
+        progress.warn(
+            f"T1 ({case.scans[Sequence.T1].source}) looks contrast-enhanced and T1CE "
+            f"({case.scans[Sequence.T1CE].source}) does not: were they exchanged?"
+        )
+
+
+def _restore_labels(
+    prediction: Prediction,
+    grid: ModelGrid,
+    reference: sitk.Image,
+    brain: BrainMask,
+    keep_probabilities: bool,
+) -> tuple[sitk.Image, sitk.Image | None]:
+    """Most probable class of every voxel of the reference; background outside the brain."""
+    best: np.ndarray | None = None
+    kept = []
+    for number, values in enumerate(restore(prediction.probabilities, grid, reference)):
+        if best is None:
+            best, labels = values.copy(), np.zeros(values.shape, np.uint8)
+        else:
+            better = values > best
+            labels[better] = number
+            best[better] = values[better]
+        if keep_probabilities:
+            image = sitk.GetImageFromArray(values)
+            image.CopyInformation(reference)
+            kept.append(image)
+    labels[sitk.GetArrayViewFromImage(brain.image) == 0] = 0
+    image = sitk.GetImageFromArray(labels)
+    image.CopyInformation(reference)
+    return image, sitk.Compose(kept) if kept else None
+
+
+def _restore_map(
+    values: np.ndarray, grid: ModelGrid, reference: sitk.Image, brain: BrainMask
+) -> sitk.Image:
+    """A map that is zero outside the brain, carried to the reference grid."""
+    resampled = sitk.Resample(
+        grid.image(values), reference, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkLinear, 0.0
+    )
+    return sitk.Mask(resampled, brain.image)
+
+
+def _registered(case: Case, alignment: Alignment) -> dict[str, sitk.Image]:
+    reference = case.reference_scan.image
+    return {
+        sequence.value: sitk.Resample(
+            sitk.Cast(scan.image, sitk.sitkFloat32),
+            reference,
+            alignment.transforms[sequence],
+            sitk.sitkLinear,
+            0.0,
+        )
+        for sequence, scan in case.scans.items()
+    }
+
+
+def _record(
+    case: Case,
+    pack: ModelPack,
+    members: list[str],
+    alignment: Alignment,
+    brain: BrainMask,
+    prediction: Prediction,
+) -> dict[str, Any]:
+    hashes = {member.name: member.sha256 for member in pack.members}
+    return {
+        "schema": "brain-tumor-seg-report/1",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": __version__,
+        "case": {
+            "identity": case.identity,
+            "reference": case.reference.value,
+            "inputs": [
+                {
+                    "sequence": sequence.value,
+                    "source": scan.source,
+                    "sha256": scan.sha256,
+                    "size": list(scan.image.GetSize()),
+                    "spacing": [round(s, 4) for s in scan.image.GetSpacing()],
+                }
+                for sequence, scan in case.scans.items()
+            ],
+        },
+        "registration": list(alignment.records),
+        "brain": {
+            "method": brain.method,
+            "stripped": brain.stripped,
+            "volume_ml": round(brain.volume_ml, 1),
+        },
+        "pack": {
+            "name": pack.name,
+            "version": pack.version,
+            "licence": pack.licence,
+            "members": [{"name": name, "sha256": hashes[name]} for name in members],
+        },
+        "recipe": pack.recipe,
+        "engine": {
+            "name": prediction.engine.name,
+            "device": prediction.engine.device,
+            "precision": prediction.engine.precision,
+            "batch": prediction.batch,
+            "notes": list(prediction.notes),
+        },
+        "versions": _versions(),
+    }
+
+
+def _measurements(labels: sitk.Image, entropy: sitk.Image, brain: BrainMask) -> dict[str, Any]:
+    volumes = volumes_ml(labels)
+    values = sitk.GetArrayViewFromImage(entropy)
+    label_values = sitk.GetArrayViewFromImage(labels)
+    doubtful = sitk.Mask(entropy, brain.image) > DOUBTFUL_ENTROPY
+    return {
+        "volumes_ml": {name: round(ml, 3) for name, ml in volumes.items()},
+        "percent_of_brain": {
+            name: round(100 * ml / brain.volume_ml, 3) for name, ml in volumes.items()
+        },
+        "confidence": {
+            "mean_entropy": {
+                tissue.key: round(float(values[where].mean()), 4) if where.any() else None
+                for tissue in TUMOUR_TISSUES
+                for where in (label_values == tissue,)
+            },
+            "doubtful_ml": round(mask_volume_ml(doubtful), 3),
+        },
+    }
+
+
+def _versions() -> dict[str, str]:
+    packages = ("torch", "segmentation-models-pytorch", "timm", "SimpleITK", "numpy", "deepbet")
+    versions = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in packages:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,274 @@
+"""The command line: what it writes, how it fails, and that it leaves nothing half done."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from BrainTumorSegLib import cli
+from BrainTumorSegLib.errors import BrainTumorSegError
+from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
+
+CASE = "Brats18_2013_3_1"
+QUICK = [
+    *("--members", "1", "--tta", "none", "--device", "cpu"),
+    *("--registration", "none", "--brain", "stripped"),
+]
+
+
+@pytest.fixture
+def scans(real_data):
+    folder = real_data / "brats" / CASE
+    return [
+        argument
+        for sequence in ("t1", "t1ce", "flair")
+        for argument in (f"--{sequence}", str(folder / f"{CASE}_{sequence}.nii.gz"))
+    ]
+
+
+def run(*arguments, capsys):
+    code = cli.main([str(argument) for argument in arguments])
+    return code, *capsys.readouterr()
+
+
+def start(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "BrainTumorSegLib", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).resolve().parents[2],
+        **options,
+    )
+
+
+def test_help_names_every_command_and_the_exit_codes(capsys):
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(["--help"])
+    text = capsys.readouterr().out
+    assert leaving.value.code == 0
+    for command in ("segment", "demo", "doctor", "models", "train", "evaluate"):
+        assert command in text
+    for kind in _error_kinds():
+        assert str(kind.exit_code) in text
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from BrainTumorSegLib.cli import build_parser\n"
+        "build_parser()\n"
+        "print([m for m in ('torch', 'SimpleITK', 'numpy', 'scipy') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_kind_of_error_has_an_exit_code_of_its_own():
+    codes = [kind.exit_code for kind in _error_kinds()]
+    assert len(set(codes)) == len(codes) and not {0, 2} & set(codes)
+
+
+def _error_kinds():
+    return [
+        kind
+        for kind in BrainTumorSegError.__subclasses__()
+        if kind.__module__ == "BrainTumorSegLib.errors"
+    ]
+
+
+def test_one_run_writes_every_output_that_was_asked_for(scans, tmp_path, capsys):
+    wanted = {
+        "-o": "result.seg.nrrd",
+        "--labelmap": "labels.nii.gz",
+        "--probabilities": "probabilities.nrrd",
+        "--disagreement": "entropy.nii.gz",
+        "--picture": "picture.png",
+    }
+    arguments = [a for flag, name in wanted.items() for a in (flag, tmp_path / name)]
+    reports = [tmp_path / "report.json", tmp_path / "report.html"]
+    for report in reports:
+        arguments += ["--report", report]
+    code, out, err = run("segment", *scans, *QUICK, "--members", "2", *arguments, capsys=capsys)
+    assert code == 0, err
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        *wanted.values(),
+        "report.json",
+        "report.html",
+        "entropy.mutual-information.nii.gz",
+    }
+    assert "Enhancing tumour" in out and str(tmp_path / "result.seg.nrrd") in out
+
+    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "labels.nii.gz")))
+    segments = sitk.GetArrayFromImage(read_seg_nrrd(tmp_path / "result.seg.nrrd"))
+    assert labels.any() and np.array_equal(labels, segments)
+    record = json.loads(reports[0].read_text(encoding="utf-8"))
+    assert record["volumes_ml"]["WT"] == pytest.approx((labels > 0).sum() / 1000, abs=0.01)
+    assert len(record["pack"]["members"]) == 2
+    probabilities = sitk.ReadImage(str(tmp_path / "probabilities.nrrd"))
+    assert probabilities.GetNumberOfComponentsPerPixel() == 5
+
+
+def test_a_label_map_can_be_the_only_output(scans, tmp_path, capsys):
+    code, _, err = run("segment", *scans, *QUICK, "-o", tmp_path / "a.nii.gz", capsys=capsys)
+    assert code == 0, err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.nii.gz"]
+
+
+def test_programs_get_progress_and_result_as_json_lines(scans, tmp_path, capsys):
+    code, out, _ = run(
+        *("segment", *scans, *QUICK, "-o", tmp_path / "a.nrrd", "--progress", "json"),
+        capsys=capsys,
+    )
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and lines[-1]["kind"] == "result"
+    assert lines[-1]["outputs"] == [str(tmp_path / "a.nrrd")]
+    stages = [line["stage"] for line in lines if line["kind"] == "progress"]
+    assert list(dict.fromkeys(stages)) == [
+        *("read", "register", "brain", "prepare", "segment", "restore", "write", "done")
+    ]
+
+
+def test_programs_get_errors_as_json_lines_too(tmp_path, capsys):
+    code, out, err = run(
+        *("segment", "--t1ce", tmp_path / "none.nii.gz", "-o", tmp_path / "a.nrrd"),
+        *("--progress", "json"),
+        capsys=capsys,
+    )
+    last = json.loads(out.splitlines()[-1])
+    assert code == last["exit_code"] == 3 and last["kind"] == "error"
+    assert "none.nii.gz" in last["message"] and "none.nii.gz" in err
+
+
+def test_an_existing_result_is_kept_unless_overwriting_is_asked_for(scans, tmp_path, capsys):
+    result = tmp_path / "a.nrrd"
+    result.write_text("precious")
+    code, _, err = run("segment", *scans, *QUICK, "-o", result, capsys=capsys)
+    assert code == 4 and "overwrite" in err
+    assert result.read_text() == "precious"
+    code, _, err = run("segment", *scans, *QUICK, "-o", result, "--overwrite", capsys=capsys)
+    assert code == 0, err
+    assert sitk.ReadImage(str(result)).GetSize() == (240, 240, 155)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["-o", "{tmp}/a.xyz"], 4, "ending"),
+        (["-o", "{tmp}/missing/a.nrrd"], 4, "missing"),
+        (["-o", "{tmp}/a.nrrd", "--labelmap", "{tmp}/a.nrrd"], 4, "same name"),
+        (["-o", "{tmp}/a.nrrd", "--report", "{tmp}/a.pdf"], 4, "ending"),
+        (["-o", "{tmp}/a.nrrd", "--pack", "nonesuch"], 6, "nonesuch"),
+        (["-o", "{tmp}/a.nrrd", "--device", "cuda:99"], 8, "cpu"),
+        (["-o", "{tmp}/a.nrrd", "--members", "77"], 3, "members"),
+        (["-o", "{tmp}/a.nrrd", "--brain", "{tmp}/no-mask.nii.gz"], 3, "no-mask"),
+        (["-o", "{tmp}/a.nrrd", "--threads", "0"], 3, "threads"),
+        (["-o", "{tmp}/a.nrrd", "--series", "flair=3"], 3, "--dicom"),
+        (["-o", "{tmp}/a.nrrd", "--dicom", "{tmp}"], 3, "one or the other"),
+        (["-o", "{tmp}/a.dcm.nrrd", "--dicom-seg", "{tmp}/a.dcm"], 4, "DICOM"),
+        (["-o", "{tmp}/a.nrrd", "--registration", "brainsfit", "--brainsfit", "{tmp}/x"], 7, "x"),
+    ],
+)
+def test_mistakes_are_named_with_their_own_exit_code_and_write_nothing(
+    scans, tmp_path, capsys, arguments, code, words
+):
+    # What a mistake does not concern is quick; what it concerns comes last and wins.
+    filled = [argument.format(tmp=tmp_path) for argument in arguments]
+    got, _, err = run("segment", *scans, *QUICK, *filled, capsys=capsys)
+    assert got == code, err
+    assert words in err and "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_usage_exits_with_two(capsys):
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(["segment"])
+    assert leaving.value.code == 2
+    assert "-o" in capsys.readouterr().err
+
+
+def test_an_unexpected_error_is_shown_whole_and_asks_for_a_report(monkeypatch, capsys):
+    from BrainTumorSegLib.commands import doctor
+
+    def explode(_args):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(doctor, "run", explode)
+    code, _, err = run("doctor", capsys=capsys)
+    assert code == 1 and "Traceback" in err and "report" in err
+
+
+def test_running_out_of_memory_is_no_traceback(monkeypatch, capsys):
+    from BrainTumorSegLib.commands import doctor
+
+    def greedy(_args):
+        raise MemoryError
+
+    monkeypatch.setattr(doctor, "run", greedy)
+    code, _, err = run("doctor", capsys=capsys)
+    assert code == 8 and "memory" in err and "Traceback" not in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals for child processes")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_in_the_middle_leaves_no_file_and_its_own_exit_code(scans, tmp_path, number, code):
+    process = start(
+        *("segment", *scans, *QUICK, "--tta", "tta3", "-o", tmp_path / "a.seg.nrrd"),
+        *("--report", tmp_path / "a.html", "--progress", "json"),
+    )
+    for line in process.stdout:
+        if json.loads(line)["stage"] == "segment":
+            break
+    process.send_signal(number)
+    started = time.monotonic()
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert time.monotonic() - started < 20
+    assert json.loads(out.splitlines()[-1])["exit_code"] == code
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_models_can_be_listed_and_verified(capsys):
+    code, out, _ = run("models", "list", capsys=capsys)
+    assert code == 0 and "glioma-lite" in out
+    code, out, err = run("models", "verify", "glioma-lite", capsys=capsys)
+    assert code == 0 and "all hashes agree" in out, err
+
+
+def test_a_pack_goes_out_and_in_again(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    archive = tmp_path / "pack.zip"
+    code, _, err = run("models", "export", "glioma-lite", archive, capsys=capsys)
+    assert code == 0 and archive.stat().st_size > 1e6, err
+    code, out, err = run("models", "import", archive, "--overwrite", capsys=capsys)
+    assert code == 0 and "glioma-lite" in out, err
+    code, out, _ = run("models", "list", "--json", capsys=capsys)
+    assert code == 0 and any("home" in str(row) for row in json.loads(out))
+    code, _, err = run("models", "remove", "glioma-lite", capsys=capsys)
+    assert code == 0, err
+    code, _, err = run("models", "remove", "glioma-lite", capsys=capsys)
+    assert code == 6 and "glioma-lite" in err
+
+
+def test_the_doctor_speaks_to_people_and_programs(capsys):
+    code, out, _ = run("doctor", "--json", capsys=capsys)
+    findings = json.loads(out)["findings"]
+    assert code in (0, 1) and len(findings) > 5
+    code_again, text, _ = run("doctor", capsys=capsys)
+    assert code_again == code and "torch" in text
