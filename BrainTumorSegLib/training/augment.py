@@ -1,0 +1,155 @@
+"""Random changes of training slices: geometry, contrast, noise, missing sequences.
+
+Everything works on a whole batch in torch and draws from one generator, so that
+a step is repeated exactly from its seed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from BrainTumorSegLib.sequences import Sequence
+
+
+@dataclass(frozen=True)
+class AugmentationConfig:
+    """How strongly to change slices; probabilities are per slice unless said otherwise."""
+
+    rotation_degrees: float = 20.0
+    scale: float = 0.15
+    shift_pixels: float = 8.0
+    mirror: float = 0.5
+    dihedral_batches: float = 0.3
+    intensity: float = 0.8
+    bias_field: float = 0.3
+    noise: float = 0.3
+    blur: float = 0.2
+    drop_sequence: float = 0.1
+
+
+def augment(
+    images: Tensor,
+    allowed: Tensor,
+    shown: tuple[Sequence, ...],
+    config: AugmentationConfig,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Change a batch at random.
+
+    Args:
+        images: float ``[N, C, H, W]``, zero outside the brain.
+        allowed: uint8 tissue bits ``[N, H, W]``.
+        shown: the sequence that each channel shows.
+        config: how strongly.
+        generator: the source of every random number.
+
+    Returns:
+        Both, changed; height and width may be exchanged for the whole batch.
+    """
+    brain = (images != 0).any(dim=1, keepdim=True)
+    images = _change_intensity(images, brain, config, generator)
+    images = images * _kept_sequences(len(images), shown, config, generator)
+    images, allowed = _move(images, allowed, config, generator)
+    if _chance(1, config.dihedral_batches, generator).item():
+        turns = int(torch.randint(0, 4, (1,), generator=generator))
+        flip = bool(torch.randint(0, 2, (1,), generator=generator))
+        images, allowed = images.rot90(turns, (2, 3)), allowed.rot90(turns, (1, 2))
+        if flip:
+            images, allowed = images.flip(3), allowed.flip(2)
+    return images.contiguous(), allowed.contiguous()
+
+
+def _chance(n: int, probability: float, generator: torch.Generator) -> Tensor:
+    return torch.rand(n, generator=generator) < probability
+
+
+def _between(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:
+    return low + (high - low) * torch.rand(n, generator=generator)
+
+
+def _move(
+    images: Tensor, allowed: Tensor, config: AugmentationConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Rotate, scale, shift and mirror: linear for images, nearest for labels."""
+    n, _, height, width = images.shape
+    limit = math.radians(config.rotation_degrees)
+    angle = _between(n, -limit, limit, generator)
+    zoom = torch.exp(_between(n, -config.scale, config.scale, generator))
+    mirror = 1.0 - 2.0 * _chance(n, config.mirror, generator).float()
+    shift_x = _between(n, -1, 1, generator) * 2 * config.shift_pixels / width
+    shift_y = _between(n, -1, 1, generator) * 2 * config.shift_pixels / height
+    # affine_grid wants coordinates scaled to -1..1, so rotation of a non-square
+    # image carries the aspect ratio.
+    aspect = height / width
+    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    theta = torch.stack(
+        [
+            torch.stack([cos * mirror, -sin * aspect, shift_x], dim=1),
+            torch.stack([sin * mirror / aspect, cos, shift_y], dim=1),
+        ],
+        dim=1,
+    )
+    grid = functional.affine_grid(theta, [n, 1, height, width], align_corners=False)
+    moved = functional.grid_sample(images, grid, mode="bilinear", align_corners=False)
+    # Bits are sampled with an offset so that what comes from outside reads 0 = background.
+    labels = functional.grid_sample(
+        (allowed.float() - 1.0)[:, None], grid, mode="nearest", align_corners=False
+    )
+    return moved, (labels[:, 0] + 1.0).round().to(torch.uint8)
+
+
+def _change_intensity(
+    images: Tensor, brain: Tensor, config: AugmentationConfig, generator: torch.Generator
+) -> Tensor:
+    n, channels, height, width = images.shape
+
+    def per_channel(low: float, high: float) -> Tensor:
+        return _between(n * channels, low, high, generator).view(n, channels, 1, 1)
+
+    chosen = _chance(n, config.intensity, generator).float().view(n, 1, 1, 1)
+    gain, offset = per_channel(-0.25, 0.25), per_channel(-0.3, 0.3)
+    # A bend that leaves the range's ends in place: darker or brighter middle.
+    bend = per_channel(-0.12, 0.12)
+    changed = images * (1 + chosen * gain) + chosen * (offset + bend * (images.square() - 1))
+
+    field = functional.interpolate(
+        torch.randn(n, channels, 4, 4, generator=generator),
+        size=(height, width),
+        mode="bicubic",
+        align_corners=False,
+    )
+    chosen = _chance(n, config.bias_field, generator).float().view(n, 1, 1, 1)
+    changed = changed + chosen * 0.2 * field
+
+    chosen = _chance(n, config.blur, generator).view(n, 1, 1, 1)
+    small = functional.avg_pool2d(changed, 2)
+    blurred = functional.interpolate(
+        small, size=(height, width), mode="bilinear", align_corners=False
+    )
+    changed = torch.where(chosen, blurred, changed)
+
+    chosen = _chance(n, config.noise, generator).float().view(n, 1, 1, 1)
+    sigma = _between(n, 0.02, 0.2, generator).view(n, 1, 1, 1)
+    changed = changed + chosen * sigma * torch.randn(images.shape, generator=generator)
+
+    return changed * brain
+
+
+def _kept_sequences(
+    n: int, shown: tuple[Sequence, ...], config: AugmentationConfig, generator: torch.Generator
+) -> Tensor:
+    """Zero T1 or FLAIR now and then, never both; T1CE always stays."""
+    keep = torch.ones(n, len(shown))
+    dropped = _chance(n, config.drop_sequence, generator)
+    which = torch.randint(0, 2, (n,), generator=generator)
+    for number, sequence in enumerate((Sequence.T1, Sequence.FLAIR)):
+        channels = [c for c, s in enumerate(shown) if s is sequence]
+        if channels and Sequence.T1CE in shown:
+            rows = torch.nonzero(dropped & (which == number))
+            keep[rows, torch.tensor(channels)] = 0.0
+    return keep.view(n, len(shown), 1, 1)

@@ -1,0 +1,138 @@
+"""From the members of a training run to a model pack with its figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as SequenceOf
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.packs import ModelPack, NewMember, make_pack
+from BrainTumorSegLib.training.run import read_member
+from BrainTumorSegLib.weights import Precision
+
+#: Measures of `scoring.summarise` that go into the manifest, with their titles.
+_FIGURES = {
+    "WT": "Dice, whole tumour (WT)",
+    "TC": "Dice, tumour core (TC)",
+    "ET": "Dice, enhancing tumour (ET), cases that have it",
+    "ET_all": "Dice, enhancing tumour (ET), all cases, empty against empty = 1",
+    "edema": "Dice, edema",
+}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What ``brain-tumor-seg evaluate`` wrote into its folder.
+
+    Attributes:
+        summary: means by set of views.
+        tables: Markdown.
+        command: the command that made them.
+    """
+
+    summary: Mapping[str, Mapping[str, float]]
+    tables: str
+    command: str
+
+
+def read_evaluation(folder: Path) -> Evaluation:
+    """Read the results of an evaluation.
+
+    Raises:
+        TrainingError: when the folder holds none.
+    """
+    try:
+        content = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        tables = (folder / "tables.md").read_text(encoding="utf-8")
+        return Evaluation(content["views"], tables, content["command"])
+    except (OSError, KeyError, ValueError) as error:
+        raise TrainingError(
+            f"{folder} holds no finished evaluation ({error}).",
+            "Make one: brain-tumor-seg evaluate --output FOLDER ...",
+        ) from error
+
+
+def pack_run(
+    members: SequenceOf[Path],
+    pack_fields: Mapping[str, Any],
+    command: str,
+    destination: Path,
+    precision: Precision = "int8",
+    evaluation: Evaluation | None = None,
+    notes: str = "",
+    overwrite: bool = False,
+) -> ModelPack:
+    """Write the pack of a training run.
+
+    Args:
+        members: folders of finished members, all of one configuration but for fold
+            and seed.
+        pack_fields: the ``[pack]`` table of the recipe.
+        command: that trained them, for the provenance.
+        destination: folder of the pack.
+        precision: of the stored weights.
+        evaluation: figures for manifest and model card.
+        notes: Markdown for the end of the model card.
+        overwrite: whether a pack that lies there may be replaced.
+
+    Raises:
+        TrainingError: when members differ in more than fold and seed.
+        PackError, OutputError: see `packs.make_pack`.
+    """
+    records = [read_member(folder)[1:] for folder in members]
+    if not records:
+        raise TrainingError("There is no member to make a pack of.", "Train at least one fold.")
+    config = records[0][0]
+    for folder, (other, _) in zip(members, records, strict=True):
+        if (other.network, other.recipe) != (config.network, config.recipe):
+            raise TrainingError(
+                f"{folder} has another network or recipe than {members[0]}.",
+                "Put members of one recipe into a pack.",
+            )
+    fields = dict(pack_fields)
+    sources = fields.pop("sources", None)
+    if not sources:
+        raise TrainingError(
+            "The recipe names no data sources.",
+            "Add a [[pack.sources]] table with name and licence of the training data.",
+        )
+    record = records[0][1]
+    fields.update(
+        recipe=config.recipe,
+        network=asdict(config.network),
+        provenance={
+            "sources": list(sources),
+            "command": command,
+            "date": max(fields["finished"] for _, fields in records)[:10],
+            "code_version": record["version"],
+        },
+        validation=_figures(evaluation) if evaluation else [],
+    )
+    if evaluation:
+        notes = f"{notes}\n\n## Out of fold, case by case\n\n{evaluation.tables}"
+    return make_pack(destination, fields, _members(members), precision, notes, overwrite)
+
+
+def _members(folders: SequenceOf[Path]) -> Iterator[NewMember]:
+    for folder in folders:
+        state, config, _ = read_member(folder)
+        trained = {"fold": config.fold, "seed": config.seed, "steps": config.steps}
+        yield NewMember(f"fold{config.fold}", state, trained)
+
+
+def _figures(evaluation: Evaluation) -> list[dict[str, Any]]:
+    return [
+        {
+            "measure": f"{title}, views {views}",
+            "value": summary[key],
+            "cases": int(summary["cases_with_ET" if key == "ET" else "cases"]),
+            "data": "real glioma cases, each by the member that never saw it",
+            "command": evaluation.command,
+        }
+        for views, summary in evaluation.summary.items()
+        for key, title in _FIGURES.items()
+    ]

@@ -1,0 +1,190 @@
+"""From labelled cases to a verified pack with figures, through the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from BrainTumorSegLib import cli
+from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.packs import load_pack, verify_pack
+from BrainTumorSegLib.training.packing import read_evaluation
+from BrainTumorSegLib.training.recipe import read_recipe
+from BrainTumorSegLib.training.scoring import members_without_fold
+
+RECIPE = """
+[training]
+steps = 3
+batch = 2
+crop = [64, 64]
+warmup = 1
+
+[training.network]
+encoder = "mobilenet_v2"
+encoder_depth = 3
+
+[pack]
+name = "toy"
+version = "0.0.1"
+title = "A toy"
+description = "Nothing to use."
+label_protocols = ["core1_edema2_enhancing4"]
+licence = "CC0-1.0"
+intended_use = "Tests."
+
+[pack.sequences]
+used = ["t1", "t1ce", "flair"]
+may_be_missing = []
+
+[[pack.sources]]
+name = "generated"
+licence = "CC0-1.0"
+"""
+
+
+def write_case(folder, name, seed):
+    """A ball of noise with a bright lesion of three labels in it."""
+    rng = np.random.default_rng(seed)
+    z, y, x = np.ogrid[:20, :72, :72]
+    brain = ((z - 10) / 10) ** 2 + ((y - 36) / 32) ** 2 + ((x - 36) / 30) ** 2 < 1
+    lesion = (z - 10) ** 2 * 4 + (y - 30) ** 2 + (x - 28 - seed) ** 2
+    labels = np.zeros(brain.shape, np.uint8)
+    for limit, value in ((150, 2), (60, 4), (20, 1)):
+        labels[lesion < limit] = value
+    (folder / "brats" / name).mkdir(parents=True)
+    for number, sequence in enumerate(("t1", "t1ce", "flair")):
+        values = 100 + 10 * rng.normal(size=brain.shape) + 15 * labels * (number + 1)
+        image = sitk.GetImageFromArray(np.where(brain, values, 0).astype(np.float32))
+        image.SetSpacing((2.0, 2.0, 5.0))
+        sitk.WriteImage(image, str(folder / "brats" / name / f"{name}_{sequence}.nii.gz"))
+    truth = sitk.GetImageFromArray(labels * brain)
+    truth.SetSpacing((2.0, 2.0, 5.0))
+    sitk.WriteImage(truth, str(folder / "brats" / name / f"{name}_seg.nii.gz"))
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cohort")
+    rows = ["case\tlooks_like\tfold\tlabel_protocol"]
+    for number in range(4):
+        write_case(folder, f"toy{number}", number)
+        rows.append(f"toy{number}\ttoy\t{number % 2}\tcore1_edema2_enhancing4")
+    (folder / "cases.tsv").write_text("\n".join(rows) + "\n")
+    (folder / "toy.toml").write_text(RECIPE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_folder(cohort, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    code = cli.main(
+        ["train", "--recipe", str(cohort / "toy.toml"), "--data", str(cohort), "-o", str(folder)]
+    )
+    assert code == 0
+    return folder
+
+
+def test_one_command_trains_a_member_for_each_fold_and_packs_them(run_folder):
+    pack = load_pack(run_folder / "toy")
+    verify_pack(pack)
+    assert [member.trained["fold"] for member in pack.members] == [0, 1]
+    assert pack.network.encoder == "mobilenet_v2" and pack.recipe == "mixture"
+
+
+def test_the_record_of_a_member_names_the_cases_it_saw_and_no_other(run_folder):
+    record = json.loads((run_folder / "fold0" / "run.json").read_text())
+    assert record["cases"] == ["toy1", "toy3"]
+    assert members_without_fold(load_pack(run_folder / "toy"), 0) == ("fold0",)
+
+
+def test_giving_the_command_again_trains_nothing_and_makes_the_same_pack(
+    cohort, run_folder, tmp_path
+):
+    before = (run_folder / "fold0" / "weights.safetensors").stat().st_mtime_ns
+    code = cli.main(
+        [
+            *("train", "--recipe", str(cohort / "toy.toml"), "--data", str(cohort)),
+            *("-o", str(run_folder), "--pack", str(tmp_path / "again")),
+        ]
+    )
+    assert code == 0
+    assert (run_folder / "fold0" / "weights.safetensors").stat().st_mtime_ns == before
+    again, first = load_pack(tmp_path / "again"), load_pack(run_folder / "toy")
+    assert [m.sha256 for m in again.members] == [m.sha256 for m in first.members]
+
+
+def test_evaluation_scores_each_case_by_the_member_that_never_saw_it_and_fills_the_card(
+    cohort, run_folder, tmp_path
+):
+    results = tmp_path / "evaluation"
+    arguments = ["--data", str(cohort), "--pack", str(run_folder / "toy"), "-o", str(results)]
+    assert cli.main(["evaluate", *arguments, "--tta", "none", "tta1"]) == 0
+    with (results / "cases.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 8
+    assert all(row["members"] == f"fold{row['fold']}" for row in rows)
+    assert all(0 <= float(row["WT"]) <= 1 for row in rows)
+    summary = read_evaluation(results).summary
+    mean = np.mean([float(row["WT"]) for row in rows if row["views"] == "tta1"])
+    assert summary["tta1"]["WT"] == pytest.approx(mean, abs=1e-3)
+
+    code = cli.main(
+        [
+            *("train", "--recipe", str(cohort / "toy.toml"), "--data", str(cohort)),
+            *("-o", str(run_folder), "--pack", str(tmp_path / "with-figures")),
+            *("--evaluation", str(results)),
+        ]
+    )
+    assert code == 0
+    pack = load_pack(tmp_path / "with-figures")
+    assert {figure["measure"] for figure in pack.validation} >= {
+        "Dice, whole tumour (WT), views none"
+    }
+    card = (pack.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "| toy3 |" in card and "brain-tumor-seg evaluate" in card
+
+
+def test_cases_that_a_member_saw_are_not_scored_out_of_fold(run_folder):
+    with pytest.raises(TrainingError, match="fold 7"):
+        members_without_fold(load_pack(run_folder / "toy"), 7)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("steps = 3", "stepz = 3"), "stepz"),
+        (("steps = 3", 'steps = "three"'), "steps"),
+        (("steps = 3", "steps = 0"), "steps"),
+        (("crop = [64, 64]", "crop = [60, 64]"), "divisible"),
+        (("[training.network]", "[training.network]\nin_channels = 9"), "channels"),
+        (("[training]", "[training"), "toy.toml"),
+        (("[pack]", "[package]"), "package"),
+    ],
+)
+def test_mistakes_in_a_recipe_are_named(tmp_path, change, words):
+    path = tmp_path / "toy.toml"
+    path.write_text(RECIPE.replace(*change))
+    with pytest.raises(TrainingError, match=words):
+        read_recipe(path)
+
+
+def test_the_bundled_recipe_can_be_read():
+    from BrainTumorSegLib.resources import resource_path
+
+    recipe = read_recipe(resource_path("Training", "glioma-lite.toml"))
+    assert recipe.pack["name"] == "glioma-lite"
+    assert sum(source["cases"] for source in recipe.pack["sources"]) == 31
+
+
+def test_a_fold_that_nobody_has_is_refused(cohort, tmp_path, capsys):
+    code = cli.main(
+        [
+            *("train", "--recipe", str(cohort / "toy.toml"), "--data", str(cohort)),
+            *("-o", str(tmp_path), "--folds", "9"),
+        ]
+    )
+    assert code == 9 and "fold 9" in capsys.readouterr().err
