@@ -40,14 +40,15 @@ def run(*arguments, capsys):
     return code, *capsys.readouterr()
 
 
-def start(*arguments, **options):
+def start(*arguments):
     return subprocess.Popen(
         [sys.executable, "-m", "BrainTumorSegLib", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).resolve().parents[2],
-        **options,
+        # A shell that starts tests in the background hands down an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

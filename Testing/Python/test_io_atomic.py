@@ -312,6 +312,8 @@ def test_a_process_that_is_told_to_stop_leaves_nothing(tmp_path, name):
         from pathlib import Path
         from BrainTumorSegLib.io.atomic import atomic_group
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        # A shell that starts tests in the background hands down an ignored SIGINT.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         finals = [Path(sys.argv[1]) / n for n in ("a.seg.nrrd", "b.json")]
         with atomic_group(finals) as temporary:
             for path in temporary.values():
