@@ -135,7 +135,8 @@ def test_a_large_ball_comes_back_in_every_orientation(number, degrees, thickness
 @given(
     number=st.integers(0, len(ORIENTATIONS) - 1),
     axis=st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda v: np.linalg.norm(v) > 0.1),
-    degrees=st.one_of(st.just(0.0), st.floats(28, 32), st.floats(0, 180)),
+    # ITK cannot invert a direction with subnormal cosines (1e-310), nor does a header hold any.
+    degrees=st.one_of(st.just(0.0), st.floats(28, 32), st.floats(1e-6, 180)),
     spacing=st.tuples(*[st.floats(0.4, 6.0)] * 3),
     radius=st.one_of(st.floats(4, 10), st.floats(4, 30)),
     offset=st.tuples(*[st.floats(-3, 3)] * 3),
