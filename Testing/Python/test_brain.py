@@ -9,6 +9,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from voxel_positions import positions, with_values
 
 from BrainTumorSegLib.brain import BrainMask, extract_brain, mask_of_stripped_scan
 from BrainTumorSegLib.case import Case, Scan
@@ -41,20 +42,6 @@ def blank(direction=None, spacing=(4.0, 4.0, 4.0), extent=208.0, centre=CENTRE) 
     image.SetDirection(direction.ravel().tolist())
     half = (np.array(size) - 1) / 2 * np.array(spacing)
     image.SetOrigin((np.asarray(centre) - direction @ half).tolist())
-    return image
-
-
-def positions(image: sitk.Image) -> np.ndarray:
-    """LPS position of every voxel, ``[slice, row, column, 3]``."""
-    k, j, i = np.meshgrid(*(np.arange(n) for n in image.GetSize()[::-1]), indexing="ij")
-    index = np.stack([i, j, k], axis=-1) * np.array(image.GetSpacing())
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    return index @ direction.T + np.array(image.GetOrigin())
-
-
-def with_values(array: np.ndarray, like: sitk.Image) -> sitk.Image:
-    image = sitk.GetImageFromArray(array)
-    image.CopyInformation(like)
     return image
 
 

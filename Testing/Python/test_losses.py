@@ -38,7 +38,7 @@ def test_for_sets_of_one_the_loss_is_ordinary_cross_entropy():
 
 def test_a_merged_label_costs_the_logarithm_of_the_summed_probability():
     logits = random_logits(1, 5, 1, 1)
-    p = logits.softmax(1).flatten()
+    p = logits.softmax(1).flatten().tolist()
     loss = set_cross_entropy(logits, torch.full((1, 1, 1), CORE, dtype=torch.uint8))
     expected = -math.log(p[Tissue.NECROSIS] + p[Tissue.NON_ENHANCING])
     assert loss.item() == pytest.approx(expected, abs=1e-6)

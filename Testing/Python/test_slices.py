@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from voxel_positions import positions, with_values
 
 from BrainTumorSegLib.errors import InputError
 from BrainTumorSegLib.sequences import Sequence
@@ -52,20 +53,6 @@ def blank(direction, spacing, extent=70.0, centre=(12.3, -45.6, 78.9)) -> sitk.I
     image.SetDirection(np.asarray(direction, float).ravel().tolist())
     half = (np.array(size) - 1) / 2 * np.array(spacing)
     image.SetOrigin((np.array(centre) - np.asarray(direction) @ half).tolist())
-    return image
-
-
-def positions(image: sitk.Image) -> np.ndarray:
-    """LPS position of every voxel, ``[slice, row, column, 3]``."""
-    k, j, i = np.meshgrid(*(np.arange(n) for n in image.GetSize()[::-1]), indexing="ij")
-    index = np.stack([i, j, k], axis=-1) * np.array(image.GetSpacing())
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    return index @ direction.T + np.array(image.GetOrigin())
-
-
-def with_values(array: np.ndarray, like: sitk.Image) -> sitk.Image:
-    image = sitk.GetImageFromArray(array)
-    image.CopyInformation(like)
     return image
 
 
