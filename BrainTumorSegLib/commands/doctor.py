@@ -19,8 +19,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from BrainTumorSegLib.doctor import as_json, as_text, examine
+    from BrainTumorSegLib.doctor import PROBLEM, as_json, as_text, examine, worst
 
     findings = examine()
     print(as_json(findings) if args.json else as_text(findings))
-    return 1 if any(finding.status == "problem" for finding in findings) else 0
+    return 1 if worst(findings) == PROBLEM else 0

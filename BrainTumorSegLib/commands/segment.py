@@ -180,13 +180,14 @@ def _case_from_dicom(args: argparse.Namespace, reference: Sequence) -> Case:
                 f"--series {text!r} cannot be read.", "Write for example --series flair=7."
             ) from None
     study = read_study(args.dicom, args.study)
+    proposal = propose_sequences(study)
     try:
-        choose_series(study, choice or None)
+        choose_series(study, choice or proposal)
     except InputError:
         # The error says what is unclear; the table shows what there is to choose from.
-        print(describe_study(study, propose_sequences(study)), file=sys.stderr)
+        print(describe_study(study, proposal), file=sys.stderr)
         raise
-    case = load_case_from_study(study, choice or None, reference)
+    case = load_case_from_study(study, choice or proposal, reference)
     return replace(case, identity=args.name) if args.name else case
 
 
