@@ -2,7 +2,13 @@
 
 ``pack.json`` says what the networks are, what they were trained on, how they do
 and what their files hash to; nothing is loaded that does not agree with it.
+
+Packs can be found and listed on a bare Python, such as Slicer's before anything was
+installed; what loads, makes or moves packs is imported when it is first asked for.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from BrainTumorSegLib.packs.library import (
     MODELS_VARIABLE,
@@ -14,10 +20,12 @@ from BrainTumorSegLib.packs.library import (
     models_table,
     user_models_folder,
 )
-from BrainTumorSegLib.packs.making import NewMember, make_pack
 from BrainTumorSegLib.packs.manifest import Member, ModelPack, read_pack
-from BrainTumorSegLib.packs.members import load_members, verify_pack
-from BrainTumorSegLib.packs.transfer import export_pack, import_pack, remove_pack
+
+if TYPE_CHECKING:
+    from BrainTumorSegLib.packs.making import NewMember, make_pack
+    from BrainTumorSegLib.packs.members import load_members, verify_pack
+    from BrainTumorSegLib.packs.transfer import export_pack, import_pack, remove_pack
 
 __all__ = [
     "MODELS_VARIABLE",
@@ -39,3 +47,20 @@ __all__ = [
     "user_models_folder",
     "verify_pack",
 ]
+
+#: Names whose modules need torch and safetensors.
+_HEAVY = {
+    "NewMember": "making",
+    "make_pack": "making",
+    "load_members": "members",
+    "verify_pack": "members",
+    "export_pack": "transfer",
+    "import_pack": "transfer",
+    "remove_pack": "transfer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HEAVY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HEAVY[name]}"), name)

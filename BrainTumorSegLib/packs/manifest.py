@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from BrainTumorSegLib.errors import PackError
-from BrainTumorSegLib.networks import NetworkSpec
+from BrainTumorSegLib.errors import DependencyError, InputError, PackError
+from BrainTumorSegLib.network_spec import NetworkSpec
 from BrainTumorSegLib.resources import resource_path
 from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.slices import recipe_by_name, recipe_channels
@@ -75,6 +75,8 @@ class ModelPack:
         licence: SPDX expression.
         intended_use: and what it is not meant for.
         manifest: all of it, as it stands in the file.
+        checked: whether it was held against the schema, which takes jsonschema. Without
+            that a pack can be listed, not used.
     """
 
     folder: Path
@@ -98,6 +100,7 @@ class ModelPack:
     licence: str
     intended_use: str
     manifest: Mapping[str, Any]
+    checked: bool = True
 
     @property
     def bytes(self) -> int:
@@ -144,10 +147,25 @@ def parse_manifest(text: bytes, path: Path) -> ModelPack:
         PackError: when it is damaged, of another schema, or contradicts itself.
     """
     manifest = _parse_json(text, path)
-    _check_schema(manifest, path)
+    if not _check_schema(manifest, path):
+        return _as_unchecked_pack(manifest, path)
     pack = _as_pack(manifest, path)
     _check_consistency(pack, path)
     return pack
+
+
+def require_checked(pack: ModelPack) -> None:
+    """Refuse a pack whose manifest could be listed but not held against its schema.
+
+    Raises:
+        DependencyError: naming what is missing.
+    """
+    if not pack.checked:
+        raise DependencyError(
+            f"The manifest of pack {pack.name!r} cannot be checked: the Python package "
+            "jsonschema is missing.",
+            "Install it with: pip install jsonschema",
+        )
 
 
 def manifest_text(manifest: Mapping[str, Any]) -> str:
@@ -180,13 +198,16 @@ def _refuse_constant(word: str) -> None:
     raise ValueError(f"{word} is no number")
 
 
-def _check_schema(manifest: Any, path: Path) -> None:
-    from jsonschema.exceptions import best_match
-
+def _check_schema(manifest: Any, path: Path) -> bool:
+    """Whether the manifest could be held against its schema; what is wrong is raised."""
     _check_version(manifest, path)
+    try:
+        from jsonschema.exceptions import best_match
+    except ImportError:
+        return False
     error = best_match(_validator().iter_errors(manifest))
     if error is None:
-        return
+        return True
     where = ".".join(str(part) for part in error.absolute_path)
     reason = error.message if len(error.message) <= 300 else error.message[:297] + "..."
     meaning = error.schema.get("description") if isinstance(error.schema, dict) else None
@@ -247,6 +268,29 @@ def _as_pack(manifest: Mapping[str, Any], path: Path) -> ModelPack:
         licence=fields["licence"],
         intended_use=fields["intended_use"],
         manifest=manifest,
+    )
+
+
+def _as_unchecked_pack(manifest: Mapping[str, Any], path: Path) -> ModelPack:
+    """What is needed for a list of packs, of a manifest that no schema has vouched for."""
+    try:
+        pack = replace(_as_pack(manifest, path), checked=False)
+        texts = (pack.name, pack.version, pack.title, pack.advised_views, pack.licence)
+        for text in (*texts, *(word for m in pack.members for word in (m.name, m.file))):
+            if not isinstance(text, str):
+                raise TypeError(f"{text!r} is no text")
+        if not pack.members:
+            raise ValueError("it has no members")
+        _check_consistency(pack, path)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        reason = f"{type(error).__name__}: {error}"
+    except InputError as error:
+        reason = error.message
+    else:
+        return pack
+    raise PackError(
+        f"{path} is no valid manifest: {reason.removesuffix('.')}.",
+        "Correct the manifest, or get the pack again.",
     )
 
 

@@ -10,7 +10,13 @@ from torch import nn
 
 from BrainTumorSegLib.errors import PackError
 from BrainTumorSegLib.networks import NetworkSpec
-from BrainTumorSegLib.packs.manifest import MODEL_CARD, Member, ModelPack, read_pack
+from BrainTumorSegLib.packs.manifest import (
+    MODEL_CARD,
+    Member,
+    ModelPack,
+    read_pack,
+    require_checked,
+)
 from BrainTumorSegLib.weights import load_network
 
 
@@ -27,7 +33,9 @@ def load_members(pack: ModelPack, names: Iterable[str] | None = None) -> dict[st
     Raises:
         PackError: for an unknown or doubly named member, a wrong hash, or weights
             that do not fit the network.
+        DependencyError: without jsonschema, see `ModelPack.checked`.
     """
+    require_checked(pack)
     return {
         member.name: load_network(pack.member_path(member), pack.network, member.sha256)
         for member in _choose(pack, names)
@@ -43,6 +51,7 @@ def verify_pack(pack: ModelPack) -> None:
         PackError: naming every member that is not as it should be.
     """
     pack = read_pack(pack.folder)
+    require_checked(pack)
     problems = []
     card = pack.folder / MODEL_CARD
     if not card.is_file() or not card.stat().st_size:

@@ -23,6 +23,7 @@ from BrainTumorSegLib.packs.manifest import (
     ModelPack,
     parse_manifest,
     read_pack,
+    require_checked,
 )
 from BrainTumorSegLib.packs.members import verify_pack
 
@@ -54,11 +55,13 @@ def import_pack(source: Path, overwrite: bool = False) -> ModelPack:
     Raises:
         PackError: when the pack is damaged or the archive not to be trusted.
         OutputError: when the name is taken or the folder cannot be written.
+        DependencyError: without jsonschema, since nothing would vouch for the manifest.
     """
     source = Path(source)
     with _opened(source) as open_file:
         text = _read_text(open_file, MANIFEST, source)
         pack = parse_manifest(text, source / MANIFEST)
+        require_checked(pack)
         if pack.bytes > MAX_PACK_BYTES:
             raise PackError(
                 f"{source} claims to hold {pack.bytes / 1024**3:.0f} GB.", "Check where it is from."
