@@ -9,6 +9,10 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.tissue import STYLES, TUMOUR_TISSUES, Region, Tissue
 
+#: Entropy above which a voxel counts as doubtful: more than if two tissues were
+#: equally likely and nothing else possible, ln 2 / ln 5 = 0.43.
+DOUBTFUL_ENTROPY = 0.45
+
 
 def volumes_ml(labels: sitk.Image) -> dict[str, float]:
     """Volume of each tissue and region in mL, by `Tissue.key` and ``WT``, ``TC``, ``ET``."""

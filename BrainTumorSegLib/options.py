@@ -9,6 +9,7 @@ from typing import Any
 import SimpleITK as sitk
 
 from BrainTumorSegLib.cleanup import MIN_LESION_MM3
+from BrainTumorSegLib.registration import Asker
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Options:
         views: ``none``, ``tta1``, ``tta2`` or ``tta3``; None for the pack's advice.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         registration: ``auto``, ``brainsfit``, ``simpleitk`` or ``none``.
-        brainsfit: the BRAINSFit executable; None to look for it.
+        brainsfit: the BRAINSFit executable, or whom to ask to run it; None to look for it.
         brain: ``auto``, ``stripped``, ``deepbet`` or ``hdbet``.
         brain_mask: a mask to use instead, on any grid.
         min_lesion_mm3: separate lesions smaller than this are removed.
@@ -35,7 +36,7 @@ class Options:
     views: str | None = None
     device: str = "auto"
     registration: str = "auto"
-    brainsfit: Path | None = None
+    brainsfit: Path | Asker | None = None
     brain: str = "auto"
     brain_mask: sitk.Image | None = None
     min_lesion_mm3: float = MIN_LESION_MM3

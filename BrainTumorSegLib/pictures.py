@@ -91,8 +91,8 @@ def make_scene(case: Case, result: Segmentation) -> Scene:
     for sequence in Sequence:
         if sequence not in case.scans:
             continue
-        transform = transforms.get(sequence.name, sitk.Transform(3, sitk.sitkIdentity))
-        if sequence is not case.reference and sequence.name not in transforms:
+        transform = transforms.get(sequence.value, sitk.Transform(3, sitk.sitkIdentity))
+        if sequence is not case.reference and sequence.value not in transforms:
             unregistered.append(sequence)
         image = sitk.Resample(
             sitk.Cast(case.scans[sequence].image, sitk.sitkFloat32),
@@ -106,7 +106,7 @@ def make_scene(case: Case, result: Segmentation) -> Scene:
 
 
 def _transforms(record: Mapping[str, Any]) -> dict[str, sitk.Transform]:
-    """Transforms from the reference to each moving scan, by sequence name."""
+    """Transforms from the reference to each moving scan, by sequence value."""
     transforms: dict[str, sitk.Transform] = {}
     for entry in record.get("registration", ()):
         if entry.get("matrix") is not None:
@@ -114,7 +114,7 @@ def _transforms(record: Mapping[str, Any]) -> dict[str, sitk.Transform]:
             affine = sitk.AffineTransform(3)
             affine.SetMatrix(matrix[:3, :3].ravel().tolist())
             affine.SetTranslation(matrix[:3, 3].tolist())
-            transforms[entry["sequence"].upper()] = affine
+            transforms[entry["sequence"]] = affine
     return transforms
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
@@ -19,33 +18,17 @@ from BrainTumorSegLib.engines import Engine
 from BrainTumorSegLib.engines.torch_engine import TorchEngine, choose_device
 from BrainTumorSegLib.errors import InputError
 from BrainTumorSegLib.inference import Prediction, predict_volume
-from BrainTumorSegLib.masks import mask_volume_ml
-from BrainTumorSegLib.measure import volumes_ml
 from BrainTumorSegLib.options import Options
 from BrainTumorSegLib.packs import ModelPack, load_members, load_pack
 from BrainTumorSegLib.progress import Progress
+from BrainTumorSegLib.record import SCHEMA, confidence, measured, now
 from BrainTumorSegLib.registration import Alignment, align
 from BrainTumorSegLib.segmentation import Segmentation
 from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.slices import ModelGrid, model_grid, normalise, restore, to_grid
+from BrainTumorSegLib.stages import STAGES
 from BrainTumorSegLib.swap import looks_swapped
-from BrainTumorSegLib.tissue import TUMOUR_TISSUES
 from BrainTumorSegLib.views import views_by_name
-
-#: Stages with their rough share of the time on a CPU, for the progress bar.
-STAGES: Mapping[str, float] = {
-    "read": 2,
-    "register": 20,
-    "brain": 15,
-    "prepare": 4,
-    "segment": 50,
-    "restore": 6,
-    "write": 3,
-}
-
-#: Entropy above which a voxel counts as doubtful: more than if two tissues were
-#: equally likely and nothing else possible, ln 2 / ln 5 = 0.43.
-DOUBTFUL_ENTROPY = 0.45
 
 
 def segment(
@@ -122,7 +105,8 @@ def segment(
     record = {
         **_record(case, pack, list(networks), alignment, brain, prediction),
         "views": {"name": views_name, "count": len(views)},
-        **_measurements(labels, entropy, brain),
+        **measured(labels, brain.volume_ml),
+        "confidence": confidence(labels, entropy),
         "options": options.as_record(),
         "warnings": list(progress.warnings),
         "timings_s": {stage: round(spent, 3) for stage, spent in progress.timings.items()},
@@ -258,8 +242,8 @@ def _record(
 ) -> dict[str, Any]:
     hashes = {member.name: member.sha256 for member in pack.members}
     return {
-        "schema": "brain-tumor-seg-report/1",
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "schema": SCHEMA,
+        "created": now(),
         "version": __version__,
         "case": {
             "identity": case.identity,
@@ -279,7 +263,7 @@ def _record(
         "brain": {
             "method": brain.method,
             "stripped": brain.stripped,
-            "volume_ml": round(brain.volume_ml, 1),
+            "volume_ml": round(brain.volume_ml, 3),
         },
         "pack": {
             "name": pack.name,
@@ -296,27 +280,6 @@ def _record(
             "notes": list(prediction.notes),
         },
         "versions": _versions(),
-    }
-
-
-def _measurements(labels: sitk.Image, entropy: sitk.Image, brain: BrainMask) -> dict[str, Any]:
-    volumes = volumes_ml(labels)
-    values = sitk.GetArrayViewFromImage(entropy)
-    label_values = sitk.GetArrayViewFromImage(labels)
-    doubtful = sitk.Mask(entropy, brain.image) > DOUBTFUL_ENTROPY
-    return {
-        "volumes_ml": {name: round(ml, 3) for name, ml in volumes.items()},
-        "percent_of_brain": {
-            name: round(100 * ml / brain.volume_ml, 3) for name, ml in volumes.items()
-        },
-        "confidence": {
-            "mean_entropy": {
-                tissue.key: round(float(values[where].mean()), 4) if where.any() else None
-                for tissue in TUMOUR_TISSUES
-                for where in (label_values == tissue,)
-            },
-            "doubtful_ml": round(mask_volume_ml(doubtful), 3),
-        },
     }
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 from BrainTumorSegLib.case import Case
 from BrainTumorSegLib.measure import volume_title
+from BrainTumorSegLib.report_html import coloured, hex_colour, note, number, plain, section, table
 from BrainTumorSegLib.report_pictures import picture_sections
+from BrainTumorSegLib.report_reviews import review_section
 from BrainTumorSegLib.resources import resource_path
 from BrainTumorSegLib.segmentation import Segmentation
-from BrainTumorSegLib.tissue import STYLES, TUMOUR_TISSUES, Region, Tissue
+from BrainTumorSegLib.tissue import STYLES, TUMOUR_TISSUES, Region
 
 Record = Mapping[str, Any]
 
@@ -26,6 +28,7 @@ def report_page(case: Case, result: Segmentation) -> str:
     sections = "\n".join(
         [
             _warnings(record),
+            review_section(record),
             _volumes(record),
             picture_sections(case, result),
             _confidence(record),
@@ -48,7 +51,7 @@ def report_page(case: Case, result: Segmentation) -> str:
 <header>
 <h1>Brain tumour segmentation: {identity}</h1>
 <p class="soft">Made {escape(record["created"])} by BrainTumorSeg {escape(record["version"])}</p>
-<p class="notice">{NOTICE}</p>
+{_corrected(record)}<p class="notice">{NOTICE}</p>
 </header>
 <main>
 {sections}
@@ -62,11 +65,22 @@ scans. Pictures are in radiological convention: the patient's right is on the le
 """
 
 
+def _corrected(record: Record) -> str:
+    correction = record.get("correction")
+    if not correction:
+        return ""
+    return (
+        '<p class="soft">The labels shown are those of an expert, read '
+        f"{escape(correction['created'])} from {escape(correction['labels']['source'])} (SHA-256 "
+        f"<code>{escape(correction['labels']['sha256'])}</code>)</p>\n"
+    )
+
+
 def _warnings(record: Record) -> str:
     notes = [*record["warnings"], *record["engine"]["notes"]]
     if not notes:
         return '<p class="soft">The run gave no warnings.</p>'
-    items = "".join(f"<li>{escape(note)}</li>" for note in dict.fromkeys(notes))
+    items = "".join(f"<li>{escape(text)}</li>" for text in dict.fromkeys(notes))
     return (
         '<section class="warnings" role="note" aria-labelledby="warnings">'
         f'<h2 id="warnings">Warnings</h2><ul>{items}</ul></section>'
@@ -75,27 +89,31 @@ def _warnings(record: Record) -> str:
 
 def _volumes(record: Record) -> str:
     volumes, share = record["volumes_ml"], record["percent_of_brain"]
+    titles = {tissue.key: coloured(tissue) for tissue in TUMOUR_TISSUES} | {
+        region.name: f"<strong>{escape(volume_title(region.name))}</strong>" for region in Region
+    }
+    head = ("Tissue or region", "#mL", "#% of brain")
     rows = [
-        (_coloured(tissue), _number(volumes[tissue.key], 2), _number(share[tissue.key], 2))
-        for tissue in TUMOUR_TISSUES
+        (title, number(volumes[name], 2), number(share[name], 2)) for name, title in titles.items()
     ]
-    rows += [
-        (
-            f"<strong>{escape(volume_title(region.name))}</strong>",
-            _number(volumes[region.name], 2),
-            _number(share[region.name], 2),
-        )
-        for region in Region
-    ]
+    correction = record.get("correction")
+    if correction:
+        head = (*head, "#Automatic (mL)", "#Change (mL)")
+        automatic = correction["automatic"]["volumes_ml"]
+        rows = [
+            (*row, number(automatic[name], 2), number(volumes[name] - automatic[name], 2, True))
+            for row, name in zip(rows, titles, strict=True)
+        ]
     found = ""
-    if volumes[Region.WT.name] == 0:
+    if volumes[Region.WT.name] == 0 and not correction:
         found = (
             "<p><strong>No tumour was found.</strong> That does not mean that there is none: "
             "look at the scans, and at the warnings if there are any.</p>"
         )
-    table = _table(("Tissue or region", "#mL", "#% of brain"), rows)
-    brain = f'<p class="soft">Brain volume {_number(record["brain"]["volume_ml"], 0)} mL.</p>'
-    return _section("Volumes", found + _bar(volumes) + table + brain)
+    elif volumes[Region.WT.name] == 0:
+        found = "<p><strong>The expert's labels mark no tumour.</strong></p>"
+    brain = f'<p class="soft">Brain volume {number(record["brain"]["volume_ml"], 0)} mL.</p>'
+    return section("Volumes", found + _bar(volumes) + table(head, rows) + brain)
 
 
 def _bar(volumes: Mapping[str, float]) -> str:
@@ -115,7 +133,7 @@ def _bar(volumes: Mapping[str, float]) -> str:
 def _confidence(record: Record) -> str:
     confidence = record["confidence"]
     rows = [
-        (_coloured(tissue), _number(confidence["mean_entropy"][tissue.key], 3))
+        (coloured(tissue), number(confidence["mean_entropy"][tissue.key], 3))
         for tissue in TUMOUR_TISSUES
     ]
     text = (
@@ -123,9 +141,12 @@ def _confidence(record: Record) -> str:
         "networks are certain, 1 where every class is equally likely to them. Networks can "
         "agree and be wrong.</p>"
     )
-    doubtful = f"<p>Doubtful voxels: {_number(confidence['doubtful_ml'], 2)} mL.</p>"
-    table = _table(("Tissue", "#Mean disagreement"), rows)
-    return _section("Confidence", text + table + doubtful)
+    correction = record.get("correction")
+    if correction and correction["confidence"] == "automatic":
+        text += "<p>These figures speak of the automatic labels, before the correction.</p>"
+    doubtful = f"<p>Doubtful voxels: {number(confidence['doubtful_ml'], 2)} mL.</p>"
+    figures = table(("Tissue", "#Mean disagreement"), rows)
+    return section("Confidence", text + figures + doubtful)
 
 
 def _inputs(record: Record) -> str:
@@ -143,13 +164,13 @@ def _inputs(record: Record) -> str:
             )
         )
     head = ("Sequence", "Source", "Voxels", "Spacing (mm)", "SHA-256")
-    return _section("Inputs", _table(head, rows))
+    return section("Inputs", table(head, rows))
 
 
 def _registration(record: Record) -> str:
     entries = record["registration"]
     if not entries:
-        return _section("Registration", "<p>There was only one scan.</p>")
+        return section("Registration", "<p>There was only one scan.</p>")
     rows, tries = [], []
     for entry in entries:
         if entry["already_aligned"]:
@@ -158,12 +179,13 @@ def _registration(record: Record) -> str:
             how = "not registered"
         else:
             how = f"{entry['engine']}, from {entry['chosen']}"
+            how += f", run by {entry['run_by']}" if entry.get("run_by") else ""
         rows.append(
             (
-                escape(entry["sequence"]),
-                f"@{escape(how)}{_note(entry.get('note'))}",
+                escape(entry["sequence"].upper()),
+                f"@{escape(how)}{note(entry.get('note'))}",
                 *(
-                    _number(entry.get(key), digits)
+                    number(entry.get(key), digits)
                     for key, digits in (
                         ("score_before", 3),
                         ("score", 3),
@@ -177,24 +199,24 @@ def _registration(record: Record) -> str:
         )
         tries += [_attempt(entry["sequence"], attempt) for attempt in entry["attempts"]]
     head = ("Scan", "How", "#Score before", "#Score", "#Shift (mm)", "#Turn (°)")
-    table = _table((*head, "#Head overlap", "#Seconds"), rows)
+    scans = table((*head, "#Head overlap", "#Seconds"), rows)
     text = "<p class='soft'>The score is normalised mutual information; higher is better.</p>"
     if tries:
-        text += "<h3>Attempts</h3>" + _table(
+        text += "<h3>Attempts</h3>" + table(
             ("Scan", "Engine", "Start", "#Score", "#Shift (mm)", "#Turn (°)", "Outcome"), tries
         )
-    return _section("Registration", table + text)
+    return section("Registration", scans + text)
 
 
 def _attempt(sequence: str, attempt: Record) -> tuple[str, ...]:
     reason = f": {attempt['reason']}" if attempt.get("reason") else ""
     return (
-        escape(sequence),
+        escape(sequence.upper()),
         escape(attempt["engine"]),
         escape(attempt["start"]),
-        _number(attempt.get("score_after"), 3),
-        _number(attempt.get("shift_mm"), 1),
-        _number(attempt.get("rotation_deg"), 1),
+        number(attempt.get("score_after"), 3),
+        number(attempt.get("shift_mm"), 1),
+        number(attempt.get("rotation_deg"), 1),
         f"@{escape(attempt['outcome'] + reason)}",
     )
 
@@ -220,80 +242,20 @@ def _method(record: Record) -> str:
         ),
     ]
     rows += [
-        (escape(f"Option: {name}"), f"@{escape(_plain(value))}")
+        (escape(f"Option: {name}"), f"@{escape(plain(value))}")
         for name, value in record.get("options", {}).items()
         if value is not None
     ]
-    return _section("Method", _table(None, rows))
+    return section("Method", table(None, rows))
 
 
 def _running(record: Record) -> str:
     timings = record["timings_s"]
-    rows = [(escape(stage), _number(seconds, 2)) for stage, seconds in timings.items()]
-    rows.append(("<strong>all</strong>", _number(sum(timings.values()), 2)))
+    rows = [(escape(stage), number(seconds, 2)) for stage, seconds in timings.items()]
+    rows.append(("<strong>all</strong>", number(sum(timings.values()), 2)))
     versions = [(escape(name), f"@{escape(v)}") for name, v in record["versions"].items()]
     command = ""
     if "command" in record:
         command = f"<p>Command: <code>{escape(record['command'])}</code></p>"
-    body = _table(("Stage", "#Seconds"), rows) + _table(("Software", "Version"), versions)
-    return _section("Running", body + command)
-
-
-def hex_colour(tissue: Tissue) -> str:
-    """The tissue's colour as ``#rrggbb``."""
-    return "#{:02x}{:02x}{:02x}".format(*STYLES[tissue].color)
-
-
-def _coloured(tissue: Tissue) -> str:
-    swatch = f'<span class="swatch" style="background:{hex_colour(tissue)}"></span>'
-    return swatch + escape(STYLES[tissue].title)
-
-
-def _section(title: str, body: str) -> str:
-    name = title.lower().replace(" ", "-")
-    return f'<section aria-labelledby="{name}"><h2 id="{name}">{title}</h2>{body}</section>'
-
-
-def _table(head: tuple[str, ...] | None, rows: Iterable[tuple[str, ...]]) -> str:
-    """A table of cells that are HTML already.
-
-    A heading that starts with ``#`` makes a column of numbers, a cell that starts
-    with ``@`` may break anywhere. Without a head the first column is a heading.
-    """
-    numbers = [title.startswith("#") for title in head or ()]
-    text = ['<div class="scroll"><table>']
-    if head:
-        cells = "".join(
-            f'<th scope="col"{_number_class(number)}>{escape(title.removeprefix("#"))}</th>'
-            for title, number in zip(head, numbers, strict=True)
-        )
-        text.append(f"<thead><tr>{cells}</tr></thead>")
-    text.append("<tbody>")
-    for row in rows:
-        cells = ""
-        for column, cell in enumerate(row):
-            if cell.startswith("@"):
-                cells += f'<td class="long">{cell[1:]}</td>'
-            elif column == 0:
-                cells += f'<th scope="row">{cell}</th>'
-            else:
-                cells += f"<td{_number_class(bool(head) and numbers[column])}>{cell}</td>"
-        text.append(f"<tr>{cells}</tr>")
-    text.append("</tbody></table></div>")
-    return "".join(text)
-
-
-def _number_class(number: bool) -> str:
-    return ' class="number"' if number else ""
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _note(text: str | None) -> str:
-    return f"<br>{escape(text)}" if text else ""
-
-
-def _plain(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    body = table(("Stage", "#Seconds"), rows) + table(("Software", "Version"), versions)
+    return section("Running", body + command)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from BrainTumorSegLib.commands.loading import loading
 from BrainTumorSegLib.commands.segment import (
     add_run_options,
+    check_asking,
     make_progress,
     options_from,
     print_volumes,
@@ -35,13 +37,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    import SimpleITK as sitk
+    check_asking(args)
+    progress = make_progress(args.progress)
+    progress.stage("read")
+    with loading():
+        import SimpleITK as sitk
 
-    from BrainTumorSegLib.io.cases import load_case
-    from BrainTumorSegLib.measure import SCORED, dice, tissue_mask, volume_title
-    from BrainTumorSegLib.outputs import Outputs, check_outputs, write_outputs
-    from BrainTumorSegLib.pipeline import segment
-    from BrainTumorSegLib.synthesis.demo_case import make_demo_case
+        from BrainTumorSegLib.io.cases import load_case
+        from BrainTumorSegLib.measure import SCORED, dice, tissue_mask, volume_title
+        from BrainTumorSegLib.outputs import Outputs, check_outputs, write_outputs
+        from BrainTumorSegLib.pipeline import segment
+        from BrainTumorSegLib.synthesis.demo_case import make_demo_case
 
     folder = args.output
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,8 +59,6 @@ def run(args: argparse.Namespace) -> int:
     )
     check_outputs(outputs)
     options = options_from(args)
-    progress = make_progress(args.progress)
-    progress.stage("read")
     demo = make_demo_case(folder / "scans")
     case = load_case(demo.paths, identity="demonstration")
     result = segment(case, options, progress)

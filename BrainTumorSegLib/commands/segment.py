@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from BrainTumorSegLib.commands.loading import loading
 from BrainTumorSegLib.errors import InputError
 from BrainTumorSegLib.sequences import Sequence
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from BrainTumorSegLib.options import Options
     from BrainTumorSegLib.outputs import Outputs
     from BrainTumorSegLib.progress import Progress
+
+
+#: Given as ``--brainsfit``: have BRAINSFit run by who started us, see `registration.asking`.
+ASK = "ask"
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -105,7 +110,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="auto takes BRAINSFit where it is found; none trusts the files' positions",
     )
-    how.add_argument("--brainsfit", type=Path, metavar="FILE", help="the BRAINSFit executable")
+    how.add_argument(
+        "--brainsfit",
+        metavar="FILE|ask",
+        help="the BRAINSFit executable; ask, with --progress json, has the calling program run it",
+    )
     how.add_argument(
         "--brain",
         default="auto",
@@ -128,15 +137,18 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from BrainTumorSegLib.io.cases import load_case
-    from BrainTumorSegLib.outputs import check_outputs, write_outputs
-    from BrainTumorSegLib.pipeline import segment
+    check_asking(args)
+    progress = make_progress(args.progress)
+    # Before the slow imports, so that who waits for the first sign of life gets it.
+    progress.stage("read")
+    with loading():
+        from BrainTumorSegLib.io.cases import load_case
+        from BrainTumorSegLib.outputs import check_outputs, write_outputs
+        from BrainTumorSegLib.pipeline import segment
 
     outputs = outputs_from(args)
     check_outputs(outputs)
     options = options_from(args)
-    progress = make_progress(args.progress)
-    progress.stage("read")
     paths = {s: getattr(args, s.value) for s in Sequence if getattr(args, s.value) is not None}
     reference = Sequence(args.reference)
     if args.dicom is not None:
@@ -207,12 +219,29 @@ def outputs_from(args: argparse.Namespace) -> Outputs:
     )
 
 
+def check_asking(args: argparse.Namespace) -> None:
+    """Refuse to ask for BRAINSFit where nobody reads the question.
+
+    Raises:
+        InputError: unless progress is told in JSON lines.
+    """
+    if args.brainsfit == ASK and args.progress != "json":
+        raise InputError(
+            "--brainsfit ask needs --progress json: the question is one of its lines.",
+            f"Add --progress json, or leave --brainsfit out. A program of this name is ./{ASK}.",
+        )
+
+
 def options_from(args: argparse.Namespace) -> Options:
     """The choices that were made."""
     from BrainTumorSegLib.cleanup import MIN_LESION_MM3
     from BrainTumorSegLib.io.volumes import read_image
     from BrainTumorSegLib.options import Options
+    from BrainTumorSegLib.registration import Asker
 
+    brainsfit = None
+    if args.brainsfit is not None:
+        brainsfit = Asker() if args.brainsfit == ASK else Path(args.brainsfit)
     limit_threads(args.threads)
     method, mask = args.brain, None
     if method not in ("auto", "stripped", "deepbet", "hdbet"):
@@ -223,7 +252,7 @@ def options_from(args: argparse.Namespace) -> Options:
         views=args.tta,
         device=args.device,
         registration=args.registration,
-        brainsfit=args.brainsfit,
+        brainsfit=brainsfit,
         brain=method,
         brain_mask=mask,
         min_lesion_mm3=MIN_LESION_MM3 if args.min_lesion is None else args.min_lesion,
@@ -250,7 +279,7 @@ def make_progress(kind: str, stages: Mapping[str, float] | None = None) -> Progr
     if kind == "bar" and not sys.stderr.isatty():
         kind = "none"
     if stages is None:
-        from BrainTumorSegLib.pipeline import STAGES
+        from BrainTumorSegLib.stages import STAGES
 
         stages = STAGES
     return Progress(stages, (sinks[kind](),))

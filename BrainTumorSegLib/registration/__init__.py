@@ -17,6 +17,7 @@ import SimpleITK as sitk
 from BrainTumorSegLib.case import Case, Scan
 from BrainTumorSegLib.errors import DependencyError, RegistrationError
 from BrainTumorSegLib.progress import Progress
+from BrainTumorSegLib.registration.asking import Asker
 from BrainTumorSegLib.registration.discovery import Executable, find_brainsfit
 from BrainTumorSegLib.registration.engines import Task, search_start, starts
 from BrainTumorSegLib.registration.head import find_head
@@ -33,7 +34,7 @@ from BrainTumorSegLib.sequences import Sequence
 #: What `align` takes as engine.
 ENGINES = ("auto", "brainsfit", "simpleitk", "none")
 
-__all__ = ["ENGINES", "Alignment", "Executable", "align", "find_brainsfit"]
+__all__ = ["ENGINES", "Alignment", "Asker", "Executable", "align", "find_brainsfit"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def align(
     case: Case,
     engine: str = "auto",
     progress: Progress | None = None,
-    brainsfit: Path | None = None,
+    brainsfit: Path | Asker | None = None,
     seed: int = 0,
 ) -> Alignment:
     """Find the rigid transform of every scan of the case to its reference.
@@ -68,7 +69,8 @@ def align(
             warning where the images contradict them.
         progress: takes messages and warnings, and one step a moving scan; the stage
             is the caller's to open. Its cancel token is heard at any time.
-        brainsfit: the BRAINSFit executable, when it is not to be looked for.
+        brainsfit: the BRAINSFit executable, when it is not to be looked for, or whom to
+            ask to run BRAINSFit.
         seed: of the sampling; the same seed gives the same transforms.
 
     Raises:
@@ -76,12 +78,15 @@ def align(
         DependencyError: when BRAINSFit was asked for and is missing or does not start.
         RegistrationError: when a scan cannot be brought into register; it names the
             scan and what was tried.
+        InputError: when who should run BRAINSFit has gone.
         Cancelled: when the progress was cancelled. No temporary file stays behind.
     """
     if engine not in ENGINES:
         raise ValueError(f"unknown registration engine {engine!r}; one of {', '.join(ENGINES)}")
     progress = progress or Progress()
-    program = find_brainsfit(brainsfit) if engine in ("auto", "brainsfit") else None
+    program: Executable | Asker | None = None
+    if engine in ("auto", "brainsfit"):
+        program = brainsfit if isinstance(brainsfit, Asker) else find_brainsfit(brainsfit)
     if engine == "brainsfit" and program is None:
         raise DependencyError(
             "BRAINSFit was asked for but not found.",
@@ -104,7 +109,7 @@ def align(
             transforms[sequence] = sitk.VersorRigid3DTransform()
             records.append(_unscored_record(sequence, scan, error))
             continue
-        task = Task(sequence, scan, fixed, pair, progress, seed, program)
+        task = Task(sequence, scan, fixed, pair, progress, seed, program, case.reference)
         outcome = look_before(pair)
         used = "none"
         if engine == "none":
@@ -164,10 +169,10 @@ def _record(task: Task, outcome: Outcome, engine: str, seconds: float) -> dict[s
             "same patient, and look at the overlay."
         )
     return {
-        "sequence": task.sequence.name,
+        "sequence": task.sequence.value,
         "source": task.scan.source,
         "engine": engine,
-        "executable": str(task.program.path) if engine == "brainsfit" and task.program else None,
+        **_program(task.program if engine == "brainsfit" else None),
         "already_aligned": outcome.already_aligned,
         "attempts": outcome.attempts,
         "chosen": outcome.chosen,
@@ -177,12 +182,19 @@ def _record(task: Task, outcome: Outcome, engine: str, seconds: float) -> dict[s
     }
 
 
+def _program(program: Executable | Asker | None) -> dict[str, str | None]:
+    return {
+        "executable": str(program.path) if isinstance(program, Executable) else None,
+        "run_by": program.run_by if isinstance(program, Asker) else None,
+    }
+
+
 def _unscored_record(sequence: Sequence, scan: Scan, error: RegistrationError) -> dict[str, Any]:
     return {
-        "sequence": sequence.name,
+        "sequence": sequence.value,
         "source": scan.source,
         "engine": "none",
-        "executable": None,
+        **_program(None),
         "already_aligned": None,
         "attempts": [],
         "chosen": "as is",
@@ -203,9 +215,12 @@ def _warn_when_out_of_register(task: Task, outcome: Outcome) -> None:
 
 
 def _warn_of_substitution(
-    engine: str, program: Executable | None, records: list[dict[str, Any]], progress: Progress
+    engine: str,
+    program: Executable | Asker | None,
+    records: list[dict[str, Any]],
+    progress: Progress,
 ) -> None:
-    replaced = [r["sequence"] for r in records if r["engine"] == "simpleitk"]
+    replaced = [r["sequence"].upper() for r in records if r["engine"] == "simpleitk"]
     if engine == "auto" and program is None and replaced:
         progress.warn(
             f"BRAINSFit was not found; SimpleITK registered {' and '.join(replaced)} instead."

@@ -22,13 +22,22 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.errors import DependencyError, RegistrationError
 from BrainTumorSegLib.progress import CancelToken
+from BrainTumorSegLib.registration.asking import Asker, Question
 from BrainTumorSegLib.registration.discovery import Executable, launch_environment
+from BrainTumorSegLib.registration.rigid import matrix_and_offset, rigid_from_matrix
+from BrainTumorSegLib.sequences import Sequence
 
 #: Longest time in seconds for one start; measured runs take 3 to 30.
 TIME_LIMIT_S = 300.0
 
 FIXED, MOVING, INITIAL = "fixed.nrrd", "moving.nrrd", "initial.txt"
 TRANSFORM, VOLUME = "transform.txt", "registered.nrrd"
+
+#: Parameters that name files.
+FILES = ("fixedVolume", "movingVolume", "linearTransform", "outputVolume", "initialTransform")
+
+#: How far a matrix may be from a rotation: files keep some digits only.
+_ROTATION_TOLERANCE = 1e-4
 
 #: A loader's exit codes: POSIX "not found / cannot execute", Windows "DLL not found",
 #: "entry point not found" and "DLL initialisation failed".
@@ -106,20 +115,23 @@ def version(executable: Executable) -> str:
 
 
 def register(
-    executable: Executable,
+    program: Executable | Asker,
     fixed: sitk.Image,
     moving: sitk.Image,
     chosen: dict[str, Value],
     start: sitk.Transform | None = None,
     cancel: CancelToken | None = None,
     time_limit_s: float = TIME_LIMIT_S,
+    sequences: tuple[Sequence, Sequence] = (Sequence.T1CE, Sequence.FLAIR),
 ) -> sitk.VersorRigid3DTransform:
-    """Run BRAINSFit once and read its transform.
+    """Run BRAINSFit once, or have it run, and read its transform.
 
     Args:
+        program: the program, or whom to ask to run it.
         fixed, moving: the whole scans as they were given.
         chosen: from `parameters`.
         start: the initial transform, where ``chosen`` names one.
+        sequences: what the fixed and the moving scan show, for who is asked.
 
     Returns:
         The transform from points of the fixed to points of the moving scan, which
@@ -128,6 +140,7 @@ def register(
     Raises:
         DependencyError: when the program does not start on this machine.
         RegistrationError: when it fails, or exits well but leaves nothing usable.
+        InputError: when who should be asked has gone.
         Cancelled: once ``cancel`` was asked for; the program is ended first.
     """
     with tempfile.TemporaryDirectory(prefix="BrainTumorSeg-registration-") as name:
@@ -137,13 +150,33 @@ def register(
         sitk.WriteImage(moving, folder / MOVING)
         if "initialTransform" in chosen and start is not None:
             sitk.WriteTransform(start, folder / INITIAL)
-        code, said = _run(
-            executable, command_line(executable.path, chosen), folder, cancel, time_limit_s
-        )
+        if isinstance(program, Asker):
+            program.ask(_question(folder, chosen, sequences, time_limit_s), cancel)
+            return _read_transform(folder / TRANSFORM, fixed)
+        code, said = _run(program, command_line(program.path, chosen), folder, cancel, time_limit_s)
         if code != 0:
             how = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
             raise RegistrationError(f"BRAINSFit {how}: {said}")
         return _read_result(folder, fixed, moving)
+
+
+def _question(
+    folder: Path,
+    chosen: dict[str, Value],
+    sequences: tuple[Sequence, Sequence],
+    time_limit_s: float,
+) -> Question:
+    folder = folder.resolve()
+    return Question(
+        fixed=folder / FIXED,
+        moving=folder / MOVING,
+        fixed_sequence=sequences[0],
+        moving_sequence=sequences[1],
+        parameters={name: value for name, value in chosen.items() if name not in FILES},
+        initial_transform=folder / INITIAL if "initialTransform" in chosen else None,
+        transform=folder / TRANSFORM,
+        time_limit_s=time_limit_s,
+    )
 
 
 def _run(
@@ -238,6 +271,31 @@ def _read_result(
         raise RegistrationError("BRAINSFit's output volume is not finite")
     _refuse_mismatch(registered, moving, transform)
     return transform
+
+
+def _read_transform(path: Path, fixed: sitk.Image) -> sitk.VersorRigid3DTransform:
+    """The transform that somebody else wrote, in whichever way they put a rigid one.
+
+    There is no output volume to hold it against; pointing the wrong way it would be refused
+    for its score.
+    """
+    if not path.is_file():
+        raise RegistrationError(f"BRAINSFit was said to have succeeded but there is no {path.name}")
+    _refuse_unreadable_numbers(path)
+    try:
+        found = sitk.ReadTransform(path)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise RegistrationError(f"BRAINSFit's result cannot be read: {reason}") from error
+    if found.GetDimension() != 3 or not found.IsLinear():
+        raise RegistrationError("BRAINSFit's result is no linear transform in space")
+    matrix, offset = matrix_and_offset(found)
+    apart = np.abs(matrix @ matrix.T - np.eye(3)).max()
+    if apart > _ROTATION_TOLERANCE or np.linalg.det(matrix) < 0:
+        raise RegistrationError("BRAINSFit's result is not rigid")
+    middle = [(n - 1) / 2 for n in fixed.GetSize()]
+    centre = np.array(fixed.TransformContinuousIndexToPhysicalPoint(middle))
+    return rigid_from_matrix(matrix, offset, centre)
 
 
 def _refuse_unreadable_numbers(path: Path) -> None:

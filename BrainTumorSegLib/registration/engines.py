@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from BrainTumorSegLib.case import Scan
 from BrainTumorSegLib.progress import Progress
 from BrainTumorSegLib.registration import brainsfit, simpleitk
+from BrainTumorSegLib.registration.asking import Asker
 from BrainTumorSegLib.registration.discovery import Executable
 from BrainTumorSegLib.registration.multistart import Start
 from BrainTumorSegLib.registration.quality import Pair
@@ -23,7 +24,8 @@ class Task:
 
     Attributes:
         pair: both heads, ready to score transforms between them.
-        program: the BRAINSFit that may be used, if any.
+        program: the BRAINSFit that may be used, if any, or whom to ask to run it.
+        reference_sequence: what the reference shows.
     """
 
     sequence: Sequence
@@ -32,7 +34,8 @@ class Task:
     pair: Pair
     progress: Progress
     seed: int
-    program: Executable | None
+    program: Executable | Asker | None
+    reference_sequence: Sequence = Sequence.T1CE
 
 
 def starts(task: Task, engine: str) -> Iterator[Start]:
@@ -70,10 +73,19 @@ def _brainsfit(
     program, cancel = task.program, task.progress.cancel
     if program is None:
         raise ValueError("a BRAINSFit start needs the program")
+    if isinstance(program, Asker):
+        # The resampled scan would have to be sent through a file for nothing.
+        del chosen["outputVolume"]
     return Start(
         name,
         dict(chosen),
         lambda: brainsfit.register(
-            program, task.reference.image, task.scan.image, chosen, begin, cancel
+            program,
+            task.reference.image,
+            task.scan.image,
+            chosen,
+            begin,
+            cancel,
+            sequences=(task.reference_sequence, task.sequence),
         ),
     )

@@ -47,7 +47,7 @@ def test_every_scan_gets_a_transform_and_every_moving_one_a_record():
     found = align(Case("case", scans), "simpleitk", progress)
     assert set(found.transforms) == set(Sequence)
     assert np.allclose(found.transforms[Sequence.T1CE].GetParameters(), 0)
-    assert [r["sequence"] for r in found.records] == ["T1", "FLAIR"]
+    assert [r["sequence"] for r in found.records] == ["t1", "flair"]
     first, second = found.records
     assert (first["engine"], first["already_aligned"]) == ("simpleitk", False)
     assert (second["engine"], second["already_aligned"]) == ("none", True)

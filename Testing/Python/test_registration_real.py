@@ -159,7 +159,7 @@ def registered(clinical) -> Alignment:
 
 
 def test_the_displaced_flair_is_brought_to_where_brainsfit_brings_it(clinical, registered):
-    record = next(r for r in registered.records if r["sequence"] == "FLAIR")
+    record = next(r for r in registered.records if r["sequence"] == "flair")
     parameters = registered.transforms[FLAIR].GetParameters()
     assert not record["already_aligned"]
     assert parameters[:3] == pytest.approx(PUBLISHED_VERSOR, abs=0.004)
@@ -171,7 +171,7 @@ def test_the_displaced_flair_is_brought_to_where_brainsfit_brings_it(clinical, r
 
 def test_its_t1_lies_off_too_and_all_three_registrations_agree(clinical, registered):
     """FLAIR to T1CE must be FLAIR to T1 after T1 to T1CE."""
-    assert not next(r for r in registered.records if r["sequence"] == "T1")["already_aligned"]
+    assert not next(r for r in registered.records if r["sequence"] == "t1")["already_aligned"]
     t1 = Case("by T1", {s: clinical.scans[s] for s in (T1, T1CE, FLAIR)}, T1)
     onto_t1 = align(t1, "simpleitk").transforms
     by_t1 = sitk.CompositeTransform([onto_t1[FLAIR], registered.transforms[T1]])

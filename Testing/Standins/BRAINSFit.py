@@ -209,11 +209,22 @@ def right_answer(given: dict) -> sitk.VersorRigid3DTransform:
         find_head(sitk.ReadImage(given[n]), n) for n in ("fixedVolume", "movingVolume")
     )
     if "initialTransform" in given:
-        begin = sitk.VersorRigid3DTransform(sitk.ReadTransform(given["initialTransform"]))
+        begin = rigid_part(sitk.ReadTransform(given["initialTransform"]))
     else:
         mode = given.get("initializeTransformMode", "Off")
         begin = start_transform({v: k for k, v in STARTS.items()}[mode], fixed, moving)
     return simpleitk.register(fixed, moving, begin)
+
+
+def rigid_part(transform: sitk.Transform) -> sitk.VersorRigid3DTransform:
+    """Rigid transforms as they are; of an affine one, which Slicer makes of them, the rotation."""
+    if transform.GetName() != "AffineTransform":
+        return sitk.VersorRigid3DTransform(transform)
+    affine, rigid = sitk.AffineTransform(transform), sitk.VersorRigid3DTransform()
+    rigid.SetCenter(affine.GetCenter())
+    rigid.SetMatrix(affine.GetMatrix(), 1e-6)
+    rigid.SetTranslation(affine.GetTranslation())
+    return rigid
 
 
 def part_of_the_way(transform: sitk.VersorRigid3DTransform, share: float):
@@ -249,6 +260,8 @@ def write(given: dict, mode: str) -> None:
     target = next((given[n] for n in ("linearTransform", "outputTransform") if n in given), None)
     if target is not None:
         sitk.WriteTransform(transform, target)
+        inverse = Path(target).with_name(f"{Path(target).stem}_Inverse{Path(target).suffix}")
+        sitk.WriteTransform(transform.GetInverse(), inverse)
         if mode == "garbage":
             Path(target).write_text("#Insight Transform File V1.0\nno transform\n")
         if mode == "nan":
