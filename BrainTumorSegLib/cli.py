@@ -19,16 +19,28 @@ from collections.abc import Sequence as SequenceOf
 from types import FrameType
 
 from BrainTumorSegLib import __version__
-from BrainTumorSegLib.commands import demo, doctor, evaluate, models, segment, train
-from BrainTumorSegLib.errors import BrainTumorSegError, Cancelled, DeviceError
+from BrainTumorSegLib.commands import (
+    demo,
+    dicom_seg,
+    doctor,
+    evaluate,
+    models,
+    report,
+    segment,
+    synthesise,
+    train,
+)
+from BrainTumorSegLib.errors import BrainTumorSegError, Cancelled, DependencyError, DeviceError
 
 INTERRUPTED, TERMINATED = 130, 143
 
 
-class _Terminated(Cancelled):
-    """SIGTERM arrived; raised where the program happens to be, so that it cleans up."""
+class _Terminated(BaseException):
+    """SIGTERM arrived; raised where the program happens to be, so that it cleans up.
 
-    exit_code = TERMINATED
+    Like `KeyboardInterrupt` it is no `Exception`: packages that try whether something can be
+    imported must not take it for a failure of theirs.
+    """
 
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
@@ -49,6 +61,10 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
             return args.run(args)
         except KeyboardInterrupt:
             return _fail(Cancelled(), machine_readable)
+        except _Terminated:
+            failure = Cancelled("Terminated. Nothing was written.")
+            failure.exit_code = TERMINATED
+            return _fail(failure, machine_readable)
         except MemoryError as error:
             failure = DeviceError(
                 f"This computer ran out of memory. {error}".rstrip(),
@@ -63,6 +79,9 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
                 sys.stdout.close()
             return 1
         except Exception as error:
+            missing = _missing_package(error)
+            if missing is not None:
+                return _fail(missing, machine_readable)
             traceback.print_exc()
             failure = BrainTumorSegError(
                 f"Unexpected error: {type(error).__name__}: {error}",
@@ -81,9 +100,20 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (segment, demo, doctor, models, train, evaluate):
+    for command in (segment, report, dicom_seg, demo, doctor, models, train, evaluate, synthesise):
         command.add_parser(commands)
     return parser
+
+
+def _missing_package(error: Exception) -> DependencyError | None:
+    """What to say of a package that is not there; None for errors of any other kind."""
+    package = (getattr(error, "name", None) or "").partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or package in ("", "BrainTumorSegLib"):
+        return None
+    return DependencyError(
+        f"The Python package {package} is not installed ({error}).",
+        "brain-tumor-seg doctor says what is missing and how to install it.",
+    )
 
 
 def _fail(error: BrainTumorSegError, machine_readable: bool) -> int:
@@ -94,7 +124,9 @@ def _fail(error: BrainTumorSegError, machine_readable: bool) -> int:
             "remedy": error.remedy,
             "exit_code": error.exit_code,
         }
-        print(json.dumps(line), flush=True)
+        # Who stopped reading cannot be told; the exit code still says what happened.
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps(line), flush=True)
     print(f"brain-tumor-seg: {error.message}", file=sys.stderr)
     if error.remedy:
         print(f"  {error.remedy}", file=sys.stderr)
@@ -116,7 +148,7 @@ def _termination_raises() -> Iterator[None]:
     def handle(_number: int, _frame: FrameType | None) -> None:
         # A second signal must not break the cleaning up after the first.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise _Terminated("Terminated. Nothing was written.")
+        raise _Terminated
 
     if threading.current_thread() is not threading.main_thread():
         # Python handles signals in the main thread only; here the host decides.

@@ -57,7 +57,8 @@ def test_help_names_every_command_and_the_exit_codes(capsys):
         cli.main(["--help"])
     text = capsys.readouterr().out
     assert leaving.value.code == 0
-    for command in ("segment", "demo", "doctor", "models", "train", "evaluate"):
+    commands = ("segment", "report", "dicom-seg", "demo", "doctor", "models", "train", "evaluate")
+    for command in commands:
         assert command in text
     for kind in _error_kinds():
         assert str(kind.exit_code) in text
@@ -155,6 +156,45 @@ def test_programs_get_errors_as_json_lines_too(tmp_path, capsys):
     last = json.loads(out.splitlines()[-1])
     assert code == last["exit_code"] == 3 and last["kind"] == "error"
     assert "none.nii.gz" in last["message"] and "none.nii.gz" in err
+
+
+def test_the_first_sign_of_life_comes_before_anything_slow_is_loaded(tmp_path):
+    """Where torch cannot be imported at all, the first line is there all the same."""
+    code = (
+        "import sys\nfor name in ('torch', 'numpy', 'SimpleITK'): sys.modules[name] = None\n"
+        "from BrainTumorSegLib.cli import main\nsys.exit(main(sys.argv[1:]))"
+    )
+    words = ["segment", "--t1ce", "a.nrrd", "-o", str(tmp_path / "b.nrrd"), "--progress", "json"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    first, last = (json.loads(line) for line in done.stdout.splitlines())
+    assert (first["kind"], first["stage"], first["fraction"]) == ("progress", "read", 0)
+    # The missing package is explained, not reported as a fault of the program.
+    assert last["kind"] == "error" and done.returncode == last["exit_code"] == 7
+    assert "not installed" in last["message"] and "doctor" in last["remedy"]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM for child processes")
+@pytest.mark.parametrize("seconds", [0.0, 0.6, 1.2])
+def test_a_signal_while_packages_load_ends_the_program_at_once(tmp_path, seconds):
+    process = start("segment", "--t1ce", tmp_path / "no.nrrd", "-o", tmp_path / "a.nrrd",
+                    "--progress", "json")  # fmt: skip
+    process.stdout.readline()
+    time.sleep(seconds)
+    if process.poll() is not None:
+        pytest.skip("this machine had loaded everything by then")
+    process.terminate()
+    began = time.monotonic()
+    _, err = process.communicate(timeout=20)
+    assert time.monotonic() - began < 10
+    # By the signal itself while loading; 143 or 3 where loading had just ended.
+    assert process.returncode in (-signal.SIGTERM, 143, 3)
+    assert "Traceback" not in err and "Fatal" not in err
 
 
 def test_an_existing_result_is_kept_unless_overwriting_is_asked_for(scans, tmp_path, capsys):

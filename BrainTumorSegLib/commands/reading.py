@@ -1,0 +1,37 @@
+"""Reading what several commands take: labels in any of the forms that we write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+
+def read_tissues(path: Path) -> sitk.Image:
+    """Labels of tissues from a ``.seg.nrrd`` or a label map, on the grid of the file.
+
+    Raises:
+        InputError: when the file cannot be read or holds other labels.
+    """
+    import SimpleITK as sitk
+
+    from BrainTumorSegLib.errors import InputError
+    from BrainTumorSegLib.io.formats import readable_suffix
+    from BrainTumorSegLib.io.labelmaps import read_labels
+    from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
+    from BrainTumorSegLib.tissue import Tissue
+
+    path = Path(path)
+    if readable_suffix(path) == ".seg.nrrd":
+        return read_seg_nrrd(path)
+    labels = read_labels(path)
+    highest = int(sitk.GetArrayViewFromImage(labels).max())
+    if highest > max(Tissue):
+        raise InputError(
+            f"{path} holds the label {highest}; tissues are labelled 0 to {int(max(Tissue))}.",
+            "Give labels as BraTS 2013-2015 has them: 1 necrosis, 2 edema, 3 non-enhancing, "
+            "4 enhancing tumour.",
+        )
+    return labels
