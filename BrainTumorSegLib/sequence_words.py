@@ -73,9 +73,10 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"[:;|]", " | "),
         (r"\+", " + "),
         (r"[^\w+|]+|_+", " "),
-        # An image registered to another one is called after both: drop the target.
+        # An image registered to another one is called after both: drop the target. At the
+        # beginning of a name, 2 is a series number.
         (
-            r"\b(?:to|onto|2|into|in|auf|sur|vers)\s+"
+            r"(?<=\w)\s+(?:to|onto|2|into|in|auf|sur|vers)\s+"
             r"(?:t1\w*|t2\w*|flair)(?:\s(?:ce|gd|km|space|grid))*",
             " ",
         ),

@@ -192,12 +192,12 @@ def _join(evidence: Iterable[Evidence], by: str = " and ") -> str:
 
 def assign(names: Iterable[str]) -> Assignment[str]:
     """Recognise several names together, for example the volume nodes of a scene."""
-    return _assign({name: recognise(name) for name in names})
+    return assign_recognised({name: recognise(name) for name in names})
 
 
 def recognise_files(paths: Iterable[Path]) -> Assignment[Path]:
     """Recognise several files by name; a name that is silent borrows its folder's name."""
-    return _assign({path: _recognise_file(path) for path in paths})
+    return assign_recognised({path: _recognise_file(path) for path in paths})
 
 
 def _recognise_file(path: Path) -> Recognition:
@@ -210,7 +210,12 @@ def _recognise_file(path: Path) -> Recognition:
     return own if folder.verdict is Verdict.UNKNOWN else folder
 
 
-def _assign(recognitions: Mapping[Key, Recognition]) -> Assignment[Key]:
+def assign_recognised(recognitions: Mapping[Key, Recognition]) -> Assignment[Key]:
+    """Judge several scans together, each of which was recognised on its own.
+
+    Args:
+        recognitions: by a key whose text people understand.
+    """
     recognitions = _compare(recognitions)
     chosen, ambiguities = {}, []
     for sequence in Sequence:

@@ -7,7 +7,6 @@ and differ by label value; further layers are further values of each voxel.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ from scipy import ndimage
 from BrainTumorSegLib.errors import InputError, OutputError
 from BrainTumorSegLib.io.atomic import atomic_path, full_suffix
 from BrainTumorSegLib.io.grids import place_on_grid
-from BrainTumorSegLib.io.terminology import terminology_entry, tissue_of_entry
+from BrainTumorSegLib.io.segment_names import tissue_of_segment
+from BrainTumorSegLib.io.terminology import terminology_entry
 from BrainTumorSegLib.io.volumes import read_vector_image
 from BrainTumorSegLib.tissue import STYLES, TUMOUR_TISSUES, Tissue
 
@@ -29,15 +29,6 @@ _BINARY_LABELMAP = "Binary labelmap"
 _GEOMETRY_PARAMETER = "Reference image geometry"
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _EMPTY_EXTENT = "0 -1 0 -1 0 -1"
-
-#: What people call the four tissues, besides our own titles; compared without case,
-#: blanks and hyphens.
-_OTHER_NAMES: Mapping[Tissue, tuple[str, ...]] = {
-    Tissue.NECROSIS: ("necrotic core", "necrotic tumour", "ncr"),
-    Tissue.EDEMA: ("edema", "peritumoral oedema", "oedema", "ed"),
-    Tissue.NON_ENHANCING: ("non-enhancing", "non-enhancing lesion", "non-enhancing core", "net"),
-    Tissue.ENHANCING: ("enhancing", "enhancing lesion", "gd-enhancing tumour", "et"),
-}
 
 
 @dataclass(frozen=True)
@@ -267,21 +258,11 @@ def _merge(layers: np.ndarray, segments: list[Segment], path: Path) -> np.ndarra
 
 
 def _tissue_of(segment: Segment, path: Path) -> Tissue:
-    by_code = tissue_of_entry(segment.tags.get("TerminologyEntry", ""))
-    if by_code is not None:
-        return by_code
-    name = _plain(segment.name)
-    for tissue, others in _OTHER_NAMES.items():
-        if name in {_plain(text) for text in (STYLES[tissue].title, tissue.key, *others)}:
-            return tissue
+    tissue = tissue_of_segment(segment.tags.get("TerminologyEntry", ""), segment.name)
+    if tissue is not None:
+        return tissue
     raise InputError(
         f"{path}: segment {segment.name!r} is none of the four tissues.",
         "Name it, or choose its terminology, as one of "
         f"{', '.join(style.title for style in STYLES.values())}; or remove it.",
-    )
-
-
-def _plain(name: str) -> str:
-    return (
-        re.sub(r"[\s_-]+", "", name).lower().replace("tumour", "tumor").replace("oedema", "edema")
     )

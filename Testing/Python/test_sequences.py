@@ -36,6 +36,7 @@ NAMES: dict[Sequence | None, str] = {
     """,
     T1CE: """
         T1_AX_POST_GAD | t1_vibe_tra_iso_KM | AX T1 +C | T1 C+ | T1W GD | t1c | t1gd | t1ce | T1KM
+        2_T1_KM
         T1CE.nii.gz | BraTS-GLI-00000-000-t1c.nii.gz | TCGA-02-0003_2000.06.08_t1Gd.nii.gz | T1+
         UPENN-GBM-00001_11_T1GD.nii.gz | UCSF-PDGM-0004_T1c_bias.nii.gz | T1 +KM | T1 nach KM
         t1_mpr_ns_sag_p2_iso_KM | T1 с контрастом | Т1 с КУ | Т1+С | Т1-ВИ+С | T1 после контраста
