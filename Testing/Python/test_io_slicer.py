@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from mrml_scene import make_scene
 
 from BrainTumorSegLib.errors import InputError
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd, write_seg_nrrd
@@ -31,25 +32,8 @@ DEFAULT_ENTRY = f"{GENERAL}~SCT^85756007^Tissue~SCT^85756007^Tissue~^^~{REGION_C
 @pytest.fixture(scope="module")
 def application():
     """A scene with the module logics that segmentations need, as Slicer sets them up."""
-    vtk.vtkObject.GlobalWarningDisplayOff()  # default terminology files are not in slicer-core
-    before = getattr(slicer, "mrmlScene", None), getattr(slicer, "modules", None)
-    scene = slicer.vtkMRMLScene()
-    slicer.mrmlScene, slicer.modules = scene, SimpleNamespace()
-    logics = {
-        "segmentations": slicer.vtkSlicerSegmentationsModuleLogic,
-        "subjecthierarchy": slicer.vtkSlicerSubjectHierarchyModuleLogic,
-        "volumes": slicer.vtkSlicerVolumesLogic,
-        "terminologies": slicer.vtkSlicerTerminologiesModuleLogic,
-    }
-    made = {}
-    for name, kind in logics.items():
-        logic = made[name] = kind()
-        logic.SetMRMLScene(scene)
-        setattr(slicer.modules, name, SimpleNamespace(logic=lambda logic=logic: logic))
-    yield SimpleNamespace(scene=scene, **made)
-    scene.Clear(True)
-    slicer.mrmlScene, slicer.modules = before
-    vtk.vtkObject.GlobalWarningDisplayOn()
+    with make_scene() as scene:
+        yield SimpleNamespace(scene=scene, terminologies=slicer.modules.terminologies.logic())
 
 
 def slicer_reads(application, path):

@@ -1,0 +1,271 @@
+"""Doubtful regions: found, ordered, placed where they are, and walked through."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from mrml_nodes import (
+    FLIPPED,
+    GRIDS,
+    OBLIQUE,
+    add_transform,
+    add_warp,
+    affine,
+    matrix_of,
+    node_positions,
+    put_under,
+    rotation,
+)
+from mrml_results import add_result
+from mrml_scene import snapshot
+
+from BrainTumorSegLib.mrml.doubt import (
+    REGIONS,
+    DoubtCursor,
+    DoubtfulRegion,
+    doubtfulRegions,
+    findRegions,
+    jumpTo,
+    knowsDoubt,
+    rememberRegions,
+)
+from BrainTumorSegLib.mrml.geometry import setGrid
+from BrainTumorSegLib.mrml.volumes import setVolume
+
+SHAPE = (40, 48, 50)
+
+#: Boxes of doubt ``(slice, row, column)``, side in voxels and entropy, in no order of size.
+BOXES = (((8, 10, 12), 4, 0.6), ((28, 30, 14), 9, 0.7), ((20, 36, 40), 6, 0.9))
+
+
+def entropy_map(matrix=OBLIQUE, boxes=BOXES, shape=SHAPE) -> sitk.Image:
+    values = np.zeros(shape, np.float32)
+    for start, side, value in boxes:
+        values[tuple(slice(n, n + side) for n in start)] = value
+    image = sitk.GetImageFromArray(values)
+    setGrid(image, matrix)
+    return image
+
+
+def box_voxels(start, side):
+    return {tuple(np.add(start, step)) for step in np.ndindex(side, side, side)}
+
+
+def voxel_at(regions_centre, positions):
+    """Index of the voxel whose centre lies nearest to a world point."""
+    apart = np.linalg.norm(positions - np.array(regions_centre), axis=-1)
+    assert apart.min() < 0.05
+    return np.unravel_index(apart.argmin(), apart.shape)
+
+
+@pytest.fixture
+def result(scene, tmp_path):
+    made, _ = add_result(scene, tmp_path / "run")
+    rememberRegions(made.segmentationNode, entropy_map())
+    return made
+
+
+# Finding
+
+
+def test_regions_are_found_largest_first_with_their_figures():
+    regions = findRegions(entropy_map(affine(spacing=(1, 1, 2))))
+    assert [round(region.maxEntropy, 2) for region in regions] == [0.7, 0.9, 0.6]
+    volumes = [region.volumeMl for region in regions]
+    for volume, side in zip(volumes, (9, 6, 4), strict=True):
+        assert volume == pytest.approx(side**3 * 2 / 1000, rel=0.06)
+    assert [round(region.meanEntropy, 2) for region in regions] == [0.7, 0.9, 0.6]
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_the_centre_is_a_voxel_of_its_region_on_any_grid(grid):
+    matrix = GRIDS[grid]
+    regions = findRegions(entropy_map(matrix), minimumMl=0)
+    order = sorted(BOXES, key=lambda box: -box[1])
+    for region, (start, side, _) in zip(regions, order, strict=True):
+        index = np.linalg.inv(matrix) @ [*region.centre, 1]
+        found = tuple(np.round(index[2::-1]).astype(int))
+        assert np.allclose(index[2::-1], found, atol=1e-3)
+        assert found in box_voxels(start, side)
+
+
+def test_the_centre_of_a_hollow_region_is_not_in_its_hole():
+    values = np.zeros(SHAPE, np.float32)
+    values[8:32, 8:32, 8:32] = 0.8
+    values[12:28, 12:28, 12:28] = 0
+    image = sitk.GetImageFromArray(values)
+    (region,) = findRegions(image)
+    x, y, z = region.centre
+    assert values[round(z), round(-y), round(-x)] == pytest.approx(0.8)
+
+
+def test_rims_of_one_voxel_are_no_region():
+    values = np.zeros(SHAPE, np.float32)
+    values[8:32, 8:32, 20] = 0.9
+    assert findRegions(sitk.GetImageFromArray(values)) == []
+
+
+def test_a_rim_does_not_join_two_regions():
+    image = entropy_map(affine())
+    values = sitk.GetArrayFromImage(image)
+    values[:, :, 16] = np.maximum(values[:, :, 16], 0.5)
+    joined = sitk.GetImageFromArray(values)
+    assert len(findRegions(joined)) == 3
+
+
+def test_what_is_small_or_faint_is_left_out():
+    tiny = entropy_map(affine(), (((5, 5, 5), 2, 0.9),))
+    faint = entropy_map(affine(), (((5, 5, 5), 12, 0.44),))
+    assert findRegions(tiny) == []
+    assert findRegions(faint) == []
+
+
+def test_a_certain_map_has_no_regions():
+    assert findRegions(entropy_map(boxes=())) == []
+
+
+def test_doubt_at_the_border_of_the_scan_is_found():
+    image = entropy_map(affine(), (((0, 0, 0), 8, 0.8), ((32, 40, 42), 8, 0.8)))
+    assert len(findRegions(image)) == 2
+
+
+def test_few_thick_slices_do_not_hinder():
+    image = entropy_map(affine(spacing=(1, 1, 6)), (((0, 10, 10), 3, 0.9),), (3, 40, 40))
+    (region,) = findRegions(image)
+    assert region.volumeMl > 0.05
+
+
+def test_a_clinical_volume_is_looked_through_in_no_time():
+    random = np.random.default_rng(1)
+    values = np.zeros((160, 256, 256), np.float32)
+    z, y, x = np.indices((80, 80, 80), dtype=np.float32)
+    blob = np.exp(-(((z - 40) ** 2 + (y - 40) ** 2 + (x - 40) ** 2) / 900))
+    values[40:120, 60:140, 90:170] = blob * random.random((80, 80, 80), np.float32)
+    image = sitk.GetImageFromArray(values)
+    findRegions(image)
+    began = time.perf_counter()
+    findRegions(image)
+    # A quarter of a second on one core; more is allowed on a busy machine.
+    assert time.perf_counter() - began < 1.0
+
+
+# In the scene
+
+
+def test_a_finished_run_knows_its_doubt_at_once(scene, tmp_path):
+    made, _ = add_result(scene, tmp_path / "run")
+    scene.RemoveNode(made.disagreementNode)
+    assert knowsDoubt(made.segmentationNode)
+
+
+def test_regions_come_from_the_map_where_none_are_remembered(result):
+    result.segmentationNode.RemoveAttribute(REGIONS)
+    setVolume(result.disagreementNode, entropy_map())
+    regions = doubtfulRegions(result.segmentationNode)
+    assert [round(region.maxEntropy, 2) for region in regions] == [0.7, 0.9, 0.6]
+    assert knowsDoubt(result.segmentationNode)
+
+
+def test_regions_are_remembered_when_the_map_is_deleted(scene, result):
+    regions = doubtfulRegions(result.segmentationNode)
+    scene.RemoveNode(result.disagreementNode)
+    assert doubtfulRegions(result.segmentationNode) == regions
+    assert knowsDoubt(result.segmentationNode)
+
+
+def test_without_a_map_nothing_is_known(scene, result):
+    result.segmentationNode.RemoveAttribute(REGIONS)
+    scene.RemoveNode(result.disagreementNode)
+    assert not knowsDoubt(result.segmentationNode)
+    assert doubtfulRegions(result.segmentationNode) == []
+    assert "Nothing is known" in DoubtCursor(result.segmentationNode).text
+
+
+@pytest.mark.parametrize("kind", ["rigid", "sheared", "bent"])
+def test_centres_follow_a_parent_transform(scene, tmp_path, kind):
+    made, settings = add_result(scene, tmp_path / "run", FLIPPED)
+    rememberRegions(made.segmentationNode, entropy_map(FLIPPED))
+    shear = affine(rotation(0.3, -0.2, 0.5), (30, -12, 7))
+    if kind == "sheared":
+        shear[0, 1] += 0.4
+    transform = add_warp(scene) if kind == "bent" else add_transform(scene, shear)
+    for node in (settings.t1ce, made.segmentationNode):
+        put_under(node, transform)
+    positions = node_positions(settings.t1ce)
+    order = sorted(BOXES, key=lambda box: -box[1])
+    regions = doubtfulRegions(made.segmentationNode)
+    for region, (start, side, _) in zip(regions, order, strict=True):
+        assert voxel_at(region.centre, positions) in box_voxels(start, side)
+
+
+def test_regions_of_a_scan_that_was_below_a_transform_from_the_start(scene, tmp_path):
+    from mrml_run import add_scans, finish_run
+
+    from BrainTumorSegLib.mrml.result import importResult
+
+    settings = add_scans(scene)
+    put_under(settings.t1ce, add_transform(scene, affine(rotation(0, 0.4, 0), (5, 6, 7))))
+    finish_run(tmp_path, settings)
+    made = importResult(tmp_path, settings)
+    rememberRegions(made.segmentationNode, entropy_map())
+    positions = node_positions(settings.t1ce)
+    region = doubtfulRegions(made.segmentationNode)[0]
+    assert voxel_at(region.centre, positions) in box_voxels(*BOXES[1][:2])
+
+
+# Walking
+
+
+def test_a_jump_centres_every_slice_view_and_the_crosshair(scene):
+    region = DoubtfulRegion((12.5, -34.0, 56.25), 1.0, 0.5, 0.6)
+    crosshair = scene.AddNewNodeByClass("vtkMRMLCrosshairNode")
+    jumpTo(region)
+    for number in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceNode")):
+        view = scene.GetNthNodeByClass(number, "vtkMRMLSliceNode")
+        assert np.allclose(
+            matrix_of(lambda m, v=view: m.DeepCopy(v.GetSliceToRAS()))[:3, 3], region.centre
+        )
+    assert np.allclose(crosshair.GetCrosshairRAS(), region.centre)
+
+
+def test_a_jump_leaves_zoom_and_orientation_alone(scene):
+    view = scene.GetFirstNodeByClass("vtkMRMLSliceNode")
+    view.SetFieldOfView(80, 60, 1)
+    before = matrix_of(lambda m: m.DeepCopy(view.GetSliceToRAS()))[:3, :3]
+    jumpTo(DoubtfulRegion((1, 2, 3), 1.0, 0.5, 0.6))
+    assert tuple(view.GetFieldOfView()) == (80, 60, 1)
+    assert np.array_equal(matrix_of(lambda m: m.DeepCopy(view.GetSliceToRAS()))[:3, :3], before)
+
+
+def test_the_walk_goes_round(result):
+    cursor = DoubtCursor(result.segmentationNode)
+    assert (cursor.position, cursor.count) == (0, 3)
+    assert cursor.text.startswith("3 doubtful regions, ")
+    seen = [cursor.next() for _ in range(4)]
+    assert seen[:3] == doubtfulRegions(result.segmentationNode)
+    assert seen[3] == seen[0]
+    assert cursor.position == 1
+    assert cursor.previous() == seen[2]
+    assert cursor.text.startswith("3 of 3, 0.")
+
+
+def test_the_walk_may_begin_backwards(result):
+    cursor = DoubtCursor(result.segmentationNode)
+    assert cursor.previous() == doubtfulRegions(result.segmentationNode)[-1]
+    assert cursor.position == 3
+
+
+def test_where_all_agree_there_is_nowhere_to_go(result):
+    rememberRegions(result.segmentationNode, entropy_map(boxes=()))
+    cursor = DoubtCursor(result.segmentationNode)
+    assert cursor.next() is None
+    assert cursor.text == "No doubtful region."
+
+
+def test_looking_changes_nothing(scene, result):
+    before = snapshot(scene)
+    doubtfulRegions(result.segmentationNode)
+    assert snapshot(scene) == before
