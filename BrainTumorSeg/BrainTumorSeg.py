@@ -1,0 +1,448 @@
+"""Brain Tumor Segmentation: the 3D Slicer module.
+
+Thin on purpose: `BrainTumorSegLib.panel` behaves for the widget, `BrainTumorSegLib.mrml`
+works for the logic, and a child process computes. Nothing but what Slicer ships is needed
+to load this file.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import slicer
+import vtk
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+if TYPE_CHECKING:
+    from BrainTumorSegLib.mrml.result import RunResult
+    from BrainTumorSegLib.mrml.run import SegmentationRun
+    from BrainTumorSegLib.panel.panel import Panel
+    from BrainTumorSegLib.progress import ProgressEvent
+
+
+def findLibrary() -> None:
+    """In a source checkout the library lies beside this folder; installed it is found anyway."""
+    if importlib.util.find_spec("BrainTumorSegLib") is None:
+        sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+
+class BrainTumorSeg(ScriptedLoadableModule):
+    """What the application knows about the module."""
+
+    HOMEPAGE = "https://github.com/BrainTumorSeg/SlicerBrainTumorSeg"
+
+    def __init__(self, parent: Any) -> None:
+        super().__init__(parent)
+        findLibrary()
+        parent.title = _("Brain Tumor Segmentation")
+        parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        parent.dependencies = []
+        parent.contributors = ["The BrainTumorSeg contributors"]
+        parent.helpText = _(
+            "Finds edema, non-enhancing tumour, enhancing tumour and necrosis on T1, "
+            "contrast-enhanced T1 and T2-FLAIR scans of one patient, measures them, and lets two "
+            "readers correct and approve the result. {link}"
+            "<p><b>Research software, not a medical device.</b> Do not use it for diagnosis, "
+            "treatment planning or any other decision about a patient.</p>"
+        ).format(link=f'<a href="{self.HOMEPAGE}">{_("Documentation and tutorial")}</a>.')
+        parent.acknowledgementText = _(
+            "The method follows <i>{title}</i> by {authors}. Please cite it, and the data behind "
+            "the model you use, which its model card names. The networks of this module were not "
+            "trained on that data set, which is not public."
+        ).format(
+            title="The Siberian Multimodal Brain Tumor Image Segmentation dataset",
+            authors="Golushko, Amelin, Tuchinov, Amelina, Tolstokulakov, Pavlovskiy and Groza",
+        )
+        slicer.app.connect("startupCompleted()", self.onStartupCompleted)
+
+    def onStartupCompleted(self) -> None:
+        """Make the sample data and our terminology known; other modules are loaded now."""
+        from BrainTumorSegLib.mrml.sample_data import registerSampleData
+        from BrainTumorSegLib.mrml.terminology import registerTerminology
+
+        registerSampleData(self.resourcePath("Icons"))
+        registerTerminology()
+
+
+class ReferenceScan(Enum):
+    """On whose grid the result lies."""
+
+    T1CE = "t1ce"
+    T1 = "t1"
+    FLAIR = "flair"
+
+    def label(self) -> str:
+        return _("T1CE (after contrast agent)") if self is ReferenceScan.T1CE else self.name
+
+
+class Registration(Enum):
+    """How the scans are aligned."""
+
+    BRAINSFIT = "brainsfit"
+    SIMPLEITK = "simpleitk"
+    NONE = "none"
+
+    def label(self) -> str:
+        return {
+            Registration.BRAINSFIT: _("BRAINSFit, part of 3D Slicer"),
+            Registration.SIMPLEITK: _("SimpleITK"),
+            Registration.NONE: _("None: the scans are aligned already"),
+        }[self]
+
+
+class Views(Enum):
+    """How often each slice is looked at."""
+
+    ADVISED = ""
+    NONE = "none"
+    TTA1 = "tta1"
+    TTA2 = "tta2"
+    TTA3 = "tta3"
+
+    def label(self) -> str:
+        return {
+            Views.ADVISED: _("As the model advises"),
+            Views.NONE: _("As they are (none)"),
+            Views.TTA1: _("With mirror image (TTA1)"),
+            Views.TTA2: _("With both mirror images (TTA2), advised for neurinoma"),
+            Views.TTA3: _("With mirror images and quarter turns (TTA3)"),
+        }[self]
+
+
+class Brain(Enum):
+    """How the brain is found."""
+
+    AUTO = "auto"
+    STRIPPED = "stripped"
+    DEEPBET = "deepbet"
+    HDBET = "hdbet"
+
+    def label(self) -> str:
+        return {
+            Brain.AUTO: _("Automatic"),
+            Brain.STRIPPED: _("Scans show the brain only"),
+            Brain.DEEPBET: _("Find it with deepbet"),
+            Brain.HDBET: _("Find it with HD-BET"),
+        }[self]
+
+
+@parameterNodeWrapper
+class BrainTumorSegParameterNode:
+    """The choices in the panel; saved with the scene.
+
+    Attributes:
+        t1, t1ce, flair: the scans; reference, registration, views, brain: see their classes.
+        pack: name of the model pack, empty for the default; members: how many, 0 for all.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        minLesion: smallest lesion in mm³.
+        outputSegmentation: where the result goes; None for a new segmentation.
+        disagreementVolume, registeredCopies, show3D: what else is made.
+        result: the segmentation that is looked at.
+    """
+
+    t1: vtkMRMLScalarVolumeNode
+    t1ce: vtkMRMLScalarVolumeNode
+    flair: vtkMRMLScalarVolumeNode
+    reference: ReferenceScan
+    registration: Registration
+    pack: str
+    members: Annotated[int, WithinRange(0, 99)]
+    views: Views
+    device: str = "auto"
+    brain: Brain
+    minLesion: Annotated[float, WithinRange(0, 10000)] = 100.0
+    outputSegmentation: vtkMRMLSegmentationNode
+    disagreementVolume: bool
+    registeredCopies: bool
+    show3D: bool
+    result: vtkMRMLSegmentationNode
+
+
+class BrainTumorSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel; what its parts do stands in `BrainTumorSegLib.panel`."""
+
+    def __init__(self, parent: Any = None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic: BrainTumorSegLogic | None = None
+        self.panel: Panel | None = None
+        self._parameterNode: BrainTumorSegParameterNode | None = None
+        self._guiTag: int | None = None
+
+    def setup(self) -> None:
+        """Build the panel; called once, when it is first opened."""
+        findLibrary()
+        from BrainTumorSegLib.panel.panel import Panel
+
+        super().setup()
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/BrainTumorSeg.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = BrainTumorSegLogic()
+        self.panel = Panel(self.ui)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.initializeParameterNode()
+
+    def cleanup(self) -> None:
+        """The application ends, or the module is loaded anew."""
+        # Widgets may be gone already: connections to them end by themselves.
+        self.removeObservers()
+        self._parameterNode = self._guiTag = None
+        if self.panel is not None:
+            self.panel.close()
+
+    def enter(self) -> None:
+        """The panel is shown."""
+        self.initializeParameterNode()
+        if self.panel is not None:
+            self.panel.enter()
+
+    def exit(self) -> None:
+        """Another module is shown; a run goes on, and its end is still noticed."""
+        self._disconnectGui()
+        if self.panel is not None:
+            self.panel.exit()
+
+    def onReload(self) -> None:
+        """Load the library anew as well; for developers."""
+        if self.panel is not None:
+            self.panel.close()
+        for name in [n for n in sys.modules if n.partition(".")[0] == "BrainTumorSegLib"]:
+            del sys.modules[name]
+        super().onReload()
+
+    def onSceneStartClose(self, caller: Any, event: str) -> None:
+        """The parameter node is about to be reset; a run may no longer write to the scene."""
+        self.setParameterNode(None)
+        if self.panel is not None:
+            self.panel.sceneCloses()
+
+    def onSceneEndClose(self, caller: Any, event: str) -> None:
+        """Start over where the panel is shown; else `enter` does."""
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self) -> None:
+        """Make sure that there is a parameter node and that the panel shows it."""
+        if self.logic is not None:
+            self.setParameterNode(self.logic.getParameterNode())
+
+    def setParameterNode(self, parameterNode: BrainTumorSegParameterNode | None) -> None:
+        """Show a parameter node and react to its changes; None to show none."""
+        self._disconnectGui()
+        self._parameterNode = parameterNode
+        if parameterNode is None or self.panel is None:
+            return
+        self._guiTag = parameterNode.connectGui(self.ui)
+        self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterChanged)
+        self.panel.setParameters(parameterNode)
+
+    def _disconnectGui(self) -> None:
+        if self._parameterNode is not None and self._guiTag is not None:
+            self._parameterNode.disconnectGui(self._guiTag)
+            self.removeObserver(
+                self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterChanged
+            )
+        self._guiTag = None
+
+    def onParameterChanged(self, caller: Any, event: str) -> None:
+        """Something was chosen, here or by a script."""
+        if self.panel is not None:
+            self.panel.update()
+
+
+class BrainTumorSegLogic(ScriptedLoadableModuleLogic):
+    """Segmenting without the panel, from the console or a script.
+
+    See `BrainTumorSegLib.mrml.api.runSettings` for all that can be chosen.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        findLibrary()
+        self.run: SegmentationRun | None = None
+
+    def getParameterNode(self) -> BrainTumorSegParameterNode:
+        """The panel's choices in the present scene."""
+        return BrainTumorSegParameterNode(super().getParameterNode())
+
+    def segment(
+        self,
+        t1: Any = None,
+        t1ce: Any = None,
+        flair: Any = None,
+        outputSegmentation: Any = None,
+        tta: str | None = None,
+        device: str = "auto",
+        registration: str = "brainsfit",
+        onProgress: Callable[[ProgressEvent], None] | None = None,
+        **more: Any,
+    ) -> RunResult:
+        """Segment and wait for the result; windows stay alive meanwhile.
+
+        Args:
+            t1, t1ce, flair: volume nodes, their ids or their names.
+            outputSegmentation: replaced by the result; None for a new one.
+            tta, device, registration: as in the panel.
+            onProgress: told how far it is.
+            more: see `BrainTumorSegLib.mrml.api.runSettings`.
+
+        Raises:
+            BrainTumorSegError: with the remedy; the scene is as it was before.
+        """
+        from BrainTumorSegLib.mrml import api
+
+        settings = api.runSettings(
+            t1, t1ce, flair, outputSegmentation,
+            tta=tta, device=device, registration=registration, **more,
+        )  # fmt: skip
+        return api.segment(settings, onProgress)
+
+    def start(
+        self,
+        *scans: Any,
+        onProgress: Callable[[ProgressEvent], None] | None = None,
+        onFinished: Callable[[SegmentationRun], None] | None = None,
+        **choices: Any,
+    ) -> SegmentationRun:
+        """Start as `segment` does, but return at once; ``onFinished`` is called at the end.
+
+        Raises:
+            BrainTumorSegError: when it cannot start; nothing was changed.
+        """
+        from BrainTumorSegLib.mrml import api
+
+        self.run = api.start(api.runSettings(*scans, **choices), onProgress, onFinished)
+        return self.run
+
+    def cancel(self) -> None:
+        """Stop what `start` has started last; the scene stays as it is."""
+        if self.run is not None:
+            self.run.cancel()
+
+
+class BrainTumorSegTest(ScriptedLoadableModuleTest):
+    """Tests in the application, with and without a main window.
+
+    The demonstration case is generated; where Slicer's own Python has no packages yet,
+    ``BRAINTUMORSEG_PYTHON`` names one that has.
+    """
+
+    def setUp(self) -> None:
+        """Start from an empty scene."""
+        slicer.mrmlScene.Clear()
+
+    def runTest(self, **_options: Any) -> None:
+        """Run every test."""
+        for name in sorted(name for name in dir(self) if name.startswith("test_")):
+            self.setUp()
+            self.delayDisplay(name.replace("_", " "))
+            getattr(self, name)()
+        self.setUp()
+
+    def test_the_logic_gives_the_labels_of_the_command_line(self) -> None:
+        from BrainTumorSegLib.mrml.self_test import QUICK, differingVoxels, loadScans
+
+        scans, heard = loadScans(), []
+        result = BrainTumorSegLogic().segment(**scans, **QUICK, onProgress=heard.append)
+        self.assertEqual(differingVoxels(result.segmentationNode, scans["t1ce"]), 0)
+        self.assertGreater(result.volumes["WT"], 1.0)
+        self.assertGreater(len({event.stage for event in heard}), 4)
+
+    def test_a_cancelled_run_leaves_the_scene_as_it_was(self) -> None:
+        from BrainTumorSegLib.mrml.self_test import QUICK, loadScans, sceneState, waitFor
+
+        logic, scans, heard = BrainTumorSegLogic(), loadScans(), []
+        before = sceneState()
+        run = logic.start(**scans, **QUICK, onProgress=heard.append)
+        self.assertTrue(waitFor(lambda: heard, 120))
+        logic.cancel()
+        self.assertTrue(waitFor(lambda: run.state == "cancelled", 2.0), run.state)
+        self.assertEqual(sceneState(), before)
+
+    def test_a_killed_worker_is_an_error_and_leaves_the_scene_as_it_was(self) -> None:
+        from BrainTumorSegLib.mrml.self_test import (
+            QUICK,
+            killWorker,
+            loadScans,
+            sceneState,
+            waitFor,
+        )
+
+        logic, scans, heard = BrainTumorSegLogic(), loadScans(), []
+        before = sceneState()
+        run = logic.start(**scans, **QUICK, onProgress=heard.append)
+        self.assertTrue(waitFor(lambda: heard, 120))
+        killWorker(run)
+        self.assertTrue(waitFor(lambda: run.state == "failed", 10), run.state)
+        self.assertTrue(run.error.remedy)
+        self.assertEqual(sceneState(), before)
+
+    def test_a_scan_given_twice_is_refused_before_anything_is_computed(self) -> None:
+        from BrainTumorSegLib.errors import InputError
+        from BrainTumorSegLib.mrml.self_test import loadScans, sceneState
+
+        scans = loadScans()
+        before = sceneState()
+        with self.assertRaises(InputError):
+            BrainTumorSegLogic().segment(t1=scans["t1ce"], t1ce=scans["t1ce"])
+        self.assertEqual(sceneState(), before)
+
+    def test_the_scans_are_guessed_with_a_reason(self) -> None:
+        from BrainTumorSegLib.mrml.guess import guessScans
+        from BrainTumorSegLib.mrml.self_test import loadScans
+
+        scans, guess = loadScans(), guessScans()
+        self.assertEqual({s.value: node for s, node in guess.chosen.items()}, scans)
+        self.assertTrue(all(guess.reasons.values()))
+
+    def test_the_panel_runs_and_shows_the_result(self) -> None:
+        from BrainTumorSegLib.mrml.self_test import loadScans, waitFor
+
+        loadScans()
+        widget = slicer.modules.braintumorseg.widgetRepresentation().self()
+        widget.enter()
+        panel, parameters = widget.panel, widget.panel.parameters
+        self.assertFalse(widget.ui.applyButton.enabled)
+        panel.scans.guess()
+        parameters.members, parameters.views = 2, Views.NONE
+        parameters.registration, parameters.device = Registration.NONE, "cpu"
+        self.assertTrue(widget.ui.applyButton.enabled, widget.ui.applyButton.toolTip)
+        panel.run.apply()
+        self.assertTrue(panel.run.busy)
+        self.assertFalse(widget.ui.applyButton.enabled or widget.ui.registrationCombo.enabled)
+        self.assertTrue(waitFor(lambda: not panel.run.busy, 900))
+        self.assertEqual(panel.run.current.state, "finished", panel.run.current.error)
+        self.assertIsNotNone(parameters.result)
+        self.assertGreater(widget.ui.volumesTable.rowCount, 0)
+        self.checkReview(widget)
+
+    def checkReview(self, widget: BrainTumorSegWidget) -> None:
+        """On the panel's result: doubtful regions, and the reviews of two readers."""
+        from BrainTumorSegLib.mrml.review import readReviews
+
+        if widget.ui.nextDoubtButton.enabled:
+            widget.ui.nextDoubtButton.click()
+            self.assertIn("1", widget.ui.doubtLabel.text)
+        reader = widget.ui.readerEdit.text = _("Reader One")
+        widget.ui.recordButton.click()
+        reviews = readReviews(widget.panel.segmentation)
+        self.assertEqual([review.reader for review in reviews], [reader])

@@ -1,0 +1,455 @@
+"""The panel at work: the module's own widget, on real nodes, without the application."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+pytest.importorskip("PySide6", reason="the panel runs on PySide6 here")
+pytest.importorskip("slicer", reason="slicer-core is not installed")
+
+from mrml_nodes import RAS_LPS, add_volume, head
+from mrml_scene import snapshot
+from PySide6 import QtGui
+from slicer_standins import module_in_application, open_widget
+
+from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
+from BrainTumorSegLib.mrml.label_images import labelImage
+from BrainTumorSegLib.progress import ProgressEvent
+
+
+@pytest.fixture
+def module(scene, monkeypatch, tmp_path):
+    for name in ("PYTHON", "WORKER_PYTHON", "WHEEL_FOLDER", "READER", "SAVE_FOLDER"):
+        # Set and removed again: what the panel keeps in the environment ends with the test.
+        monkeypatch.setenv(f"BRAINTUMORSEG_{name}", "")
+        monkeypatch.delenv(f"BRAINTUMORSEG_{name}")
+    with module_in_application(monkeypatch) as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def widget(module):
+    with open_widget(module) as opened:
+        yield opened
+    assert module.errors == []
+
+
+@pytest.fixture
+def scans(scene):
+    names = {"t1": "Doe T1 native", "t1ce": "Doe T1 post contrast", "flair": "Doe FLAIR"}
+    return {
+        key: add_volume(scene, name, head(seed=seed))
+        for seed, (key, name) in enumerate(names.items())
+    }
+
+
+def choose(widget, scans):
+    for name, node in scans.items():
+        setattr(widget.panel.parameters, name, node)
+
+
+# Before a run
+
+
+def test_without_scans_apply_says_what_is_missing(widget):
+    assert not widget.ui.applyButton.isEnabled()
+    assert "T1CE" in widget.ui.applyButton.toolTip()
+    assert "T1CE" in widget.ui.stageLabel.text()
+
+
+def test_with_a_contrast_enhanced_scan_apply_is_enabled(widget, scans):
+    widget.panel.parameters.t1ce = scans["t1ce"]
+    assert widget.ui.applyButton.isEnabled(), widget.ui.applyButton.toolTip()
+    widget.panel.parameters.t1ce = None
+    assert not widget.ui.applyButton.isEnabled()
+
+
+def test_the_same_volume_twice_keeps_apply_disabled(widget, scans):
+    choose(widget, {"t1": scans["t1"], "t1ce": scans["t1"]})
+    assert not widget.ui.applyButton.isEnabled()
+    assert "same volume" in widget.ui.applyButton.toolTip()
+    assert "T1CE" in widget.ui.t1Reason.text()
+
+
+def test_a_volume_without_an_image_keeps_apply_disabled(widget, scene):
+    widget.panel.parameters.t1ce = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
+    assert "holds no image" in widget.ui.applyButton.toolTip()
+
+
+def test_a_reference_that_is_not_chosen_keeps_apply_disabled(widget, scans, module):
+    widget.panel.parameters.t1ce = scans["t1ce"]
+    widget.panel.parameters.reference = module.ReferenceScan.FLAIR
+    assert "FLAIR" in widget.ui.applyButton.toolTip()
+    assert not widget.ui.applyButton.isEnabled()
+
+
+def test_another_python_that_is_none_keeps_apply_disabled(widget, scans, tmp_path):
+    choose(widget, scans)
+    widget.ui.pythonEdit.setPath(str(tmp_path / "no-python"))
+    assert not widget.ui.applyButton.isEnabled()
+    assert "no-python" in widget.ui.applyButton.toolTip()
+    widget.ui.pythonEdit.setPath("")
+    assert widget.ui.applyButton.isEnabled()
+
+
+def test_guessing_chooses_the_scans_and_says_why(widget, scans):
+    widget.ui.guessButton.click()
+    parameters = widget.panel.parameters
+    assert {name: getattr(parameters, name) for name in scans} == scans
+    assert widget.ui.t1ceSelector.currentNode() is scans["t1ce"]
+    assert "contrast" in widget.ui.t1ceReason.text()
+    assert widget.ui.flairReason.isVisibleTo(widget.ui._top)
+
+
+def test_a_scan_chosen_by_hand_is_described_too(widget, scans):
+    widget.panel.parameters.flair = scans["t1"]
+    assert "T1" in widget.ui.flairReason.text()
+
+
+def test_scans_of_two_patients_are_offered_for_choice(widget, scene, scans):
+    other = {
+        "t1ce": add_volume(scene, "Roe T1 post contrast", head(seed=7)),
+        "flair": add_volume(scene, "Roe FLAIR", head(seed=8)),
+    }
+    widget.panel.scans.guess()
+    combo = widget.ui.studyCombo
+    assert combo.isVisibleTo(widget.ui._top)
+    titles = [combo.itemText(n) for n in range(combo.count())]
+    assert len(titles) == 2
+    roe = next(n for n, title in enumerate(titles) if "Roe" in title)
+    combo.setCurrentIndex(roe)
+    combo.activated.emit(roe)
+    assert widget.panel.parameters.t1ce is other["t1ce"]
+    assert widget.panel.parameters.t1 is None
+
+
+def test_models_and_devices_are_offered(widget):
+    assert widget.ui.packCombo.count() >= 1
+    assert "glioma" in widget.ui.packNote.text().lower()
+    assert widget.ui.membersSpin.specialValueText() == "All 5"
+    assert widget.ui.membersSpin.maximum() == 5
+    widget.ui.deviceCombo.setCurrentIndex(1)
+    assert widget.panel.parameters.device == "cpu"
+
+
+def test_a_device_named_by_a_script_is_shown(widget):
+    widget.panel.parameters.device = "cuda:3"
+    assert widget.ui.deviceCombo.currentText() == "cuda:3"
+
+
+def test_a_model_that_is_not_there_is_said(widget, scans):
+    choose(widget, scans)
+    widget.panel.parameters.pack = "other-model"
+    assert "other-model" in widget.ui.packNote.text()
+    assert not widget.ui.applyButton.isEnabled()
+
+
+def test_choices_become_settings(widget, scans, module):
+    from BrainTumorSegLib.panel.choices import settingsFrom
+
+    choose(widget, scans)
+    parameters = widget.panel.parameters
+    settings = settingsFrom(parameters)
+    assert (settings.tta, settings.members, settings.pack, settings.brain) == (
+        None, None, None, "auto",
+    )  # fmt: skip
+    widget.ui.viewsCombo.setCurrentIndex(4)
+    widget.ui.membersSpin.setValue(2)
+    widget.ui.minLesionSpin.setValue(250)
+    widget.ui.copiesCheck.setChecked(True)
+    settings = settingsFrom(parameters)
+    assert (settings.tta, settings.members, settings.minLesion) == ("tta3", 2, 250.0)
+    assert settings.registeredCopies
+    assert settings.flair is scans["flair"]
+
+
+def test_a_scan_removed_while_the_panel_is_hidden_counts_as_not_chosen(widget, scene, scans):
+    choose(widget, scans)
+    widget.exit()
+    scene.RemoveNode(scans["t1ce"])
+    widget.enter()
+    assert not widget.ui.applyButton.isEnabled()
+
+
+def test_without_brainsfit_the_panel_says_what_is_used_instead(widget, module):
+    assert "SimpleITK" in widget.ui.registrationNote.text()
+    widget.panel.parameters.registration = module.Registration.SIMPLEITK
+    assert widget.ui.registrationNote.text() == ""
+
+
+# A run
+
+
+def pump(widget, condition, seconds):
+    """Poll as the application's timer does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, widget.panel.run.current and widget.panel.run.current.log
+        widget.panel.run.current.poll()
+        time.sleep(0.02)
+
+
+def start(widget, scans, module):
+    choose(widget, scans)
+    parameters = widget.panel.parameters
+    parameters.registration, parameters.device = module.Registration.NONE, "cpu"
+    parameters.members, parameters.views = 2, module.Views.NONE
+    widget.ui.applyButton.click()
+    assert widget.panel.run.busy, module.errors
+
+
+def test_a_run_disables_the_settings_and_cancel_is_answered_at_once(widget, scene, scans, module):
+    start(widget, scans, module)
+    before = snapshot(scene)
+    ui = widget.ui
+    for locked in (ui.applyButton, ui.guessButton, ui.t1Selector, ui.viewsCombo, ui.packCombo):
+        assert not locked.isEnabled()
+    assert ui.cancelButton.isEnabled()
+    pump(widget, lambda: widget.panel.run.current.log, 20)
+    began = time.monotonic()
+    ui.cancelButton.click()
+    assert time.monotonic() - began < 0.3
+    assert not ui.cancelButton.isEnabled()
+    assert "Cancelling" in ui.stageLabel.text()
+    pump(widget, lambda: not widget.panel.run.busy, 3)
+    assert widget.panel.run.current.state == "cancelled"
+    assert ui.applyButton.isEnabled()
+    assert snapshot(scene) == before
+
+
+def test_leaving_and_entering_the_panel_keeps_the_run(widget, scans, module):
+    start(widget, scans, module)
+    widget.exit()
+    widget.panel.run.current.poll()
+    widget.enter()
+    assert widget.panel.run.busy
+    assert widget.ui.cancelButton.isEnabled()
+    widget.panel.run.cancel()
+    pump(widget, lambda: not widget.panel.run.busy, 3)
+
+
+def test_closing_the_scene_ends_the_run(widget, scene, scans, module):
+    start(widget, scans, module)
+    widget.onSceneStartClose(None, "")
+    pump(widget, lambda: not widget.panel.run.busy, 3)
+    assert widget.panel.run.current.state == "cancelled"
+    widget.onSceneEndClose(None, "")
+    assert not widget.panel.run.busy
+
+
+def test_quitting_the_application_ends_the_run(widget, scans, module):
+    start(widget, scans, module)
+    run = widget.panel.run.current
+    widget.cleanup()
+    assert run.over
+
+
+def test_unusable_scans_are_an_error_in_one_window(module, scene):
+    with open_widget(module) as widget:
+        flat = {"t1ce": add_volume(scene, "T1CE", np.zeros((40, 48, 50), np.int16))}
+        before = snapshot(scene)
+        choose(widget, flat)
+        widget.panel.parameters.registration = module.Registration.NONE
+        widget.ui.applyButton.click()
+        if widget.panel.run.busy:
+            pump(widget, lambda: not widget.panel.run.busy, 60)
+        assert len(module.errors) == 1
+        assert "T1CE" in module.errors[0]
+        assert (
+            "failed" in widget.ui.stageLabel.text()
+            or "not be started" in widget.ui.stageLabel.text()
+        )
+        before["nodes"] = {k: v for k, v in before["nodes"].items() if "ScriptedModule" not in k}
+        after = snapshot(scene)
+        after["nodes"] = {k: v for k, v in after["nodes"].items() if "ScriptedModule" not in k}
+        assert after == before
+
+
+def test_replacing_a_segmentation_is_asked_for(widget, scene, scans, module):
+    old = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Yesterday")
+    old.GetSegmentation().AddEmptySegment("one")
+    choose(widget, scans)
+    widget.panel.parameters.outputSegmentation = old
+    module.answer = False
+    widget.ui.applyButton.click()
+    assert not widget.panel.run.busy
+    assert len(module.questions) == 1
+    assert "Yesterday" in module.questions[0]
+
+
+def test_progress_is_shown_with_stage_step_and_time_left(widget, scans, module):
+    start(widget, scans, module)
+    event = ProgressEvent("progress", "segment", 3, 10, "", 0.42, 95.0)
+    widget.panel.run.onProgress(event)
+    assert widget.ui.progressBar.value() == 420
+    assert widget.ui.stageLabel.text() == "Looking for the tumour · step 4 of 10 · about 2 min left"
+    widget.panel.run.cancel()
+    pump(widget, lambda: not widget.panel.run.busy, 3)
+
+
+def test_the_report_can_be_copied(widget, scans, module):
+    start(widget, scans, module)
+    pump(widget, lambda: widget.panel.run.current.log, 20)
+    widget.panel.run.cancel()
+    pump(widget, lambda: not widget.panel.run.busy, 3)
+    assert widget.ui.logText.toPlainText()
+    widget.ui.copyReportButton.click()
+    text = QtGui.QGuiApplication.clipboard().text()
+    assert "BrainTumorSeg" in text
+    assert "cancelled" in text
+    assert "registration=none" in text
+
+
+# With a result
+
+
+@pytest.fixture(scope="module")
+def demonstration():
+    """The generated case, and what the command line makes of it with one network."""
+    from BrainTumorSegLib.mrml.self_test import demonstration
+
+    return demonstration()
+
+
+def load(scene, path, name):
+    image = sitk.ReadImage(str(path))
+    direction = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = direction, image.GetOrigin()
+    return add_volume(scene, name, sitk.GetArrayFromImage(image), RAS_LPS @ matrix)
+
+
+def test_from_guess_to_saved_files(module, scene, demonstration, tmp_path):
+    names = {"t1": "Head T1 native", "t1ce": "Head T1 post contrast", "flair": "Head FLAIR"}
+    nodes = {
+        sequence.value: load(scene, path, names[sequence.value])
+        for sequence, path in demonstration.scans.items()
+    }
+    with open_widget(module) as widget:
+        ui, panel = widget.ui, widget.panel
+        widget.panel.scans.guess()
+        assert {name: getattr(panel.parameters, name) for name in nodes} == nodes
+        start(widget, {}, module)
+        bar = []
+        pump(widget, lambda: bar.append(ui.progressBar.value()) or not panel.run.busy, 600)
+        assert panel.run.current.state == "finished", panel.run.current.log
+        assert module.errors == []
+
+        # The result is the command line's.
+        node = panel.segmentation
+        mine = sitk.GetArrayFromImage(labelImage(node, nodes["t1ce"]))
+        theirs = sitk.GetArrayFromImage(read_seg_nrrd(demonstration.labels))
+        assert theirs.any()
+        assert (mine == theirs).all()
+
+        # Its volumes are shown.
+        assert ui.volumesTable.rowCount() == 7
+        assert ui.volumesTable.item(4, 0).text() == "Whole tumour (WT)"
+        shown = float(ui.volumesTable.item(4, 1).text())
+        assert shown == pytest.approx(np.count_nonzero(mine) * 0.9 * 0.9 * 2 / 1000, rel=0.02)
+        assert 0 < float(ui.volumesTable.item(4, 2).text()) < 30
+
+        # Doubtful regions, one after the other.
+        assert ui.nextDoubtButton.isEnabled()
+        ui.nextDoubtButton.click()
+        assert ui.doubtLabel.text().startswith("1 of ")
+        # Alignment can be looked at.
+        assert ui.alignmentCombo.itemText(0) == "FLAIR"
+        ui.blendSlider.setValue(80)
+        composite = scene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
+        assert composite.GetForegroundOpacity() == pytest.approx(0.8)
+        assert not node.GetDisplayNode().GetVisibility()
+        ui.nextDoubtButton.click()
+        assert node.GetDisplayNode().GetVisibility()
+
+        # The first reader corrects nothing and approves; the second judges blind.
+        ui.reviewButton.setCollapsed(False)
+        assert ui.verdictCombo.currentText() == "Approved"
+        ui.readerEdit.setText("R. One")
+        ui.recordButton.click()
+        assert module.errors == []
+        assert "R. One" in ui.reviewsLabel.text()
+        ui.secondReadingButton.click()
+        assert panel.segmentation is not node
+        assert ui.positionCombo.currentIndex() == 1
+        assert "R. One" not in ui.reviewsLabel.text()
+        ui.readerEdit.setText("R. Two")
+        ui.recordButton.click()
+        assert module.errors == []
+        assert "R. One" in ui.reviewsLabel.text() and "R. Two" in ui.reviewsLabel.text()
+        assert "Reader 1 – reader 2" in ui.agreementLabel.text()
+        ui.positionCombo.setCurrentIndex(0)
+        ui.positionCombo.activated.emit(0)
+        assert panel.segmentation is node
+        # A review is not replaced without asking.
+        module.answer = False
+        ui.recordButton.click()
+        assert len(module.questions) == 1
+        assert "R. One" in module.questions[0]
+
+        # Saved; DICOM says exactly what is missing; files are not replaced without asking.
+        ui.savingButton.setCollapsed(False)
+        ui.dicomCheck.setChecked(True)
+        assert "not loaded from DICOM" in ui.preflightLabel.text()
+        assert not ui.saveButton.isEnabled()
+        ui.dicomCheck.setChecked(False)
+        ui.htmlCheck.setChecked(False)
+        ui.niftiCheck.setChecked(True)
+        ui.folderButton.setDirectory(str(tmp_path))
+        save(widget)
+        assert module.errors == []
+        assert sorted(path.name.split(".", 1)[1] for path in tmp_path.iterdir()) == [
+            "nii.gz",
+            "seg.nrrd",
+        ]
+        assert tmp_path.as_uri() in ui.savedLabel.text()
+        ui.saveButton.click()
+        assert len(module.questions) == 2
+        assert ".nii.gz" in module.questions[1]
+    assert bar == sorted(bar)
+    assert len(set(bar)) > 10
+
+
+def save(widget):
+    widget.ui.saveButton.click()
+    end = time.monotonic() + 120
+    while widget.panel.saving.busy:
+        assert time.monotonic() < end
+        widget.panel.saving.job.poll()
+
+
+# The system
+
+
+def test_the_system_is_looked_at_and_every_remedy_offered(widget):
+    ui, system = widget.ui, widget.panel.system
+    ui.checkButton.click()
+    assert not ui.checkButton.isEnabled()
+    end = time.monotonic() + 120
+    while system.check.running:
+        assert time.monotonic() < end
+        system.check.poll()
+        time.sleep(0.05)
+    assert ui.checkButton.isEnabled()
+    tree = ui.findingsTree
+    names = [tree.topLevelItem(n).text(0) for n in range(tree.topLevelItemCount())]
+    assert {"torch", "memory"} <= set(names)
+    assert ui.systemLabel.text()
+    for number, finding in enumerate(system.check.findings):
+        tree.setCurrentItem(tree.topLevelItem(number))
+        assert ui.remedyButton.isEnabled() == (finding.action is not None)
+        assert ui.remedyLabel.text() == (finding.remedy or "")
+    ui.copyFindingsButton.click()
+    assert "memory" in QtGui.QGuiApplication.clipboard().text()
+
+
+def test_an_unfinished_look_at_the_system_ends_with_the_panel(module):
+    with open_widget(module) as widget:
+        widget.ui.checkButton.click()
+        check = widget.panel.system.check
+        assert check.running
+    assert not check.running
