@@ -56,6 +56,7 @@ def examine() -> list[Finding]:
         ("packages", _packages),
         ("networks", _networks),
         ("device", _devices),
+        ("engine", _engine),
         ("model packs", _packs),
         ("default pack", _default_pack),
         ("memory", _memory),
@@ -236,6 +237,20 @@ def _cuda(index: int) -> Finding:
             name, WARNING, detail, "Close other programs on this GPU, or use --device cpu."
         )
     return Finding(name, OK, detail)
+
+
+def _engine() -> list[Finding]:
+    """Which engine a run takes by itself; OpenVINO is started, since installed is not working."""
+    from BrainTumorSegLib.engines.choosing import plan_engine
+    from BrainTumorSegLib.engines.conversion import import_openvino
+    from BrainTumorSegLib.engines.model_cache import cache_folder
+
+    plan = plan_engine()
+    detail = f"{plan.name} on {plan.device}, {plan.precision}: {plan.reason}"
+    if plan.name == "openvino":
+        import_openvino()
+        detail += f"; converted networks are kept in {cache_folder()}"
+    return [Finding("engine", OK, detail)]
 
 
 def _packs() -> list[Finding]:

@@ -21,6 +21,8 @@ class Options:
         members: names of the members to use, or how many; None for all.
         views: ``none``, ``tta1``, ``tta2`` or ``tta3``; None for the pack's advice.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        engine: ``auto``, ``torch`` or ``openvino``, see `engines.choosing`.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
         registration: ``auto``, ``brainsfit``, ``simpleitk`` or ``none``.
         brainsfit: the BRAINSFit executable, or whom to ask to run it; None to look for it.
         brain: ``auto``, ``stripped``, ``deepbet`` or ``hdbet``.
@@ -35,6 +37,8 @@ class Options:
     members: tuple[str, ...] | int | None = None
     views: str | None = None
     device: str = "auto"
+    engine: str = "auto"
+    precision: str = "auto"
     registration: str = "auto"
     brainsfit: Path | Asker | None = None
     brain: str = "auto"
@@ -51,6 +55,8 @@ class Options:
             "members": list(self.members) if isinstance(self.members, tuple) else self.members,
             "views": self.views,
             "device": self.device,
+            "engine": self.engine,
+            "precision": self.precision,
             "registration": self.registration,
             "brain": "mask" if self.brain_mask is not None else self.brain,
             "min_lesion_mm3": self.min_lesion_mm3,

@@ -14,12 +14,13 @@ from BrainTumorSegLib import __version__
 from BrainTumorSegLib.brain import BrainMask, extract_brain
 from BrainTumorSegLib.case import Case
 from BrainTumorSegLib.cleanup import remove_specks
-from BrainTumorSegLib.engines import Engine
-from BrainTumorSegLib.engines.torch_engine import TorchEngine, choose_device
+from BrainTumorSegLib.engines.choosing import OpenedEngine, open_engine, plan_engine
+from BrainTumorSegLib.engines.torch_engine import choose_device
 from BrainTumorSegLib.errors import InputError
 from BrainTumorSegLib.inference import Prediction, predict_volume
 from BrainTumorSegLib.options import Options
-from BrainTumorSegLib.packs import ModelPack, load_members, load_pack
+from BrainTumorSegLib.packs import Member, ModelPack, load_pack
+from BrainTumorSegLib.packs.members import choose_members
 from BrainTumorSegLib.progress import Progress
 from BrainTumorSegLib.record import SCHEMA, confidence, measured, now
 from BrainTumorSegLib.registration import Alignment, align
@@ -55,6 +56,8 @@ def segment(
     # What can fail without computing anything fails first.
     pack = load_pack(options.pack)
     device = choose_device(options.device)
+    plan = plan_engine(options.engine, options.device, options.precision)
+    members = choose_members(pack, _member_names(pack, options.members))
     views_name = options.views or pack.advised_views
     views = views_by_name(views_name)
     _check_sequences(case, pack)
@@ -75,14 +78,13 @@ def segment(
     progress.stage("prepare", len(case.scans))
     grid = model_grid(case.reference_scan.image, brain.image, pack.in_plane_mm, pack.multiple)
     volumes = _prepare(case, alignment, brain, grid, pack, progress)
-    networks = load_members(pack, _member_names(pack, options.members))
-    engine: Engine = TorchEngine(list(networks.values()), device)
+    opened = open_engine(plan, pack, members, (pack.network.in_channels, *grid.shape[1:]), progress)
     prediction = predict_volume(
         volumes,
         pack.recipe,
         views,
-        engine,
-        fallback=lambda: TorchEngine(list(networks.values()), "cpu"),
+        opened.engine,
+        fallback=opened.fallback,
         batch=options.batch,
         progress=progress,
     )
@@ -96,14 +98,14 @@ def segment(
     entropy = _restore_map(prediction.entropy, grid, reference, brain)
     information = (
         _restore_map(prediction.mutual_information, grid, reference, brain)
-        if len(networks) > 1
+        if len(members) > 1
         else None
     )
     progress.advance()
     registered = _registered(case, alignment) if options.registered else {}
     progress.advance()
     record = {
-        **_record(case, pack, list(networks), alignment, brain, prediction),
+        **_record(case, pack, members, alignment, brain, opened, prediction),
         "views": {"name": views_name, "count": len(views)},
         **measured(labels, brain.volume_ml),
         "confidence": confidence(labels, entropy),
@@ -235,12 +237,12 @@ def _registered(case: Case, alignment: Alignment) -> dict[str, sitk.Image]:
 def _record(
     case: Case,
     pack: ModelPack,
-    members: list[str],
+    members: tuple[Member, ...],
     alignment: Alignment,
     brain: BrainMask,
+    opened: OpenedEngine,
     prediction: Prediction,
 ) -> dict[str, Any]:
-    hashes = {member.name: member.sha256 for member in pack.members}
     return {
         "schema": SCHEMA,
         "created": now(),
@@ -269,7 +271,7 @@ def _record(
             "name": pack.name,
             "version": pack.version,
             "licence": pack.licence,
-            "members": [{"name": name, "sha256": hashes[name]} for name in members],
+            "members": [{"name": m.name, "sha256": m.sha256} for m in members],
         },
         "recipe": pack.recipe,
         "engine": {
@@ -277,14 +279,18 @@ def _record(
             "device": prediction.engine.device,
             "precision": prediction.engine.precision,
             "batch": prediction.batch,
-            "notes": list(prediction.notes),
+            "reason": opened.reason,
+            "notes": [*opened.notes, *prediction.notes],
         },
         "versions": _versions(),
     }
 
 
 def _versions() -> dict[str, str]:
-    packages = ("torch", "segmentation-models-pytorch", "timm", "SimpleITK", "numpy", "deepbet")
+    packages = (
+        *("torch", "segmentation-models-pytorch", "timm", "openvino"),
+        *("SimpleITK", "numpy", "deepbet"),
+    )
     versions = {"python": platform.python_version(), "platform": platform.platform()}
     for package in packages:
         try:

@@ -102,6 +102,18 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--device", default="auto", metavar="auto|cpu|cuda[:n]|mps", help="where to compute"
     )
+    how.add_argument(
+        "--engine",
+        choices=["auto", "torch", "openvino"],
+        default="auto",
+        help="auto takes OpenVINO on the CPU where it is installed, else torch",
+    )
+    how.add_argument(
+        "--precision",
+        choices=["auto", "fp32", "bf16", "fp16"],
+        default="auto",
+        help="auto is fp32, on CUDA fp16; bf16 is faster and moves a few voxels in a thousand",
+    )
     how.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     how.add_argument("--batch", type=int, metavar="N", help="slices at once (default: found)")
     how.add_argument(
@@ -251,6 +263,8 @@ def options_from(args: argparse.Namespace) -> Options:
         members=parse_members(args.members),
         views=args.tta,
         device=args.device,
+        engine=args.engine,
+        precision=args.precision,
         registration=args.registration,
         brainsfit=brainsfit,
         brain=method,

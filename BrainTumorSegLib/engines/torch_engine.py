@@ -18,6 +18,8 @@ CPU_BATCH = 4
 #: More than this no longer speeds up any GPU we know of.
 MAX_BATCH = 64
 
+_HALF_TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
 #: Share of the free GPU memory that a batch may take.
 MEMORY_SHARE = 0.7
 
@@ -25,12 +27,13 @@ MEMORY_SHARE = 0.7
 class TorchEngine:
     """Networks in evaluation mode on one torch device.
 
-    Half precision is used on CUDA only: there it moves a fraction of a percent
-    of voxels and halves the time; on CPUs labels stay those of float32.
+    Half precision is used by itself on CUDA only: there it moves a fraction of a percent
+    of voxels and halves the time; on CPUs labels stay those of float32 unless told otherwise.
 
     Args:
         networks: the members; they are moved to the device.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        precision: ``fp32``, ``fp16`` or ``bf16``; None for ``fp16`` on CUDA, else ``fp32``.
 
     Raises:
         DeviceError: when the device is absent.
@@ -39,11 +42,17 @@ class TorchEngine:
 
     name = "torch"
 
-    def __init__(self, networks: SequenceOf[nn.Module], device: str = "cpu") -> None:
+    def __init__(
+        self,
+        networks: SequenceOf[nn.Module],
+        device: str = "cpu",
+        precision: str | None = None,
+    ) -> None:
         check_device(device)
         self.device = device
         self._type = torch.device(device).type
-        self.precision = "fp16" if self._type == "cuda" else "fp32"
+        self.precision = precision or ("fp16" if self._type == "cuda" else "fp32")
+        self._half = _HALF_TYPES.get(self.precision)
         self.members = len(networks)
         with _memory_errors():
             self._networks = [
@@ -54,7 +63,7 @@ class TorchEngine:
         """See `Engine.predict`."""
         with _memory_errors(), torch.inference_mode():
             images = images.contiguous(memory_format=torch.channels_last)
-            with torch.autocast(self._type, torch.float16, enabled=self.precision == "fp16"):
+            with torch.autocast(self._type, self._half, enabled=self._half is not None):
                 logits = self._networks[member](images)
             return logits.float().softmax(dim=1)
 

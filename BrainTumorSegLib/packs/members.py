@@ -38,7 +38,7 @@ def load_members(pack: ModelPack, names: Iterable[str] | None = None) -> dict[st
     require_checked(pack)
     return {
         member.name: load_network(pack.member_path(member), pack.network, member.sha256)
-        for member in _choose(pack, names)
+        for member in choose_members(pack, names)
     }
 
 
@@ -66,7 +66,12 @@ def verify_pack(pack: ModelPack) -> None:
         raise PackError(" ".join(problems), "Import the pack again.")
 
 
-def _choose(pack: ModelPack, names: Iterable[str] | None) -> tuple[Member, ...]:
+def choose_members(pack: ModelPack, names: Iterable[str] | None) -> tuple[Member, ...]:
+    """Members of a pack by name, in this order; None for all.
+
+    Raises:
+        PackError: for an unknown or doubly named member.
+    """
     if names is None:
         return pack.members
     names = tuple(names)

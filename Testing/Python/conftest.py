@@ -28,6 +28,14 @@ def real_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep converted networks out of the person's cache; programs that we start inherit it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRAINTUMORSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def scene() -> Iterator[Any]:
     """A fresh MRML scene with Slicer's own nodes and logics (see mrml_scene.py)."""
