@@ -102,7 +102,8 @@ def test_commands_of_the_readme_can_be_parsed():
 
 
 def test_names_and_arguments_in_the_readmes_python_exist():
-    (block,) = readme_blocks("python")
+    # Those for Slicer are run by test_readme_slicer.py.
+    (block,) = (block for block in readme_blocks("python") if "BrainTumorSegLogic" not in block)
     tree, known = ast.parse(block), {}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):
