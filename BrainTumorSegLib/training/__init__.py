@@ -1,1 +1,1 @@
-"""Training networks on labelled cases, and scoring them on cases they never saw."""
+"""Training networks on labelled cases."""

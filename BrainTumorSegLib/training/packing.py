@@ -14,7 +14,7 @@ from BrainTumorSegLib.packs import ModelPack, NewMember, make_pack
 from BrainTumorSegLib.training.run import read_member
 from BrainTumorSegLib.weights import Precision
 
-#: Measures of `scoring.summarise` that go into the manifest, with their titles.
+#: Measures of `evaluation.summary.flat_summary` that go into the manifest, with their titles.
 _FIGURES = {
     "WT": "Dice, whole tumour (WT)",
     "TC": "Dice, tumour core (TC)",
@@ -135,4 +135,5 @@ def _figures(evaluation: Evaluation) -> list[dict[str, Any]]:
         }
         for views, summary in evaluation.summary.items()
         for key, title in _FIGURES.items()
+        if key in summary
     ]

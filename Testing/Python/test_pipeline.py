@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.case import Scan, make_case
 from BrainTumorSegLib.errors import Cancelled, DeviceError, InputError, PackError
+from BrainTumorSegLib.evaluation.arms import members_without_fold
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.measure import dice, dice_scores
@@ -23,7 +24,6 @@ from BrainTumorSegLib.resources import resource_path
 from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.tissue import Tissue
 from BrainTumorSegLib.training.cohort import read_cohort
-from BrainTumorSegLib.training.scoring import members_without_fold
 
 QUICK = Options(members=1, views="none", device="cpu", registration="none", brain="stripped")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,10 +12,10 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib import cli
 from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.evaluation.arms import members_without_fold
 from BrainTumorSegLib.packs import load_pack, verify_pack
 from BrainTumorSegLib.training.packing import read_evaluation
 from BrainTumorSegLib.training.recipe import read_recipe
-from BrainTumorSegLib.training.scoring import members_without_fold
 
 RECIPE = """
 [training]
@@ -146,6 +147,80 @@ def test_evaluation_scores_each_case_by_the_member_that_never_saw_it_and_fills_t
     }
     card = (pack.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "| toy3 |" in card and "brain-tumor-seg evaluate" in card
+
+
+def test_evaluation_compares_numbers_of_members_and_tells_what_it_finds_without_tumour(
+    cohort, run_folder, tmp_path, capsys
+):
+    free = tmp_path / "free"
+    free.mkdir()
+    for sequence in ("t1", "t1ce", "flair"):
+        source = cohort / "brats" / "toy0" / f"toy0_{sequence}.nii.gz"
+        (free / source.name).write_bytes(source.read_bytes())
+    results = tmp_path / "evaluation"
+    code = cli.main(
+        [
+            *("evaluate", "--data", str(cohort), "--pack", str(run_folder / "toy")),
+            *("-o", str(results), "--ensemble", "--members", "1", "all", "--tta", "none"),
+            *("--cases", "toy1", "toy2", "--measures", "dice", "--tumour-free", str(free)),
+        ]
+    )
+    assert code == 0
+    with (results / "cases.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["members"] for row in rows] == ["fold0", "fold0+fold1"] * 2
+    assert [row["arm"] for row in rows] == ["1 member", "all members"] * 2
+    with (results / "comparisons.csv").open() as stream:
+        differences = list(csv.DictReader(stream))
+    gain = np.mean([float(r["WT"]) * (-1) ** (r["arm"] == "1 member") for r in rows]) * 2
+    (whole,) = (row for row in differences if row["tissues"] == "WT")
+    assert float(whole["difference"]) == pytest.approx(gain, abs=2e-3)
+    with (results / "tumour_free.csv").open() as stream:
+        assert [row["case"] for row in csv.DictReader(stream)] == ["free", "free"]
+    assert "1 member" in capsys.readouterr().out
+    summary = json.loads((results / "summary.json").read_text())
+    assert "--members 1 all" in summary["command"] and str(tmp_path) not in summary["command"]
+    with pytest.raises(TrainingError, match="no finished evaluation"):
+        read_evaluation(results)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--members", "2"], 9, "has 1 that were trained without fold 0"),
+        (["--members", "3", "--ensemble"], 9, "has 2 in all"),
+        (["--members", "few"], None, "--members few"),
+        (["--cases", "nobody"], 9, "no case nobody"),
+        (["--tumour-free", "nowhere"], None, "nowhere is no folder"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_segmented(
+    cohort, run_folder, tmp_path, capsys, arguments, code, words
+):
+    command = ["evaluate", "--data", str(cohort), "--pack", str(run_folder / "toy")]
+    found = cli.main([*command, "-o", str(tmp_path / "out"), "--tta", "none", *arguments])
+    assert found != 0 and code in (None, found)
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_measure_whose_package_is_missing_names_the_extra(cohort, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("BrainTumorSegLib.evaluation.extras.has_package", lambda name: name is None)
+    command = ["evaluate", "--data", str(cohort), "-o", str(tmp_path / "out")]
+    assert cli.main([*command, "--measures", "lesions"]) == 7
+    assert "BrainTumorSeg[evaluate]" in capsys.readouterr().err
+    assert cli.main([*command, "--picture", "scores.png"]) == 7
+    assert "matplotlib" in capsys.readouterr().err
+
+
+def test_labels_on_another_grid_than_the_scans_are_refused(cohort, run_folder, tmp_path, capsys):
+    folder = tmp_path / "cohort"
+    shutil.copytree(cohort, folder)
+    labels = folder / "brats" / "toy1" / "toy1_seg.nii.gz"
+    sitk.WriteImage(sitk.ReadImage(str(labels))[:, :, 1:], str(labels))
+    command = ["evaluate", "--data", str(folder), "--pack", str(run_folder / "toy")]
+    assert cli.main([*command, "-o", str(tmp_path / "out"), "--cases", "toy1"]) == 9
+    assert "toy1_seg.nii.gz has the size" in capsys.readouterr().err
 
 
 def test_cases_that_a_member_saw_are_not_scored_out_of_fold(run_folder):

@@ -1,0 +1,1 @@
+"""Scoring packs on labelled cases, side by side, with how sure the figures are."""

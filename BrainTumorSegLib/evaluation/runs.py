@@ -1,0 +1,184 @@
+"""Segmenting cases in every arm of a comparison, and scoring what comes out.
+
+Out of fold means: each case is segmented by the members that were trained
+without its fold. All figures come from whole runs of the pipeline on the
+reference grid, so that they include cutting, restoring and cleaning up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from BrainTumorSegLib.case import Case
+from BrainTumorSegLib.errors import InputError, TrainingError
+from BrainTumorSegLib.evaluation.arms import Arm, members_for
+from BrainTumorSegLib.evaluation.scores import CaseScore, score_labels
+from BrainTumorSegLib.io.cases import load_case
+from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
+from BrainTumorSegLib.io.labelmaps import allowed_tissues, read_labels
+from BrainTumorSegLib.measure import volumes_ml
+from BrainTumorSegLib.options import Options
+from BrainTumorSegLib.pipeline import segment
+from BrainTumorSegLib.progress import Progress
+from BrainTumorSegLib.sequences import recognise_files
+from BrainTumorSegLib.training.cohort import LabelledCase
+
+
+@dataclass(frozen=True)
+class FalseFinding:
+    """What one arm found in one scan of a brain without tumour.
+
+    Attributes:
+        arm: name of the arm.
+        case: name of the scan's folder, or of the case.
+        volumes_ml: by tissue and region, see `measure.volumes_ml`; all of it is false.
+    """
+
+    arm: str
+    case: str
+    volumes_ml: Mapping[str, float]
+
+
+def score_cases(
+    cases: SequenceOf[LabelledCase],
+    arms: SequenceOf[Arm],
+    measures: Collection[str] = ("dice",),
+    device: str = "auto",
+    out_of_fold: bool = True,
+    progress: Progress | None = None,
+) -> list[CaseScore]:
+    """Segment every case in every arm and compare with its labels.
+
+    Args:
+        cases: registered, skull-stripped, labelled cases.
+        arms: from `make_arms`.
+        measures: keys of `extras.MEASURES`.
+        device: where to compute.
+        out_of_fold: use only members trained without the case's fold; False uses
+            the whole ensemble, which is right for cases that no member saw.
+        progress: advanced once a case and arm.
+
+    Returns:
+        Scores, case by case, each in the order of the arms.
+
+    Raises:
+        TrainingError: when an arm has too few members for a case (nothing was computed
+            then), or labels lie on another grid than the scans.
+    """
+    progress = progress or Progress()
+    members = {
+        (arm.name, case.name): members_for(arm, case.fold if out_of_fold else None)
+        for case in cases
+        for arm in arms
+    }
+    progress.stage("evaluate", len(cases) * len(arms))
+    scores = []
+    for case in cases:
+        loaded = load_case(case.scans, identity=case.name)
+        allowed = _truth(case, loaded)
+        for arm in arms:
+            used = members[arm.name, case.name]
+            options = Options(registration="none", brain="stripped")
+            labels = _labels(loaded, arm, used, device, options, progress)
+            scores.append(
+                CaseScore(
+                    arm=arm.name,
+                    pack=arm.pack_title,
+                    views=arm.views,
+                    members=used,
+                    case=case.name,
+                    group=case.group,
+                    fold=case.fold,
+                    groups=score_labels(
+                        sitk.GetArrayViewFromImage(labels),
+                        allowed,
+                        tuple(reversed(labels.GetSpacing())),
+                        measures,
+                    ),
+                )
+            )
+            progress.advance(1, case.name)
+    return scores
+
+
+def score_tumour_free(
+    cases: SequenceOf[Case],
+    arms: SequenceOf[Arm],
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> list[FalseFinding]:
+    """Segment scans of brains without tumour, as scanned; whatever is found is false.
+
+    No member saw these scans, so every arm uses all the members that it may.
+
+    Args:
+        cases: from `tumour_free_case`.
+        arms: from `make_arms`.
+        device: where to compute.
+        progress: advanced once a scan and arm.
+
+    Raises:
+        TrainingError: when an arm has too few members.
+    """
+    if not cases:
+        return []
+    progress = progress or Progress()
+    members = {arm.name: members_for(arm, None) for arm in arms}
+    progress.stage("tumour-free", len(cases) * len(arms))
+    found = []
+    for case in cases:
+        for arm in arms:
+            labels = _labels(case, arm, members[arm.name], device, Options(), progress)
+            found.append(FalseFinding(arm.name, case.identity, volumes_ml(labels)))
+            progress.advance(1, case.identity)
+    return found
+
+
+def tumour_free_case(folder: Path) -> Case:
+    """Load the scans of a folder, recognised by their file names; other files are left alone.
+
+    Raises:
+        InputError: when the folder has no scan, or two files claim one sequence.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder.", "Give a folder that holds T1, T1CE and FLAIR.")
+    paths = sorted(p for p in folder.iterdir() if p.name.lower().endswith(READABLE_SUFFIXES))
+    assignment = recognise_files(paths)
+    if assignment.ambiguities:
+        raise InputError(
+            f"The scans in {folder} cannot be told apart: {assignment.ambiguities[0].reason}",
+            "Keep one file for each sequence there, named like x_t1, x_t1ce, x_flair.",
+        )
+    return load_case(assignment.chosen, identity=folder.name)
+
+
+def _truth(case: LabelledCase, loaded: Case) -> np.ndarray:
+    labels = read_labels(case.labels)
+    reference = loaded.reference_scan.image
+    if labels.GetSize() != reference.GetSize():
+        raise TrainingError(
+            f"{case.labels} has the size {labels.GetSize()}, the scans of case {case.name!r} "
+            f"{reference.GetSize()}.",
+            "Bring the labels to the grid of the contrast-enhanced T1, by nearest neighbour.",
+        )
+    return allowed_tissues(sitk.GetArrayFromImage(labels), case.protocol, str(case.labels))
+
+
+def _labels(
+    case: Case,
+    arm: Arm,
+    members: tuple[str, ...],
+    device: str,
+    options: Options,
+    progress: Progress,
+) -> sitk.Image:
+    options = replace(
+        options, pack=arm.pack.folder, members=members, views=arm.views, device=device
+    )
+    return segment(case, options, Progress(cancel=progress.cancel)).labels
