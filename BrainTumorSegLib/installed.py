@@ -79,7 +79,7 @@ LABORATORY_EXTRAS: Mapping[str, tuple[str, tuple[Requirement, ...]]] = {
         (
             Requirement("matplotlib", "3.8"),
             Requirement("monai", "1.4"),
-            Requirement("panoptica", "2.1"),
+            Requirement("panoptica", "2.1.7"),
         ),
     ),
 }

@@ -17,8 +17,8 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.evaluation.surfaces import bounding_box
 
-#: Parts of the truth with at most so many mm between their voxels' centres are one lesion
-#: (BraTS 2023 dilates the truth by three voxels of 1 mm, which bridges twice that).
+#: Parts of the truth up to about so many mm apart are one lesion: both are dilated by half
+#: of it, and what then touches belongs together (BraTS 2023: three voxels of 1 mm).
 MERGE_MM = 6.0
 
 #: Lesions smaller than this are neither missed nor false (BraTS 2023: 50 voxels of 1 mm3).
@@ -90,7 +90,7 @@ def _label(
 
 
 def _merged(truth: np.ndarray, spacing: SequenceOf[float]) -> np.ndarray:
-    """Components of the truth after bridging gaps of at most `MERGE_MM`."""
+    """Components of the truth after dilating it by half of `MERGE_MM`."""
     if not truth.any():
         return np.zeros(truth.shape, np.uint32)
     margin = [int(np.ceil(MERGE_MM / 2 / s)) + 1 for s in spacing]

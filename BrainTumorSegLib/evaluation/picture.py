@@ -25,8 +25,8 @@ _PANELS = {
     "lesion_dice": "lesion-wise Dice",
 }
 
-#: Okabe and Ito's colours, which colour-blind people tell apart.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+#: Okabe and Ito's colours, which colour-blind people tell apart; grey for their pale yellow.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#000000")
 
 
 def draw_scores(scores: SequenceOf[CaseScore], path: Path) -> None:
@@ -46,29 +46,32 @@ def draw_scores(scores: SequenceOf[CaseScore], path: Path) -> None:
         for measure in _PANELS
         if any(case_value(s, r, measure) is not None for s in scores for r in REGIONS)
     ]
-    columns = min(2, len(panels))
-    rows = math.ceil(len(panels) / columns) if panels else 1
-    width = max(6.0, 1.0 + 0.55 * len(arms) * len(REGIONS)) * max(1, columns)
-    figure = Figure(figsize=(width, 4.2 * rows), layout="constrained", dpi=110)
-    axes = figure.subplots(rows, max(1, columns), squeeze=False).ravel()
+    width = max(6.0, 1.0 + 0.45 * len(arms) * len(REGIONS))
+    columns = 2 if len(panels) > 1 and width < 8 else 1
+    rows = max(1, math.ceil(len(panels) / columns))
+    figure = Figure(figsize=(width * columns, 4.2 * rows), layout="constrained", dpi=110)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    colours = _colours(len(arms))
     for axis, measure in zip(axes, panels, strict=False):
-        _draw_panel(axis, arms, measure)
+        _draw_panel(axis, arms, measure, colours)
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
-    handles = [axes[0].plot([], [], "s", color=_colour(n), ms=8)[0] for n in range(len(arms))]
+    handles = [axes[0].plot([], [], "s", color=colour, ms=8)[0] for colour in colours]
     if len(arms) > 1:
         figure.legend(handles, list(arms), loc="outside lower center", ncols=min(4, len(arms)))
     cases = len({score.case for score in scores})
     figure.suptitle(
         f"{cases} cases, those whose truth holds the region; "
-        f"diamond: mean with {LEVEL:.0%} bootstrap interval",
+        f"diamond: mean with {100 * LEVEL:g} % bootstrap interval",
         fontsize=10,
     )
     with atomic_path(path, overwrite=True) as temporary:
         figure.savefig(temporary)
 
 
-def _draw_panel(axis: Axes, arms: dict[str, list[CaseScore]], measure: str) -> None:
+def _draw_panel(
+    axis: Axes, arms: dict[str, list[CaseScore]], measure: str, colours: SequenceOf[str]
+) -> None:
     wide = 0.8 / len(arms)
     ticks = []
     for place, region in enumerate(REGIONS):
@@ -79,7 +82,7 @@ def _draw_panel(axis: Axes, arms: dict[str, list[CaseScore]], measure: str) -> N
             known.append(len(values))
             if len(values):
                 centre = place + (number - (len(arms) - 1) / 2) * wide
-                _draw_arm(axis, values, centre, wide, _colour(number))
+                _draw_arm(axis, values, centre, wide, colours[number])
         shown = f"{min(known)}-{max(known)}" if min(known) < max(known) else f"{max(known)}"
         ticks.append(f"{region}\n{shown} cases")
     axis.set_xticks(range(len(REGIONS)), ticks)
@@ -91,7 +94,7 @@ def _draw_panel(axis: Axes, arms: dict[str, list[CaseScore]], measure: str) -> N
         axis.spines[side].set_visible(False)
     if measure == "hd95_mm":
         # Linear below a voxel, where a logarithm would have no room for zero.
-        axis.set_yscale("symlog", linthresh=1.0)
+        axis.set_yscale("symlog", linthresh=1.0, linscale=0.3)
         marks = [0, 1, 2, 5, 10, 20, 50, 100, 200]
         axis.set_yticks(marks, [str(mark) for mark in marks], minor=False)
         axis.minorticks_off()
@@ -131,5 +134,11 @@ def _draw_arm(axis: Axes, values: np.ndarray, centre: float, wide: float, colour
     )
 
 
-def _colour(number: int) -> str:
-    return _COLOURS[number % len(_COLOURS)]
+def _colours(arms: int) -> tuple[str, ...]:
+    """A colour for every arm; no two alike, however many there are."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    if arms <= len(_COLOURS):
+        return _COLOURS[:arms]
+    return tuple(to_hex(colormaps["turbo"](number / (arms - 1))) for number in range(arms))

@@ -55,16 +55,16 @@ def markdown_tables(
     lines += _case_table(arms[last], last)
     if left_out:
         lines += ["", f"Not measured, because a package is not installed: {', '.join(left_out)}."]
-    return "\n".join(lines) + "\n"
+    return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def _dice_table(
     figures: dict[str, dict[str, GroupSummary]], arms: dict[str, list[CaseScore]]
 ) -> Iterator[str]:
     shown = [name for name in SCORED if any(groups[name].with_group for groups in figures.values())]
-    yield "Dice in 3D, mean over the cases whose truth holds the tissue, number of them where it "
-    yield f"is not all of them, and {LEVEL:.0%} bootstrap interval ({RESAMPLES} resamples of "
-    yield f"the cases, seed {SEED}):"
+    yield "Dice in 3D: mean over the cases whose truth holds the tissue, with its "
+    yield f"{100 * LEVEL:g} % bootstrap interval ({RESAMPLES} resamples of the cases, seed "
+    yield f"{SEED}); in round brackets the number of cases, where not all have it:"
     yield ""
     yield from _header("arm", "cases", *(_TITLES[name] for name in shown))
     for arm, groups in figures.items():
@@ -121,8 +121,8 @@ def _hd95(group: GroupSummary) -> str:
 
 def _lesion_table(figures: dict[str, dict[str, GroupSummary]]) -> Iterator[str]:
     yield ""
-    yield "Lesion by lesion (panoptica, set up as in BraTS 2023): parts of the truth at most "
-    yield f"{MERGE_MM:g} mm apart are one lesion, any overlap finds it, lesions below "
+    yield "Lesion by lesion (panoptica, set up as in BraTS 2023): parts of the truth up to "
+    yield f"about {MERGE_MM:g} mm apart are one lesion, any overlap finds it, lesions below "
     yield f"{LEAST_MM3:g} mm³ are ignored; Dice counts missed and false lesions as 0. Means over "
     yield "the cases whose truth holds the tissue; lesions over all cases:"
     yield ""

@@ -59,9 +59,11 @@ def test_hd95_does_not_depend_on_which_mask_is_the_truth(surface_score):
 def test_nsd_counts_surface_within_a_millimetre_and_not_beyond(surface_score):
     assert surface_score(np.roll(cube(), 1, 1), cube(), (1, 1, 1)).nsd == 1.0
     assert surface_score(np.roll(cube(), 1, 1), cube(), (1, 0.9, 1)).nsd == 1.0
-    # Two of six faces lie 3 mm away, and so do the three outer rows of four others.
-    shifted = surface_score(np.roll(cube(), 1, 1), cube(), (1, 3, 1)).nsd
-    assert 0.55 < shifted < 0.95
+    # The inner cube's faces lie 2 mm inside the outer one's, everywhere.
+    assert surface_score(cube(start=(8, 12, 12), size=6), cube(), (1, 1, 1)).nsd == 0.0
+    assert surface_score(cube(start=(8, 12, 12), size=6), cube(), (0.5, 0.5, 0.5)).nsd > 0.5
+    # Of a cube moved by half its length about half of the four faces along the way agree.
+    assert 0.4 < surface_score(np.roll(cube(), 5, 1), cube(), (1, 1, 1)).nsd < 0.55
 
 
 def test_identical_masks_agree_fully_even_at_the_border_of_the_volume(surface_score):
