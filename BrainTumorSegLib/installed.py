@@ -74,6 +74,10 @@ EXTRAS: Mapping[str, tuple[str, tuple[Requirement, ...]]] = {
 #: Extras for the command line of a laboratory. They are not offered inside Slicer: panoptica
 #: caps numpy and pandas below what Slicer may have.
 LABORATORY_EXTRAS: Mapping[str, tuple[str, tuple[Requirement, ...]]] = {
+    "train": (
+        "curves of a training run as pictures, the optimisers Ranger and Ralamb",
+        (Requirement("matplotlib", "3.8"), Requirement("pytorch_optimizer", "4.1")),
+    ),
     "evaluate": (
         "surfaces, lesions and pictures of `brain-tumor-seg evaluate`",
         (

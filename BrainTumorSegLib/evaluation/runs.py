@@ -21,7 +21,8 @@ from BrainTumorSegLib.evaluation.arms import Arm, members_for
 from BrainTumorSegLib.evaluation.scores import CaseScore, score_labels
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
-from BrainTumorSegLib.io.labelmaps import allowed_tissues, read_labels
+from BrainTumorSegLib.io.labelmaps import allowed_tissues
+from BrainTumorSegLib.io.truth import read_truth
 from BrainTumorSegLib.measure import volumes_ml
 from BrainTumorSegLib.options import Options
 from BrainTumorSegLib.pipeline import segment
@@ -84,7 +85,9 @@ def score_cases(
         allowed = _truth(case, loaded)
         for arm in arms:
             used = members[arm.name, case.name]
-            options = Options(registration="none", brain="stripped")
+            options = Options(
+                registration=case.preparation.registration, brain=case.preparation.brain
+            )
             labels = _labels(loaded, arm, used, device, options, progress)
             scores.append(
                 CaseScore(
@@ -159,7 +162,7 @@ def tumour_free_case(folder: Path) -> Case:
 
 
 def _truth(case: LabelledCase, loaded: Case) -> np.ndarray:
-    labels = read_labels(case.labels)
+    labels = read_truth(case.labels)
     reference = loaded.reference_scan.image
     if labels.GetSize() != reference.GetSize():
         raise TrainingError(

@@ -1,15 +1,66 @@
-"""A folder of labelled cases and the table that says what its labels mean."""
+"""Labelled cases: from a table, or from any folder that holds them."""
 
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.brain import METHODS
+from BrainTumorSegLib.errors import InputError, TrainingError
+from BrainTumorSegLib.io.atomic import atomic_path
+from BrainTumorSegLib.io.truth import truth_protocol
+from BrainTumorSegLib.registration import ENGINES
 from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.tissue import LabelProtocol, protocol_by_name
+from BrainTumorSegLib.tissue import LabelProtocol
+from BrainTumorSegLib.training.case_files import case_folders, find_case_files, named_files
+from BrainTumorSegLib.training.folds import make_folds
+from BrainTumorSegLib.training.protocols import read_protocol
+from BrainTumorSegLib.training.tables import check_choice
+
+TABLE = "cases.tsv"
+_COLUMNS = (
+    *("case", "looks_like", "fold", "label_protocol"),
+    *("t1", "t1ce", "flair", "labels", "registration", "brain"),
+)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What the scans still need, as `pipeline.segment` does it.
+
+    Attributes:
+        registration: ``none`` for scans in register with each other, else an engine.
+        brain: ``stripped`` for scans without skull, else a way to find the brain.
+    """
+
+    registration: str = "none"
+    brain: str = "stripped"
+
+    @property
+    def nothing_to_do(self) -> bool:
+        return self == Preparation()
+
+
+@dataclass(frozen=True)
+class CohortConfig:
+    """What a cohort does not say itself; the table ``[data]`` of a recipe.
+
+    Attributes:
+        label_protocol: of cases whose row or file does not say, see `protocols.read_protocol`.
+        folds: how many are made where the table has none.
+        fold_seed: of that division.
+        registration, brain: see `Preparation`.
+    """
+
+    label_protocol: str = ""
+    folds: int = 5
+    fold_seed: int = 0
+    registration: str = "none"
+    brain: str = "stripped"
 
 
 @dataclass(frozen=True)
@@ -17,12 +68,13 @@ class LabelledCase:
     """One case of a cohort.
 
     Attributes:
-        name: of the case and its folder.
+        name: of the case.
         group: what it looks like, for tables by group (``high-grade``, ``meningioma``).
         fold: number of the fold that keeps this case out of training.
-        protocol: what the values of its label map mean.
-        scans: file of each sequence.
-        labels: file of the label map, on the grid of the scans.
+        protocol: what the values of its labels mean, as `io.truth.read_truth` gives them.
+        scans: file of each sequence; T1 and FLAIR may be missing.
+        labels: file of the labels, in the space of T1CE.
+        preparation: what the scans still need.
     """
 
     name: str
@@ -31,37 +83,167 @@ class LabelledCase:
     protocol: LabelProtocol
     scans: Mapping[Sequence, Path]
     labels: Path
+    preparation: Preparation = field(default_factory=Preparation)
 
 
-def read_cohort(folder: Path) -> tuple[LabelledCase, ...]:
-    """Read ``cases.tsv`` and find the files ``brats/<case>/<case>_{t1,t1ce,flair,seg}.nii.gz``.
+def check_cohort_config(config: CohortConfig) -> None:
+    """Check what types alone do not tell.
 
     Raises:
-        TrainingError: when the table or a file of a listed case is missing.
+        TrainingError: naming the key of ``[data]``.
     """
-    table = folder / "cases.tsv"
-    if not table.is_file():
-        raise TrainingError(
-            f"{table} does not exist.", "Give the folder that holds cases.tsv and brats/."
+    if config.label_protocol:
+        read_protocol(config.label_protocol)
+    if config.folds < 2:
+        raise TrainingError(f"data.folds is {config.folds}; it must be 2 or more.")
+    check_choice(config.registration, ENGINES, "data.registration")
+    check_choice(config.brain, METHODS, "data.brain")
+
+
+def read_cohort(folder: Path, config: CohortConfig | None = None) -> tuple[LabelledCase, ...]:
+    """Read the cases of a folder.
+
+    With ``cases.tsv`` the cases are its rows. The column ``case`` is needed; ``looks_like``,
+    ``fold``, ``label_protocol``, ``registration`` and ``brain`` may be there; the columns
+    ``t1``, ``t1ce``, ``flair`` and ``labels`` may name files. Unnamed files are looked for in
+    ``brats/CASE/`` or ``CASE/``. Without a table, every folder with a file of labels is a case.
+
+    Args:
+        folder: with the table or the cases.
+        config: what the table or the folder leaves open.
+
+    Raises:
+        TrainingError: when the table cannot be read, a file of a case is missing, or
+            nothing says what labels mean.
+    """
+    config = config or CohortConfig()
+    check_cohort_config(config)
+    if not folder.is_dir():
+        raise TrainingError(f"The folder {folder} does not exist.", "Check its name.")
+    rows = _rows(folder / TABLE) if (folder / TABLE).is_file() else _rows_of_folders(folder)
+    folds = _folds(rows, config, folder / TABLE)
+    cases = []
+    for row, fold in zip(rows, folds, strict=True):
+        scans, labels = named_files(folder, row) or find_case_files(
+            _place(folder, row), row["case"]
         )
-    with table.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t"))
-    return tuple(_case(folder, row, table) for row in rows)
+        cases.append(
+            LabelledCase(
+                name=row["case"],
+                group=row.get("looks_like") or "",
+                fold=fold,
+                protocol=_protocol(row, labels, config),
+                scans=scans,
+                labels=labels,
+                preparation=Preparation(
+                    row.get("registration") or config.registration,
+                    row.get("brain") or config.brain,
+                ),
+            )
+        )
+    return tuple(cases)
 
 
-def _case(folder: Path, row: Mapping[str, str], table: Path) -> LabelledCase:
+def write_cohort(cases: SequenceOf[LabelledCase], folder: Path) -> Path:
+    """Write the table of a cohort as it was understood, so that `read_cohort` needs no recipe.
+
+    Files are named relative to the folder where they lie on the same drive.
+    """
+    with (
+        atomic_path(folder / TABLE, overwrite=True) as path,
+        path.open("w", newline="", encoding="utf-8") as stream,
+    ):
+        writer = csv.DictWriter(stream, _COLUMNS, delimiter="\t", restval="")
+        writer.writeheader()
+        for case in cases:
+            files = {s.value: p for s, p in case.scans.items()} | {"labels": case.labels}
+            writer.writerow(
+                {
+                    "case": case.name,
+                    "looks_like": case.group,
+                    "fold": case.fold,
+                    "label_protocol": case.protocol.name,
+                    "registration": case.preparation.registration,
+                    "brain": case.preparation.brain,
+                    **{key: _relative(path, folder) for key, path in files.items()},
+                }
+            )
+    return folder / TABLE
+
+
+def _relative(path: Path, folder: Path) -> str:
     try:
-        name, group = row["case"], row["looks_like"]
-        fold, protocol = int(row["fold"]), protocol_by_name(row["label_protocol"])
-    except (KeyError, ValueError) as error:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:
+        return str(path.resolve())
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as lines:
+            rows = list(csv.DictReader(lines, delimiter="\t"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TrainingError(f"{table} cannot be read: {error}.") from error
+    for number, row in enumerate(rows, start=2):
+        if not row.get("case"):
+            raise TrainingError(
+                f"{table}, line {number} has no value in the column case: {row}",
+                "Columns are separated by tabs; case, looks_like, fold and label_protocol are "
+                "the usual ones.",
+            )
+    names = [row["case"] for row in rows]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice or not rows:
+        raise TrainingError(f"{table} lists {f'{twice} twice' if twice else 'no case'}.")
+    return rows
+
+
+def _rows_of_folders(folder: Path) -> list[dict[str, str]]:
+    rows = [
+        {"case": "-".join(place.relative_to(folder).parts) or place.name, "folder": str(place)}
+        for place in case_folders(folder)
+    ]
+    if not rows:
         raise TrainingError(
-            f"{table} has a row that cannot be read: {dict(row)}",
-            "It needs the columns case, looks_like, fold and label_protocol.",
-        ) from error
-    place = folder / "brats" / name
-    scans = {s: place / f"{name}_{s.value}.nii.gz" for s in Sequence}
-    labels = place / f"{name}_seg.nii.gz"
-    for path in (*scans.values(), labels):
-        if not path.is_file():
-            raise TrainingError(f"{path} is missing, though {table} lists it.")
-    return LabelledCase(name, group, fold, protocol, scans, labels)
+            f"{folder} holds neither {TABLE} nor a folder with scans and labels.",
+            "Put each case into a folder of its own, for example with t1.nii.gz, t1ce.nii.gz, "
+            f"flair.nii.gz and labels.nii.gz or tumour.seg.nrrd; or write {TABLE}.",
+        )
+    return rows
+
+
+def _place(folder: Path, row: Mapping[str, str]) -> Path:
+    if "folder" in row:
+        return Path(row["folder"])
+    return next(
+        (p for p in (folder / "brats" / row["case"], folder / row["case"]) if p.is_dir()),
+        folder / "brats" / row["case"],
+    )
+
+
+def _folds(rows: list[dict[str, str]], config: CohortConfig, table: Path) -> list[int]:
+    given = [row.get("fold") or "" for row in rows]
+    if not any(given):
+        groups = [row.get("looks_like") or "" for row in rows]
+        return make_folds(groups, config.folds, config.fold_seed)
+    for row, fold in zip(rows, given, strict=True):
+        if not fold.isdigit():
+            raise TrainingError(
+                f"{table}: the fold of case {row['case']} is {fold!r}.",
+                "Number the folds of all cases from 0, or leave the column out.",
+            )
+    return [int(fold) for fold in given]
+
+
+def _protocol(row: Mapping[str, str], labels: Path, config: CohortConfig) -> LabelProtocol:
+    text = row.get("label_protocol") or config.label_protocol
+    try:
+        protocol = truth_protocol(labels, read_protocol(text) if text else None)
+    except InputError as error:
+        raise TrainingError(f"Case {row['case']}: {error.message}", error.remedy) from error
+    if protocol is None:
+        raise TrainingError(
+            f"Nothing says what the labels of {labels} mean.",
+            "Set label_protocol in the table [data] of the recipe, or as a column of cases.tsv.",
+        )
+    return protocol

@@ -2,171 +2,183 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence as SequenceOf
-from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from BrainTumorSegLib.errors import TrainingError
 from BrainTumorSegLib.networks import build_network
 from BrainTumorSegLib.progress import Progress
-from BrainTumorSegLib.slices import channel_sequences
-from BrainTumorSegLib.training.augment import augment
+from BrainTumorSegLib.training.batches import batches, step_seed
+from BrainTumorSegLib.training.checkpoint import (
+    LOG,
+    VALIDATION,
+    Best,
+    Run,
+    append_row,
+    average_state,
+    resume,
+    save_checkpoint,
+)
 from BrainTumorSegLib.training.config import TrainingConfig
+from BrainTumorSegLib.training.distributed import ALONE, Ranks, shared
 from BrainTumorSegLib.training.losses import set_cross_entropy, set_dice
+from BrainTumorSegLib.training.optimisers import learning_rate_at, make_optimiser
+from BrainTumorSegLib.training.precision import MixedPrecision
 from BrainTumorSegLib.training.sampling import SliceSampler
+from BrainTumorSegLib.training.validation import validate
 from BrainTumorSegLib.training.volumes import LabelledVolume
 
-CHECKPOINT_EVERY = 200
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What one member learns from, and what it is looked at with.
+
+    Attributes:
+        volumes: training cases, none of the fold left out.
+        synthetic: synthetic samples to mix in, none of the held-out generator.
+        validation: cases for choosing the checkpoint.
+    """
+
+    volumes: SequenceOf[LabelledVolume]
+    synthetic: SequenceOf[LabelledVolume] = ()
+    validation: SequenceOf[LabelledVolume] = ()
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The outcome of training.
+
+    Attributes:
+        state: state dict of the average of the weights, on the CPU.
+        step: after how many steps it was taken.
+        score: by which it was chosen; None when it is simply the last one.
+    """
+
+    state: dict[str, Tensor]
+    step: int
+    score: float | None = None
 
 
 def train_member(
-    volumes: SequenceOf[LabelledVolume],
+    data: TrainingData,
     config: TrainingConfig,
     folder: Path,
     device: str = "cpu",
     progress: Progress | None = None,
-) -> dict[str, Tensor]:
-    """Train one network and return the averaged weights.
+    workers: int = 0,
+    ranks: Ranks = ALONE,
+) -> Trained:
+    """Train one network and return the average of its weights that is to be kept.
 
     A run that was stopped goes on from its last checkpoint in ``folder`` and ends
     with the same weights as one that was not, bit for bit on a CPU with the same
-    number of threads: batches and augmentation depend on seed and step alone.
+    number of threads: batches, augmentation and dropout depend on seed and step alone.
 
     Args:
-        volumes: training cases, none of the fold left out.
+        data: see `TrainingData`.
         config: the run.
-        folder: for ``checkpoint.pt`` and ``log.csv``.
-        device: torch device; bf16 autocast is used on all.
-
-    Returns:
-        State dict of the exponential moving average of the weights, on the CPU.
+        folder: for ``checkpoint.pt``, ``log.csv`` and ``validation.csv``.
+        device: torch device.
+        workers: threads that prepare batches ahead; they do not change the outcome.
+        ranks: of several processes; the first one writes.
 
     Raises:
-        TrainingError: when the folder holds a checkpoint of another configuration,
-            or the loss is no longer finite.
+        TrainingError: when the folder holds a checkpoint of another configuration, the
+            loss is no longer finite, or checkpoints are to be chosen on nothing.
     """
     progress = progress or Progress()
+    _check(data, config, ranks)
     folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(config.seed)
-    network = build_network(config.network).to(device, memory_format=torch.channels_last)
-    average = AveragedModel(
-        network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
-    )
-    optimiser = torch.optim.AdamW(
-        _parameter_groups(network, config.weight_decay), lr=config.learning_rate
-    )
-    first = _resume(folder, config, network, average, optimiser)
-    sampler = SliceSampler(volumes, config)
-    shown = channel_sequences(config.recipe)
-    progress.stage("training", config.steps, f"fold {config.fold}, seed {config.seed}")
+    mixed = MixedPrecision(config.precision, device)
+    run = _begin(config, device, mixed)
+    first = resume(folder, config, run, write=ranks.first)
+    network = shared(run.network, config.network, ranks, device)
+    sampler = SliceSampler(data.volumes, config, data.synthetic)
+    progress.stage(config.stage("train"), config.steps)
     progress.advance(first)
     network.train()
     running: list[float] = []
-    for step in range(first, config.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate_at(step, config)
-        generator = torch.Generator().manual_seed(
-            (config.seed * 1_000_003 + config.fold) * 1_000_003 + step
-        )
-        images, allowed = augment(*sampler.batch(step), shown, config.augmentation, generator)
+    for step, (images, allowed) in enumerate(
+        batches(sampler, config, first, workers, ranks), start=first
+    ):
+        rate = learning_rate_at(step, config)
+        for group in run.optimiser.param_groups:
+            group["lr"] = rate
+        torch.manual_seed(step_seed(config, step, ranks.rank))
         images = images.to(device, memory_format=torch.channels_last)
         allowed = allowed.to(device)
-        with _autocast(device):
+        with mixed.autocast():
             logits = network(images)
         loss = set_cross_entropy(logits, allowed) + set_dice(logits, allowed)
         if not math.isfinite(loss.item()):
             raise TrainingError(
                 f"The loss became {loss.item()} at step {step}.", "Lower the learning rate."
             )
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        average.update_parameters(network)
+        mixed.step(loss, run.network, run.optimiser)
+        run.average.update_parameters(run.network)
         running.append(loss.item())
-        progress.advance(1, f"loss {sum(running[-50:]) / len(running[-50:]):.3f}")
-        if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == config.steps:
-            _log(folder, step + 1, sum(running) / len(running), learning_rate_at(step, config))
-            running.clear()
-            _save(folder, step + 1, config, network, average, optimiser)
-    return {name: value.detach().cpu() for name, value in average.module.state_dict().items()}
+        if ranks.first:
+            _look(step + 1, data, config, run, folder, device, mixed)
+            if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
+                mean = sum(running) / len(running)
+                _log(folder, step + 1, mean, rate)
+                running.clear()
+                save_checkpoint(folder, step + 1, config, run)
+        recent = running[-50:] or [loss.item()]
+        progress.advance(1, f"loss {sum(recent) / len(recent):.3f}")
+    if run.best.state:
+        return Trained(run.best.state, run.best.step, run.best.score)
+    return Trained(average_state(run), config.steps)
 
 
-def learning_rate_at(step: int, config: TrainingConfig) -> float:
-    """Linear warm-up, then a cosine to zero."""
-    if step < config.warmup:
-        return config.learning_rate * (step + 1) / config.warmup
-    done = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict]:
-    """Weight decay on kernels only; norms and biases are left free."""
-    kernels = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    return [
-        {"params": kernels, "weight_decay": weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-
-
-def _autocast(device: str) -> AbstractContextManager:
-    return torch.autocast(torch.device(device).type, dtype=torch.bfloat16)
-
-
-def _save(
-    folder: Path,
-    step: int,
-    config: TrainingConfig,
-    network: nn.Module,
-    average: AveragedModel,
-    optimiser: torch.optim.Optimizer,
-) -> None:
-    state = {
-        "step": step,
-        "config": config.as_dict(),
-        "network": network.state_dict(),
-        "average": average.state_dict(),
-        "optimiser": optimiser.state_dict(),
-    }
-    temporary = folder / "checkpoint.part"
-    torch.save(state, temporary)
-    temporary.replace(folder / "checkpoint.pt")
-
-
-def _resume(
-    folder: Path,
-    config: TrainingConfig,
-    network: nn.Module,
-    average: AveragedModel,
-    optimiser: torch.optim.Optimizer,
-) -> int:
-    path = folder / "checkpoint.pt"
-    if not path.is_file():
-        return 0
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["config"] != config.as_dict():
+def _check(data: TrainingData, config: TrainingConfig, ranks: Ranks) -> None:
+    if config.validation.every and not data.validation:
         raise TrainingError(
-            f"{path} belongs to a run with another configuration.",
-            "Choose another folder, or delete this one to start again.",
+            f"There is no case to choose the checkpoint on ({config.validation.on}).",
+            "Set training.validation.every = 0, or give the fold cases.",
         )
-    network.load_state_dict(state["network"])
-    average.load_state_dict(state["average"])
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"])
+    if config.batch % ranks.world:
+        raise TrainingError(
+            f"A batch of {config.batch} cannot be divided among {ranks.world} processes.",
+            "Set training.batch to a multiple.",
+        )
+
+
+def _begin(config: TrainingConfig, device: str, mixed: MixedPrecision) -> Run:
+    torch.manual_seed(config.seed)
+    network = build_network(config.network).to(device, memory_format=torch.channels_last)
+    average = AveragedModel(
+        network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
+    )
+    return Run(network, average, make_optimiser(network, config), mixed.scaler)
+
+
+def _look(
+    done: int,
+    data: TrainingData,
+    config: TrainingConfig,
+    run: Run,
+    folder: Path,
+    device: str,
+    mixed: MixedPrecision,
+) -> None:
+    """Validate when it is due, and remember the average if it is the best so far."""
+    every = config.validation.every
+    if not every or (done % every and done != config.steps):
+        return
+    scores = validate(run.average.module, data.validation, config, device, mixed)
+    shown = {name: f"{value:.4f}" for name, value in scores.regions.items()}
+    append_row(folder / VALIDATION, {"step": str(done), **shown, "mean": f"{scores.mean:.4f}"})
+    if scores.mean > run.best.score:
+        run.best = Best(scores.mean, done, average_state(run))
 
 
 def _log(folder: Path, step: int, loss: float, rate: float) -> None:
-    path = folder / "log.csv"
-    fresh = not path.is_file()
-    with path.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        if fresh:
-            writer.writerow(["step", "loss", "learning_rate"])
-        writer.writerow([step, f"{loss:.5f}", f"{rate:.3e}"])
+    row = {"step": str(step), "loss": f"{loss:.5f}", "learning_rate": f"{rate:.3e}"}
+    append_row(folder / LOG, row)

@@ -24,6 +24,13 @@ _FIGURES = {
 }
 
 
+#: For the model card of members whose checkpoint was chosen where they are scored.
+_OPTIMISTIC = (
+    "The checkpoint of each member was chosen on slices of the fold left out of its training: "
+    "figures on that fold are a little too good."
+)
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """What ``brain-tumor-seg evaluate`` wrote into its folder.
@@ -112,6 +119,8 @@ def pack_run(
         },
         validation=_figures(evaluation) if evaluation else [],
     )
+    if any(r.get("kept", {}).get("chosen_on") == "fold" for _, r in records):
+        notes = f"{notes}\n\n{_OPTIMISTIC}".strip()
     if evaluation:
         notes = f"{notes}\n\n## Out of fold, case by case\n\n{evaluation.tables}"
     return make_pack(destination, fields, _members(members), precision, notes, overwrite)
@@ -119,9 +128,12 @@ def pack_run(
 
 def _members(folders: SequenceOf[Path]) -> Iterator[NewMember]:
     for folder in folders:
-        state, config, _ = read_member(folder)
+        state, config, record = read_member(folder)
         trained = {"fold": config.fold, "seed": config.seed, "steps": config.steps}
-        yield NewMember(f"fold{config.fold}", state, trained)
+        kept = record.get("kept", {})
+        if kept.get("chosen_on"):
+            trained |= {"kept_step": kept["step"], "chosen_on": kept["chosen_on"]}
+        yield NewMember(folder.name, state, trained)
 
 
 def _figures(evaluation: Evaluation) -> list[dict[str, Any]]:

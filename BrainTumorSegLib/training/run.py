@@ -1,10 +1,10 @@
-"""A training run: one member a fold, then a pack made of them."""
+"""A training run: one member for each fold and seed."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence as SequenceOf
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,58 +15,132 @@ from BrainTumorSegLib import __version__
 from BrainTumorSegLib.errors import TrainingError
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.progress import Progress
-from BrainTumorSegLib.training.cohort import LabelledCase
+from BrainTumorSegLib.training.cohort import LabelledCase, write_cohort
 from BrainTumorSegLib.training.config import TrainingConfig
-from BrainTumorSegLib.training.loop import train_member
-from BrainTumorSegLib.training.volumes import LabelledVolume, load_volume
+from BrainTumorSegLib.training.curves import draw_curves
+from BrainTumorSegLib.training.distributed import ALONE, Ranks, first_ahead
+from BrainTumorSegLib.training.loop import Trained, train_member
+from BrainTumorSegLib.training.material import gather, training_cases
 from BrainTumorSegLib.weights import load_weights, save_weights
 
 
-def train_folds(
+@dataclass(frozen=True)
+class Machine:
+    """Where and how to compute; nothing here changes what comes out on a CPU.
+
+    Attributes:
+        device: torch device.
+        workers: threads that prepare batches and processes that make synthetic samples.
+        ranks: which of several processes this is.
+    """
+
+    device: str = "cpu"
+    workers: int = 0
+    ranks: Ranks = ALONE
+
+
+def member_name(fold: int, seed: int, several_seeds: bool) -> str:
+    """Name of a member and of its folder."""
+    return f"fold{fold}-seed{seed}" if several_seeds else f"fold{fold}"
+
+
+def stages(
+    config: TrainingConfig, folds: SequenceOf[int], seeds: SequenceOf[int]
+) -> dict[str, float]:
+    """Rough shares of the time of a run, for its progress."""
+    weights: dict[str, float] = {}
+    synthetic = 10.0 if config.synthesis.samples else 0.0
+    looked_at = 2.0 if config.validation.every and config.validation.on == "synthesis" else 0.0
+    work = {"read": 1.0, "make": synthetic, "look": looked_at, "train": 99.0}
+    for fold in folds:
+        for seed in list(seeds) or [config.seed]:
+            own = replace(config, fold=fold, seed=seed)
+            weights |= {own.stage(name): weight for name, weight in work.items()}
+    return weights
+
+
+def train_members(
     cases: SequenceOf[LabelledCase],
     config: TrainingConfig,
     folds: SequenceOf[int],
     folder: Path,
-    device: str = "cpu",
+    seeds: SequenceOf[int] = (),
+    sources: Path | None = None,
+    machine: Machine | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Train one member for each fold left out; members that are done are kept.
+    """Train one member for each fold left out and each seed; members that are done are kept.
 
     Args:
         cases: the cohort.
-        config: of every member; its fold is replaced.
+        config: of every member; fold and seed are replaced.
         folds: folds to leave out in turn.
-        folder: of the run; each member gets ``fold<k>/`` with its checkpoint, log,
-            ``run.json`` and ``weights.safetensors``.
-        device: torch device.
-        progress: one stage a member.
+        folder: of the run, which gets ``cases.tsv``; each member gets ``fold<k>/``, or
+            ``fold<k>-seed<s>/`` where there are several seeds, with its checkpoint, logs,
+            ``curves.png``, ``run.json`` and ``weights.safetensors``.
+        seeds: of each fold; none takes that of the configuration.
+        sources: folder with label maps for synthesis; by default that of the run, which
+            has none, so that heads and shapes are made up.
+        machine: where to compute.
+        progress: made of `stages`, it knows the time left.
 
     Returns:
         The members' folders.
 
     Raises:
-        TrainingError: when a fold would leave nothing to train on.
+        TrainingError: when a fold would leave nothing to train on, or a finished member is
+            of another configuration.
     """
-    progress = progress or Progress()
+    progress, machine = progress or Progress(), machine or Machine()
+    seeds = list(seeds) or [config.seed]
+    for fold in folds:
+        training_cases(cases, fold)
+    folder.mkdir(parents=True, exist_ok=True)
+    if machine.ranks.first:
+        write_cohort(cases, folder)
     members = []
     for fold in folds:
-        training = [case for case in cases if case.fold != fold]
-        if not training or len(training) == len(cases):
-            raise TrainingError(
-                f"Leaving out fold {fold} leaves {len(training)} of {len(cases)} cases.",
-                f"Folds of this cohort: {sorted({case.fold for case in cases})}.",
-            )
-        member, own = folder / f"fold{fold}", replace(config, fold=fold)
-        weights = member / "weights.safetensors"
-        if not weights.is_file():
-            progress.stage("read", len(training))
-            volumes = [_load(case, folder / "cache", progress) for case in training]
-            started = datetime.now(UTC)
-            state = train_member(volumes, own, member, device, progress)
-            save_weights(state, weights, "fp32", own.network, overwrite=True)
-            _record(member, own, training, device, started)
-        members.append(member)
+        for seed in seeds:
+            own = replace(config, fold=fold, seed=seed)
+            member = folder / member_name(fold, seed, len(seeds) > 1)
+            members.append(member)
+            _train(cases, own, member, sources or folder, machine, progress)
     return members
+
+
+def _train(
+    cases: SequenceOf[LabelledCase],
+    config: TrainingConfig,
+    member: Path,
+    sources: Path,
+    machine: Machine,
+    progress: Progress,
+) -> None:
+    weights = member / "weights.safetensors"
+    done = weights.is_file() and (member / "run.json").is_file()
+    # Nobody may look again before all have looked: the first process writes these files.
+    machine.ranks.wait_for_all()
+    if done:
+        if read_member(member)[1] != config:
+            raise TrainingError(
+                f"{member} is finished, but was trained with another configuration.",
+                "Choose another folder for the run, or delete this one to train it again.",
+            )
+        for stage in stages(config, [config.fold], [config.seed]):
+            progress.stage(stage)
+        return
+    started = datetime.now(UTC)
+    with first_ahead(machine.ranks):
+        data = gather(cases, config, sources, member.parent / "cache", machine.workers, progress)
+    trained = train_member(
+        data, config, member, machine.device, progress, machine.workers, machine.ranks
+    )
+    if machine.ranks.first:
+        save_weights(trained.state, weights, "fp32", config.network, overwrite=True)
+        _record(member, config, training_cases(cases, config.fold), machine, started, trained)
+        if draw_curves(member) is None:
+            progress.warn("No curves.png was drawn: matplotlib (extra train) is not installed.")
+    machine.ranks.wait_for_all()
 
 
 def read_member(folder: Path) -> tuple[dict[str, Tensor], TrainingConfig, dict]:
@@ -86,24 +160,25 @@ def read_member(folder: Path) -> tuple[dict[str, Tensor], TrainingConfig, dict]:
     )
 
 
-def _load(case: LabelledCase, cache: Path, progress: Progress) -> LabelledVolume:
-    volume = load_volume(case, cache)
-    progress.advance(1, case.name)
-    return volume
-
-
 def _record(
     member: Path,
     config: TrainingConfig,
     training: SequenceOf[LabelledCase],
-    device: str,
+    machine: Machine,
     started: datetime,
+    trained: Trained,
 ) -> None:
     fields = {
         "config": config.as_dict(),
         "cases": [case.name for case in training],
         "label_protocols": sorted({case.protocol.name for case in training}),
-        "device": device,
+        "kept": {
+            "step": trained.step,
+            "chosen_on": None if trained.score is None else config.validation.on,
+            "score": None if trained.score is None else round(trained.score, 5),
+        },
+        "device": machine.device,
+        "processes": machine.ranks.world,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds_since_start_or_resume": round((datetime.now(UTC) - started).total_seconds()),
         "version": __version__,

@@ -12,6 +12,7 @@ from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.slices import stack_slices
 from BrainTumorSegLib.tissue import Tissue
 from BrainTumorSegLib.training.config import TrainingConfig
+from BrainTumorSegLib.training.distributed import ALONE, Ranks
 from BrainTumorSegLib.training.volumes import LabelledVolume
 
 _BACKGROUND = 1 << int(Tissue.BACKGROUND)
@@ -22,18 +23,25 @@ class SliceSampler:
 
     Args:
         volumes: the cases to draw from.
-        config: batch size, crop, share of slices with tumour, seed.
+        config: batch size, crop, share of slices with tumour, of synthetic ones, seed.
+        synthetic: synthetic samples, from which `SyntheticShare.share` of the slices come.
     """
 
-    def __init__(self, volumes: SequenceOf[LabelledVolume], config: TrainingConfig) -> None:
-        self._volumes = volumes
+    def __init__(
+        self,
+        volumes: SequenceOf[LabelledVolume],
+        config: TrainingConfig,
+        synthetic: SequenceOf[LabelledVolume] = (),
+    ) -> None:
         self._config = config
-        self._with_tumour = [
-            np.flatnonzero((v.allowed != _BACKGROUND).any(axis=(1, 2))) for v in volumes
-        ]
+        self._real, self._synthetic = _indexed(volumes), _indexed(synthetic)
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+    def batch(self, step: int, ranks: Ranks = ALONE) -> tuple[Tensor, Tensor]:
         """Slices of one step.
+
+        Args:
+            step: from 0.
+            ranks: of several processes each gets its own part of the batch.
 
         Returns:
             float32 images ``[N, C, H, W]`` and uint8 tissue bits ``[N, H, W]``.
@@ -41,19 +49,32 @@ class SliceSampler:
         config = self._config
         rng = np.random.default_rng([config.seed, config.fold, step])
         images, labels = [], []
-        for _ in range(config.batch):
-            number = int(rng.integers(len(self._volumes)))
-            volume, tumour = self._volumes[number], self._with_tumour[number]
-            if len(tumour) and rng.random() < config.tumour_share:
-                index = int(rng.choice(tumour))
-            else:
-                index = int(rng.integers(volume.allowed.shape[0]))
+        for number in range(config.batch):
+            volume, index = self._draw(rng)
             window = _window(volume.allowed.shape[1:], config.crop, rng)
+            if number % ranks.world != ranks.rank:
+                continue
             scans = {s: volume.scans[n] for n, s in enumerate(Sequence)}
             image = stack_slices(scans, config.recipe, [index])[0]
             images.append(_cut(image, window, config.crop, 0))
             labels.append(_cut(volume.allowed[index], window, config.crop, _BACKGROUND))
         return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(labels))
+
+    def _draw(self, rng: np.random.Generator) -> tuple[LabelledVolume, int]:
+        """A volume and the number of one of its slices."""
+        pool = self._real
+        # Without synthetic samples no number is drawn, so that such runs stay what they were.
+        if self._synthetic and rng.random() < self._config.synthesis.share:
+            pool = self._synthetic
+        volume, tumour = pool[int(rng.integers(len(pool)))]
+        if len(tumour) and rng.random() < self._config.tumour_share:
+            return volume, int(rng.choice(tumour))
+        return volume, int(rng.integers(volume.allowed.shape[0]))
+
+
+def _indexed(volumes: SequenceOf[LabelledVolume]) -> list[tuple[LabelledVolume, np.ndarray]]:
+    """Each volume with the numbers of its slices that show tumour."""
+    return [(v, np.flatnonzero((v.allowed != _BACKGROUND).any(axis=(1, 2)))) for v in volumes]
 
 
 def _window(

@@ -18,6 +18,7 @@ from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig
 from BrainTumorSegLib.synthesis.tumours.sources import Sources
 from BrainTumorSegLib.tissue import Tissue
 from BrainTumorSegLib.training.cohort import LabelledCase
+from BrainTumorSegLib.training.stored import map_array, read_text, store_arrays
 from BrainTumorSegLib.training.volumes import CACHE_VERSION, LabelledVolume
 from BrainTumorSegLib.training.weak_labels import separate_core
 
@@ -58,7 +59,7 @@ def prepare_sample(sample: Sample, name: str) -> LabelledVolume:
 def synthetic_volume(
     config: SynthesisConfig, sources: Sources, seed: int, number: int, cache: Path | None = None
 ) -> LabelledVolume:
-    """One prepared sample, from the cache folder where it lies there already.
+    """One prepared sample, mapped from the cache folder where it lies there already.
 
     Args:
         config: what to make.
@@ -71,15 +72,13 @@ def synthetic_volume(
     if cache is None:
         return _make(config, sources, seed, number)
     path = cache / f"synthetic-{_key(config, sources, seed)}-{number:06d}.npz"
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as stored:
-            return LabelledVolume(str(stored["name"]), stored["scans"], stored["allowed"])
-    volume = _make(config, sources, seed, number)
-    cache.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part.npz")
-    np.savez(temporary, name=volume.name, scans=volume.scans, allowed=volume.allowed)
-    temporary.replace(path)
-    return volume
+    if not path.is_file():
+        volume = _make(config, sources, seed, number)
+        name = np.array(volume.name)
+        store_arrays(path, name=name, scans=volume.scans, allowed=volume.allowed)
+    return LabelledVolume(
+        read_text(path, "name"), map_array(path, "scans"), map_array(path, "allowed")
+    )
 
 
 def synthetic_volumes(

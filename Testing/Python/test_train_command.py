@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from PIL import Image
 
 from BrainTumorSegLib import cli
 from BrainTumorSegLib.errors import TrainingError
 from BrainTumorSegLib.evaluation.arms import members_without_fold
 from BrainTumorSegLib.packs import load_pack, verify_pack
+from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.packing import read_evaluation
 from BrainTumorSegLib.training.recipe import read_recipe
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 RECIPE = """
 [training]
@@ -231,7 +239,21 @@ def test_cases_that_a_member_saw_are_not_scored_out_of_fold(run_folder):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (("steps = 3", "stepz = 3"), "stepz"),
+        (("steps = 3", "stepz = 3"), "Did you mean steps"),
+        (("encoder_depth = 3", "encoder_depht = 3"), "Did you mean encoder_depth"),
+        (("batch = 2", 'batch = 2\noptimiser = "rallamb"'), "Did you mean ralamb"),
+        (("batch = 2", 'batch = 2\nrecipe = "mixtur"'), "Did you mean mixture"),
+        (("batch = 2", 'batch = 2\noptimiser = "adam"'), "weight_decay"),
+        (("batch = 2", "batch = 2\ntumour_share = 7"), "0 to 1"),
+        (("batch = 2", "batch = true"), "int was expected"),
+        (("[pack]", "[data]\nfolds = 1\n[pack]"), "data.folds"),
+        (("[pack]", '[data]\nbrain = "deepbed"\n[pack]'), "Did you mean deepbet"),
+        (("[pack]", '[data]\nlabel_protocol = "x"\n[pack]'), "label protocol"),
+        (("[pack]", "[synthesis]\nslap = 9\n[pack]"), "synthesis.slap"),
+        (
+            ("[pack]", '[training.synthesis]\nsamples = 1\n[synthesis]\npart = "all"\n[pack]'),
+            "Held-out",
+        ),
         (("steps = 3", 'steps = "three"'), "steps"),
         (("steps = 3", "steps = 0"), "steps"),
         (("crop = [64, 64]", "crop = [60, 64]"), "divisible"),
@@ -253,6 +275,87 @@ def test_the_bundled_recipe_can_be_read():
     recipe = read_recipe(resource_path("Training", "glioma-lite.toml"))
     assert recipe.pack["name"] == "glioma-lite"
     assert sum(source["cases"] for source in recipe.pack["sources"]) == 31
+
+
+@pytest.mark.parametrize("name", ["first-pack.toml", "laboratory.toml"])
+def test_the_other_recipes_can_be_read(name):
+    from BrainTumorSegLib.resources import resource_path
+
+    assert read_recipe(resource_path("Training", name)).pack["sources"]
+
+
+def test_several_seeds_of_one_fold_make_an_ensemble_that_left_it_out(cohort, tmp_path):
+    code = cli.main(
+        [
+            *("train", "--recipe", str(cohort / "toy.toml"), "--data", str(cohort)),
+            *("-o", str(tmp_path), "--folds", "1", "--seeds", "0", "5"),
+        ]
+    )
+    assert code == 0
+    pack = load_pack(tmp_path / "toy")
+    assert [member.name for member in pack.members] == ["fold1-seed0", "fold1-seed5"]
+    assert members_without_fold(pack, 1) == ("fold1-seed0", "fold1-seed5")
+
+
+def test_a_finished_member_of_another_recipe_is_not_taken_for_this_one(
+    cohort, run_folder, tmp_path, capsys
+):
+    other = tmp_path / "other.toml"
+    other.write_text(RECIPE.replace("steps = 3", "steps = 4"))
+    code = cli.main(["train", "--recipe", str(other), "--data", str(cohort), "-o", str(run_folder)])
+    assert code == 9 and "another configuration" in capsys.readouterr().err
+
+
+def test_the_run_keeps_its_cohort_its_curves_and_how_the_weights_were_chosen(cohort, run_folder):
+    assert [c.name for c in read_cohort(run_folder)] == [c.name for c in read_cohort(cohort)]
+    with Image.open(run_folder / "fold0" / "curves.png") as picture:
+        assert picture.width > 300
+    record = json.loads((run_folder / "fold0" / "run.json").read_text())
+    assert record["kept"] == {"step": 3, "chosen_on": None, "score": None}
+
+
+def test_synthetic_samples_and_a_chosen_checkpoint_through_the_command(cohort, tmp_path):
+    recipe = tmp_path / "mixed.toml"
+    mixing = "[training.synthesis]\nsamples = 1\n[training.validation]\nevery = 2\nslices = 3\n"
+    making = "[synthesis]\nslab = 8\nreal_share = 0\n[synthesis.kinds]\nhealthy = 1\n"
+    none = "".join(
+        f"{kind} = 0\n"
+        for kind in (
+            *("glioblastoma", "astrocytoma", "meningioma", "neurinoma"),
+            *("multiple_sclerosis", "small_vessel", "carved"),
+        )
+    )
+    recipe.write_text(RECIPE.replace("[pack]", f"{mixing}{making}{none}[pack]", 1))
+    code = cli.main(
+        [
+            *("train", "--recipe", str(recipe), "--data", str(cohort)),
+            *("-o", str(tmp_path / "run"), "--folds", "0"),
+        ]
+    )
+    assert code == 0
+    assert len(list((tmp_path / "run" / "cache").glob("synthetic-*.npz"))) == 1
+    record = json.loads((tmp_path / "run" / "fold0" / "run.json").read_text())
+    assert record["kept"]["chosen_on"] == "fold" and record["kept"]["step"] in (2, 3)
+    pack = load_pack(tmp_path / "run" / "toy")
+    assert pack.members[0].trained["chosen_on"] == "fold"
+    assert "a little too good" in (pack.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="gloo with torchrun is used on POSIX systems")
+def test_two_processes_train_one_member_together(cohort, tmp_path):
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+        *("-m", "BrainTumorSegLib", "train", "--recipe", str(cohort / "toy.toml")),
+        *("--data", str(cohort), "-o", str(tmp_path), "--folds", "0"),
+        *("--device", "cpu", "--threads", "1", "--progress", "none"),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("MB in") == 1
+    record = json.loads((tmp_path / "fold0" / "run.json").read_text())
+    assert record["processes"] == 2
+    verify_pack(load_pack(tmp_path / "toy"))
 
 
 def test_a_fold_that_nobody_has_is_refused(cohort, tmp_path, capsys):

@@ -12,7 +12,8 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.io.labelmaps import allowed_tissues, read_labels
+from BrainTumorSegLib.io.labelmaps import allowed_tissues
+from BrainTumorSegLib.io.truth import read_truth
 from BrainTumorSegLib.io.volumes import read_image
 from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.synthesis.grid import COARSE, Array
@@ -61,7 +62,7 @@ def read_real(case: RealCase) -> Anatomy:
                 "Painting on real scans needs registered scans at 1 mm.",
             )
     arrays = {s: sitk.GetArrayFromImage(i).astype(np.float32) for s, i in images.items()}
-    labels = sitk.GetArrayFromImage(sitk.DICOMOrient(read_labels(case.labels), "LPS"))
+    labels = sitk.GetArrayFromImage(sitk.DICOMOrient(read_truth(case.labels), "LPS"))
     allowed = allowed_tissues(labels, case.protocol, str(case.labels))
     return anatomy_from_scans(case.name, arrays, allowed)
 

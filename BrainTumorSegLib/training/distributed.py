@@ -1,0 +1,102 @@
+"""Several processes that train one member together, started by torchrun."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+from torch import nn
+
+from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.networks import NetworkSpec, live_parameter_names
+
+#: The first process prepares data while the others wait, which may take long.
+_PATIENCE = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Which of how many processes this one is.
+
+    Attributes:
+        rank: from 0; process 0 writes files and shows progress.
+        world: number of processes.
+    """
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def wait_for_all(self) -> None:
+        """Go on when every process has come here."""
+        if self.world > 1:
+            torch.distributed.barrier()
+
+
+ALONE = Ranks()
+
+
+@contextmanager
+def first_ahead(ranks: Ranks) -> Iterator[None]:
+    """The first process runs the body alone, then all others run it together."""
+    if not ranks.first:
+        ranks.wait_for_all()
+    yield
+    if ranks.first:
+        ranks.wait_for_all()
+
+
+@contextmanager
+def joined(device: str) -> Iterator[tuple[Ranks, str]]:
+    """Join the processes that torchrun started; alone without torchrun.
+
+    Args:
+        device: as chosen; with several processes on CUDA each takes the GPU of its number.
+
+    Yields:
+        Who this process is, and its device.
+
+    Raises:
+        TrainingError: when there are more processes on this machine than GPUs.
+    """
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield ALONE, device
+        return
+    kind = torch.device(device).type
+    if kind == "cuda":
+        local = int(os.environ.get("LOCAL_RANK", "0"))
+        if local >= torch.cuda.device_count():
+            raise TrainingError(
+                f"There are {torch.cuda.device_count()} GPUs for process {local + 1}.",
+                "Give torchrun --nproc-per-node the number of GPUs.",
+            )
+        device = f"cuda:{local}"
+        torch.cuda.set_device(local)
+    torch.distributed.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=_PATIENCE)
+    try:
+        yield Ranks(torch.distributed.get_rank(), world), device
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def shared(network: nn.Module, spec: NetworkSpec, ranks: Ranks, device: str) -> nn.Module:
+    """The network with gradients averaged over the processes; itself when alone.
+
+    Parameters that the output does not depend on are taken out of training: torch would
+    wait for their gradients.
+    """
+    if ranks.world == 1:
+        return network
+    live = live_parameter_names(network, spec)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name in live)
+    devices = [torch.device(device).index] if torch.device(device).type == "cuda" else None
+    return nn.parallel.DistributedDataParallel(network, device_ids=devices)

@@ -1,0 +1,53 @@
+"""Prepared volumes on disk, read through memory maps.
+
+A set of synthetic samples is larger than the memory of most computers; of a mapped file
+only the slices that are drawn are read, and several processes share them.
+"""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+#: Length of the fixed part of a local header in a zip file, and where the lengths of the
+#: two variable parts stand in it (PKWARE APPNOTE 4.3.7).
+_HEADER, _LENGTHS = 30, 26
+
+
+def store_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays uncompressed into one ``.npz`` file, which appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part.npz")
+    np.savez(temporary, **arrays)
+    temporary.replace(path)
+
+
+def map_array(path: Path, name: str) -> np.ndarray:
+    """One array of a file that `store_arrays` wrote, mapped and read-only."""
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(f"{name}.npy")
+        with archive.open(info) as member:
+            major, _ = np.lib.format.read_magic(member)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if major == 1
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, by_columns, kind = read(member)
+            header = member.tell()
+    if info.compress_type != zipfile.ZIP_STORED or kind.hasobject:
+        raise ValueError(f"{path} was not written by store_arrays")
+    with path.open("rb") as stream:
+        stream.seek(info.header_offset + _LENGTHS)
+        variable = sum(struct.unpack("<HH", stream.read(4)))
+    start = info.header_offset + _HEADER + variable + header
+    return np.memmap(path, kind, "r", start, shape, "F" if by_columns else "C")
+
+
+def read_text(path: Path, name: str) -> str:
+    """A text that was stored as an array of one string."""
+    with np.load(path, allow_pickle=False) as stored:
+        return str(stored[name])

@@ -1,0 +1,243 @@
+"""Any folder of labelled cases can be trained on, and what is unclear is said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.io.seg_nrrd import write_seg_nrrd
+from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.tissue import Tissue
+from BrainTumorSegLib.training.cohort import (
+    CohortConfig,
+    Preparation,
+    read_cohort,
+    write_cohort,
+)
+from BrainTumorSegLib.training.folds import make_folds
+from BrainTumorSegLib.training.protocols import read_protocol
+from BrainTumorSegLib.training.stored import map_array, read_text, store_arrays
+from BrainTumorSegLib.training.volumes import load_volume, prepare_volume
+
+CORE1 = CohortConfig(label_protocol="core1_edema2_enhancing4")
+
+
+def image_of(array):
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing((3.0, 3.0, 5.0))
+    return image
+
+
+def ball(seed=0, skull=False):
+    """A noisy brain, and tissue labels in it."""
+    rng = np.random.default_rng(seed)
+    z, y, x = np.ogrid[:20, :48, :48]
+    inside = ((z - 10) / 10) ** 2 + ((y - 24) / 20) ** 2 + ((x - 24) / 18) ** 2 < 1
+    labels = np.zeros(inside.shape, np.uint8)
+    lesion = (z - 10) ** 2 * 4 + (y - 20) ** 2 + (x - 20) ** 2
+    for limit, value in ((120, 2), (60, 4), (20, 1)):
+        labels[lesion < limit] = value
+    scan = 100 + 10 * rng.normal(size=inside.shape) + 20 * labels
+    return np.where(inside | skull, scan, 0).astype(np.float32), labels
+
+
+def write_files(folder, names, label_name="labels.nii.gz", labels=None):
+    folder.mkdir(parents=True)
+    for number, name in enumerate(names):
+        sitk.WriteImage(image_of(ball(number)[0]), str(folder / name))
+    if label_name:
+        truth = image_of(ball()[1] if labels is None else labels)
+        if label_name.endswith(".seg.nrrd"):
+            write_seg_nrrd(truth, folder / label_name, "T1CE")
+        else:
+            sitk.WriteImage(truth, str(folder / label_name))
+
+
+THREE = ("t1.nii.gz", "t1ce.nii.gz", "flair.nii.gz")
+
+
+def test_folders_without_a_table_are_cases_whatever_format_their_files_have(tmp_path):
+    write_files(tmp_path / "anna", THREE)
+    write_files(
+        tmp_path / "site" / "berta", ("T1.nrrd", "T1_post_gad.nrrd", "FLAIR.nrrd"), "x.seg.nrrd"
+    )
+    write_files(tmp_path / "clara", ("ax_t1_native.nii", "ax_t1_km.nii", "t2_flair.nii"), "seg.nii")
+    cases = read_cohort(tmp_path, CORE1)
+    assert [case.name for case in cases] == ["anna", "clara", "site-berta"]
+    assert all(set(case.scans) == set(Sequence) for case in cases)
+    assert cases[2].scans[Sequence.T1CE].name == "T1_post_gad.nrrd"
+    assert sorted(case.fold for case in cases) == [0, 1, 2]
+
+
+def test_a_segmentation_says_itself_what_its_labels_mean(tmp_path):
+    write_files(tmp_path / "a", THREE, "tumour.seg.nrrd")
+    (case,) = read_cohort(tmp_path)
+    assert case.protocol.separates_core
+    allowed = prepare_volume(case).allowed
+    assert set(np.unique(allowed)) == {1 << int(t) for t in Tissue if t != Tissue.NON_ENHANCING}
+
+
+def test_labels_whose_meaning_nobody_tells_are_refused(tmp_path):
+    write_files(tmp_path / "a", THREE)
+    with pytest.raises(TrainingError, match="label_protocol"):
+        read_cohort(tmp_path)
+
+
+def test_a_case_may_lack_flair_which_is_then_zero_but_never_t1ce(tmp_path):
+    write_files(tmp_path / "a", THREE[:2])
+    (case,) = read_cohort(tmp_path, CORE1)
+    volume = prepare_volume(case)
+    filled = [bool(volume.scans[n].any()) for n in range(3)]
+    assert filled == [s is not Sequence.FLAIR for s in Sequence]
+    write_files(tmp_path / "b", ("t1.nii.gz", "flair.nii.gz"))
+    with pytest.raises(TrainingError, match="contrast-enhanced"):
+        read_cohort(tmp_path, CORE1)
+
+
+def test_two_files_of_labels_are_not_guessed_between(tmp_path):
+    write_files(tmp_path / "a", THREE)
+    sitk.WriteImage(image_of(ball()[1]), str(tmp_path / "a" / "old_labels.nii.gz"))
+    with pytest.raises(TrainingError, match=r"labels\.nii\.gz, old_labels\.nii\.gz"):
+        read_cohort(tmp_path, CORE1)
+
+
+def test_a_table_may_name_files_anywhere_and_is_understood_again_when_written(tmp_path):
+    write_files(tmp_path / "data" / "somewhere", ("a.nrrd", "b.nrrd"), "c.nrrd")
+    row = "case\tlooks_like\tlabel_protocol\tt1ce\tflair\tlabels\n"
+    for name in ("one", "two"):
+        row += f"{name}\tmeningioma\t1=necrosis|non_enhancing 2=edema 4=enhancing\t"
+        row += "somewhere/a.nrrd\tsomewhere/b.nrrd\tsomewhere/c.nrrd\n"
+    (tmp_path / "data" / "cases.tsv").write_text(row)
+    cases = read_cohort(tmp_path / "data", CohortConfig(brain="deepbet"))
+    assert set(cases[0].scans) == {Sequence.T1CE, Sequence.FLAIR}
+    assert cases[0].preparation == Preparation("none", "deepbet")
+    (tmp_path / "run").mkdir()
+    write_cohort(cases, tmp_path / "run")
+    again = read_cohort(tmp_path / "run")
+    for before, after in zip(cases, again, strict=True):
+        assert (before.name, before.group, before.fold) == (after.name, after.group, after.fold)
+        assert before.protocol.labels == after.protocol.labels
+        assert before.preparation == after.preparation
+        assert all(after.scans[s].samefile(path) for s, path in before.scans.items())
+        assert after.labels.samefile(before.labels)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("case\tt1ce\tlabels\na\tnone.nii\tnone.nii\n", "none.nii"),
+        ("case\tt1ce\na\tx.nii\n", "column labels"),
+        ("case\tfold\na\tzero\n", "fold of case a"),
+        ("case\na\na\n", "a twice"),
+        ("case\n", "no case"),
+        ("case\tlabel_protocol\na\tcore1_edema2_enhancing\n", "core1_edema2_enhancing3"),
+    ],
+)
+def test_mistakes_in_a_table_are_named(tmp_path, table, words):
+    write_files(tmp_path / "a", THREE)
+    (tmp_path / "cases.tsv").write_text(table)
+    with pytest.raises(TrainingError, match=words):
+        read_cohort(tmp_path, CORE1)
+
+
+def test_scans_with_skull_are_refused_unless_the_brain_is_to_be_found(tmp_path):
+    write_files(tmp_path / "a", ())
+    for name in THREE:
+        sitk.WriteImage(image_of(ball(skull=True)[0]), str(tmp_path / "a" / name))
+    (case,) = read_cohort(tmp_path, CORE1)
+    with pytest.raises(TrainingError, match="skull"):
+        prepare_volume(case)
+
+
+def test_labels_that_lie_elsewhere_are_refused(tmp_path):
+    write_files(tmp_path / "a", THREE, None)
+    truth = image_of(ball()[1])
+    truth.SetOrigin((500.0, 0.0, 0.0))
+    sitk.WriteImage(truth, str(tmp_path / "a" / "labels.nii.gz"))
+    (case,) = read_cohort(tmp_path, CORE1)
+    with pytest.raises(TrainingError, match="space of the T1CE"):
+        prepare_volume(case)
+
+
+def test_scans_whose_brain_is_to_be_found_go_the_way_of_a_new_case(tmp_path):
+    folder = tmp_path / "a"
+    write_files(folder, ())
+    sitk.WriteImage(image_of(ball()[1]), str(folder / "labels.nii.gz"))
+    scan, _ = ball()
+    for number, name in enumerate(THREE):
+        sitk.WriteImage(image_of(scan + (scan > 0) * number), str(folder / name))
+    ready, raw = (
+        read_cohort(tmp_path, CohortConfig(CORE1.label_protocol, brain=how))[0]
+        for how in ("stripped", "auto")
+    )
+    assert not raw.preparation.nothing_to_do
+    one, other = prepare_volume(ready), prepare_volume(raw)
+    assert (other.allowed == 1 << 4).sum() == pytest.approx((one.allowed == 1 << 4).sum(), rel=0.02)
+    inside = one.scans[1][one.allowed == 1 << 4].astype(float).mean()
+    assert other.scans[1][other.allowed == 1 << 4].astype(float).mean() == pytest.approx(
+        inside, 0.1
+    )
+
+
+# Folds and protocols
+
+
+def test_folds_spread_every_group_and_repeat_from_their_seed():
+    groups = ["glioma"] * 11 + ["meningioma"] * 6 + ["neurinoma"] * 3
+    folds = make_folds(groups, 5, seed=1)
+    assert folds == make_folds(groups, 5, seed=1) != make_folds(groups, 5, seed=2)
+    sizes = np.bincount(folds)
+    assert sizes.max() - sizes.min() <= 1 and len(sizes) == 5
+    for group in set(groups):
+        own = np.bincount(
+            [f for f, g in zip(folds, groups, strict=True) if g == group], minlength=5
+        )
+        assert own.max() - own.min() <= 1
+
+
+def test_a_written_out_protocol_is_a_set_for_each_label():
+    protocol = read_protocol("3=enhancing 1=non_enhancing|necrosis")
+    assert protocol.labels == {
+        0: frozenset({Tissue.BACKGROUND}),
+        1: frozenset({Tissue.NECROSIS, Tissue.NON_ENHANCING}),
+        3: frozenset({Tissue.ENHANCING}),
+    }
+    assert read_protocol(protocol.name).labels == protocol.labels
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("1=necrossis", "Did you mean necrosis"), ("x=edema", "x=edema"), ("brats", "Known")],
+)
+def test_mistakes_in_a_protocol_are_named(text, words):
+    with pytest.raises(TrainingError, match=words):
+        read_protocol(text)
+
+
+# Files on disk
+
+
+def test_stored_arrays_come_back_mapped_and_equal(tmp_path):
+    rng = np.random.default_rng(0)
+    scans = rng.normal(size=(3, 4, 5, 6)).astype(np.float16)
+    flags = rng.integers(0, 32, (4, 5, 6)).astype(np.uint8)
+    path = tmp_path / "new" / "one.npz"
+    store_arrays(path, name=np.array("ünïcode"), scans=scans, allowed=np.asfortranarray(flags))
+    assert [p.name for p in path.parent.iterdir()] == ["one.npz"]
+    mapped = map_array(path, "scans")
+    assert isinstance(mapped, np.memmap) and not mapped.flags.writeable
+    np.testing.assert_array_equal(mapped, scans)
+    np.testing.assert_array_equal(map_array(path, "allowed"), flags)
+    assert read_text(path, "name") == "ünïcode"
+
+
+def test_a_file_that_changed_is_prepared_anew(tmp_path):
+    write_files(tmp_path / "data" / "a", THREE)
+    (case,) = read_cohort(tmp_path / "data", CORE1)
+    first = np.array(load_volume(case, tmp_path / "cache").allowed)
+    changed = ball()[1]
+    changed[changed == 4] = 2
+    sitk.WriteImage(image_of(changed), str(case.labels))
+    assert not np.array_equal(load_volume(case, tmp_path / "cache").allowed, first)

@@ -1,0 +1,320 @@
+"""Optimisers, schedules, precision, choosing checkpoints, mixing: each does what it says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from test_training import BIT, TINY, toy_volume
+from torch import nn
+
+from BrainTumorSegLib.errors import Cancelled, TrainingError
+from BrainTumorSegLib.progress import CancelToken, Progress
+from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig, held_out
+from BrainTumorSegLib.tissue import LabelProtocol, Tissue
+from BrainTumorSegLib.training import loop, material
+from BrainTumorSegLib.training.cohort import LabelledCase
+from BrainTumorSegLib.training.config import SyntheticShare, Validation
+from BrainTumorSegLib.training.curves import draw_curves
+from BrainTumorSegLib.training.distributed import Ranks
+from BrainTumorSegLib.training.loop import TrainingData, train_member
+from BrainTumorSegLib.training.material import gather
+from BrainTumorSegLib.training.optimisers import learning_rate_at, make_optimiser
+from BrainTumorSegLib.training.precision import MixedPrecision
+from BrainTumorSegLib.training.sampling import SliceSampler
+from BrainTumorSegLib.training.validation import Scores, validate
+from BrainTumorSegLib.training.volumes import LabelledVolume
+
+DATA = TrainingData(
+    [toy_volume("a", 0), toy_volume("b", 1)],
+    synthetic=[toy_volume("s", 2)],
+    validation=[toy_volume("v", 3)],
+)
+PLAIN = TrainingData(DATA.volumes)
+NO_DECAY = replace(TINY, weight_decay=0.0)
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+# --- resuming ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "architecture"),
+    [("adam", "linknet"), ("radam", "linknet"), ("ranger", "linknet"), ("ralamb", "fpn")],
+)
+def test_every_optimiser_goes_on_bit_for_bit_with_dropout_synthesis_and_a_best_checkpoint(
+    tmp_path, optimiser, architecture
+):
+    # Seven steps pass the sixth, where Lookahead goes back; the checkpoint is at four.
+    config = replace(
+        NO_DECAY,
+        optimiser=optimiser,
+        network=replace(TINY.network, architecture=architecture),
+        schedule="flat-cosine",
+        steps=7,
+        checkpoint_every=4,
+        synthesis=SyntheticShare(samples=1, share=0.5),
+        validation=Validation(every=3, slices=2),
+    )
+    whole = train_member(DATA, config, tmp_path / "whole")
+    token = CancelToken()
+
+    def kill(event):
+        if event.step == 6:
+            token.cancel()
+
+    with pytest.raises(Cancelled):
+        train_member(DATA, config, tmp_path / "killed", progress=Progress((), (kill,), token))
+    resumed = train_member(DATA, config, tmp_path / "killed")
+    assert same(whole.state, resumed.state)
+    assert (whole.step, whole.score) == (resumed.step, resumed.score)
+    for name in ("log.csv", "validation.csv"):
+        tables = [(tmp_path / run / name).read_text() for run in ("whole", "killed")]
+        assert tables[0] == tables[1]
+    last = [torch.load(tmp_path / run / "checkpoint.pt") for run in ("whole", "killed")]
+    assert same(last[0]["network"], last[1]["network"])
+
+
+def test_a_damaged_checkpoint_is_named_and_a_half_written_line_is_forgotten(tmp_path):
+    train_member(PLAIN, replace(TINY, steps=1), tmp_path)
+    with (tmp_path / "log.csv").open("a") as stream:
+        stream.write("x")
+    train_member(PLAIN, replace(TINY, steps=1), tmp_path)
+    assert (tmp_path / "log.csv").read_text().count("\n") == 2
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt cannot be read"):
+        train_member(PLAIN, replace(TINY, steps=1), tmp_path)
+
+
+def test_threads_that_prepare_batches_change_nothing(tmp_path):
+    alone = train_member(PLAIN, TINY, tmp_path / "0")
+    helped = train_member(PLAIN, TINY, tmp_path / "2", workers=2)
+    assert same(alone.state, helped.state)
+
+
+# --- optimisers ----------------------------------------------------------------------------
+
+
+def public_ralamb(parameter, gradients, rate, betas=(0.9, 0.999), eps=1e-8):
+    """RAdam (Liu et al. 2019) with LAMB's trust ratio over the norm of the updated weights."""
+    m, v = torch.zeros_like(parameter), torch.zeros_like(parameter)
+    longest = 2 / (1 - betas[1]) - 1
+    for step, gradient in enumerate(gradients, start=1):
+        m = betas[0] * m + (1 - betas[0]) * gradient
+        v = betas[1] * v + (1 - betas[1]) * gradient**2
+        length = longest - 2 * step * betas[1] ** step / (1 - betas[1] ** step)
+        size = rate / (1 - betas[0] ** step)
+        if length >= 5:
+            rectified = (length - 4) / (longest - 4) * (length - 2) / length
+            size *= math.sqrt((1 - betas[1] ** step) * rectified * longest / (longest - 2))
+            direction = m / (v.sqrt() + eps)
+        else:
+            direction = m
+        updated = parameter - size * direction
+        ratio = parameter.norm().clamp(0, 10) / updated.norm()
+        parameter = parameter - size * ratio * direction
+    return parameter
+
+
+def test_ralamb_is_the_public_one_with_lookahead_every_sixth_step():
+    generator = torch.Generator().manual_seed(0)
+    module = nn.Linear(7, 5, bias=False)
+    start = module.weight.detach().clone()
+    optimiser = make_optimiser(module, replace(NO_DECAY, optimiser="ralamb", learning_rate=1e-2))
+    inner = optimiser.optimizer
+    gradients = [torch.randn(5, 7, generator=generator) for _ in range(60)]
+    for gradient in gradients[:6]:
+        module.weight.grad = gradient.clone()
+        optimiser.step()
+    fast = public_ralamb(start, gradients[:6], 1e-2)
+    torch.testing.assert_close(module.weight.detach(), (start + fast) / 2, atol=1e-7, rtol=0)
+
+    # Without Lookahead all sixty steps can be compared, past the point of rectification.
+    module.weight.data.copy_(start)
+    inner.state.clear()
+    for group in inner.param_groups:
+        group["step"] = 0
+    for gradient in gradients:
+        module.weight.grad = gradient.clone()
+        inner.step()
+    expected = public_ralamb(start, gradients, 1e-2)
+    torch.testing.assert_close(module.weight.detach(), expected, atol=2e-7, rtol=0)
+
+
+def test_ranger_centralises_gradients_and_looks_ahead():
+    module = nn.Linear(7, 5, bias=False)
+    start = module.weight.detach().clone()
+    optimiser = make_optimiser(module, replace(NO_DECAY, optimiser="ranger", learning_rate=1e-2))
+    (group,) = (g for g in optimiser.param_groups if g["params"])
+    assert (group["k"], group["alpha"]) == (6, 0.5) and optimiser.use_gc
+    # A gradient that is the same in each row has nothing left when its mean is taken off.
+    for _ in range(6):
+        module.weight.grad = torch.arange(5.0)[:, None].expand(5, 7).clone()
+        optimiser.step()
+    assert torch.equal(module.weight.detach(), start)
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "radam", "ranger", "ralamb"])
+def test_weight_decay_shrinks_kernels_and_leaves_biases_alone(optimiser):
+    module = nn.Linear(3, 2)
+    nn.init.ones_(module.weight), nn.init.ones_(module.bias)
+    made = make_optimiser(
+        module, replace(TINY, optimiser=optimiser, weight_decay=0.1, learning_rate=0.5)
+    )
+    module.weight.grad, module.bias.grad = torch.zeros(2, 3), torch.zeros(2)
+    made.step()
+    assert torch.allclose(module.weight, torch.tensor(0.95))
+    assert torch.equal(module.bias.detach(), torch.ones(2))
+
+
+def test_the_flat_schedule_stays_up_before_its_cosine():
+    config = replace(
+        TINY, steps=100, warmup=10, learning_rate=1.0, schedule="flat-cosine", flat=0.7
+    )
+    rates = [learning_rate_at(step, config) for step in range(101)]
+    assert rates[4] == pytest.approx(0.5) and set(rates[10:71]) == {1.0}
+    assert rates[70:] == sorted(rates[70:], reverse=True)
+    assert rates[85] == pytest.approx(0.5) and rates[100] == pytest.approx(0)
+
+
+# --- precision -----------------------------------------------------------------------------
+
+
+def test_half_precision_is_refused_on_a_cpu_and_float32_differs_from_bf16(tmp_path):
+    with pytest.raises(TrainingError, match="bf16"):
+        train_member(PLAIN, replace(TINY, precision="fp16"), tmp_path / "half")
+    runs = [
+        train_member(PLAIN, replace(TINY, steps=1, precision=p), tmp_path / p)
+        for p in ("bf16", "fp32")
+    ]
+    assert not same(runs[0].state, runs[1].state)
+
+
+# --- choosing the checkpoint ---------------------------------------------------------------
+
+
+def test_the_average_that_scored_best_is_kept(tmp_path, monkeypatch):
+    scores, seen = iter((0.2, 0.9, 0.5)), []
+
+    def judged(network, *_):
+        seen.append({k: v.clone() for k, v in network.state_dict().items()})
+        return Scores({"WT": next(scores)})
+
+    monkeypatch.setattr(loop, "validate", judged)
+    kept = train_member(DATA, replace(TINY, validation=Validation(every=2)), tmp_path)
+    assert (kept.step, kept.score) == (4, 0.9)
+    assert same(kept.state, seen[1]) and not same(kept.state, seen[2])
+    table = (tmp_path / "validation.csv").read_text().split()
+    assert table == ["step,WT,mean", "2,0.2000,0.2000", "4,0.9000,0.9000", "6,0.5000,0.5000"]
+    assert draw_curves(tmp_path).stat().st_size > 5000
+
+
+def test_being_looked_at_does_not_change_training(tmp_path):
+    train_member(PLAIN, TINY, tmp_path / "unseen")
+    train_member(
+        TrainingData(DATA.volumes, (), DATA.validation),
+        replace(TINY, validation=Validation(every=2, slices=2)),
+        tmp_path / "seen",
+    )
+    states = [torch.load(tmp_path / run / "checkpoint.pt") for run in ("unseen", "seen")]
+    assert same(states[0]["average"], states[1]["average"])
+
+
+class Oracle(nn.Module):
+    """Calls everything edema whose first channel is positive."""
+
+    def forward(self, images):
+        logits = torch.zeros(len(images), len(Tissue), *images.shape[2:])
+        logits[:, Tissue.EDEMA] = images[:, 0].sign()
+        return logits
+
+
+def test_validation_scores_the_regions_and_leaves_undecided_voxels_out():
+    allowed = np.full((4, 32, 32), BIT[Tissue.BACKGROUND], np.uint8)
+    allowed[:, 8:24, 8:24] = BIT[Tissue.EDEMA]
+    scans = np.where(allowed == BIT[Tissue.EDEMA], 1, -1)[None].repeat(3, 0).astype(np.float16)
+    scans[0, :, :4] = 1  # a false alarm, but where the truth allows both
+    allowed[:, :4] = BIT[Tissue.BACKGROUND] | BIT[Tissue.EDEMA]
+    mixed = MixedPrecision("fp32", "cpu")
+    network = Oracle().train()
+    right = validate(network, [LabelledVolume("x", scans, allowed)], TINY, "cpu", mixed)
+    assert right.regions == pytest.approx({"WT": 1, "TC": 1, "ET": 1}) and network.training
+    wrong = validate(network, [LabelledVolume("x", -scans, allowed)], TINY, "cpu", mixed)
+    assert wrong.regions["WT"] < 0.05 and wrong.mean < right.mean
+
+
+def test_choosing_on_nothing_is_refused(tmp_path):
+    with pytest.raises(TrainingError, match="no case to choose"):
+        train_member(PLAIN, replace(TINY, validation=Validation(every=2)), tmp_path)
+
+
+# --- synthesis -----------------------------------------------------------------------------
+
+
+def constant(value):
+    allowed = np.full((4, 32, 32), BIT[Tissue.BACKGROUND], np.uint8)
+    return LabelledVolume(str(value), np.full((3, 4, 32, 32), value, np.float16), allowed)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_the_wanted_share_of_slices_is_synthetic(share):
+    config = replace(TINY, batch=400, synthesis=SyntheticShare(1, share))
+    images, _ = SliceSampler([constant(1)], config, [constant(2), constant(2)]).batch(0)
+    assert float((images[:, 0, 0, 0] == 2).float().mean()) == pytest.approx(share, abs=0.08)
+
+
+def test_no_synthetic_sample_is_made_of_the_fold_left_out_and_held_out_ones_are_only_looked_at(
+    tmp_path, monkeypatch
+):
+    asked = []
+
+    def pretend(config, sources, seed, number, cache):
+        asked.append((config, {case.name for case in sources.cases}, seed))
+        return toy_volume(f"{seed}-{number}")
+
+    monkeypatch.setattr(material, "synthetic_volume", pretend)
+    monkeypatch.setattr(material, "load_volume", lambda case, *_: toy_volume(case.name))
+    monkeypatch.setattr(material, "_is_paintable", lambda _: True)
+    protocol = LabelProtocol("x", {0: frozenset({Tissue.BACKGROUND})})
+    cases = [
+        LabelledCase(f"c{n}", "", n % 3, protocol, {}, tmp_path / "none.nii.gz") for n in range(6)
+    ]
+    config = replace(
+        TINY,
+        fold=1,
+        synthesis=SyntheticShare(2, 0.5, 5),
+        validation=Validation(every=2, on="synthesis", samples=3, seed=9),
+    )
+    data = gather(cases, config, tmp_path, tmp_path / "cache")
+    assert [v.name for v in data.volumes] == ["c0", "c2", "c3", "c5"]
+    assert [v.name for v in data.synthetic] == ["5-0", "5-1"]
+    assert [v.name for v in data.validation] == ["9-0", "9-1", "9-2"]
+    mixed, looked_at = asked[:2], asked[2:]
+    assert all(call == (SynthesisConfig(), {"c0", "c2", "c3", "c5"}, 5) for call in mixed)
+    assert all(call == (held_out(SynthesisConfig()), set(), 9) for call in looked_at)
+
+    on_fold = gather(cases, replace(config, validation=Validation(every=2)), tmp_path, tmp_path)
+    assert [v.name for v in on_fold.validation] == ["c1", "c4"]
+
+
+# --- several processes ---------------------------------------------------------------------
+
+
+def test_processes_share_a_batch_without_overlap():
+    config = replace(TINY, batch=6)
+    sampler = SliceSampler(PLAIN.volumes, config)
+    whole, _ = sampler.batch(3)
+    parts = [sampler.batch(3, Ranks(rank, 2))[0] for rank in (0, 1)]
+    assert torch.equal(whole[0::2], parts[0]) and torch.equal(whole[1::2], parts[1])
+
+
+def test_a_batch_that_cannot_be_shared_evenly_is_refused(tmp_path):
+    with pytest.raises(TrainingError, match="divided among 2"):
+        train_member(PLAIN, replace(TINY, batch=3), tmp_path, ranks=Ranks(0, 2))
