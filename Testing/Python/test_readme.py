@@ -93,7 +93,7 @@ def test_commands_of_the_readme_can_be_parsed():
     lines = [
         command_of(line)
         for block in readme_blocks("bash")
-        for line in block.splitlines()
+        for line in block.replace("\\\n", "").splitlines()
         if line.startswith("brain-tumor-seg ")
     ]
     assert len(lines) >= 8
