@@ -72,11 +72,13 @@ class BrainTumorSeg(ScriptedLoadableModule):
 
     def onStartupCompleted(self) -> None:
         """Make the sample data and our terminology known; other modules are loaded now."""
+        from BrainTumorSegLib.mrml.orphans import watchDeletions
         from BrainTumorSegLib.mrml.sample_data import registerSampleData
         from BrainTumorSegLib.mrml.terminology import registerTerminology
 
         registerSampleData(self.resourcePath("Icons"))
         registerTerminology()
+        watchDeletions(slicer.mrmlScene)
 
 
 class ReferenceScan(Enum):
@@ -198,7 +200,8 @@ class BrainTumorSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel = Panel(self.ui)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneReplaced)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneReplaced)
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
@@ -232,11 +235,10 @@ class BrainTumorSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneStartClose(self, caller: Any, event: str) -> None:
         """The parameter node is about to be reset; a run may no longer write to the scene."""
         self.setParameterNode(None)
-        if self.panel is not None:
-            self.panel.sceneCloses()
+        self.panel.sceneCloses()
 
-    def onSceneEndClose(self, caller: Any, event: str) -> None:
-        """Start over where the panel is shown; else `enter` does."""
+    def onSceneReplaced(self, caller: Any, event: str) -> None:
+        """Emptied, or loaded: then the nodes follow after the parameters that refer to them."""
         if self.parent.isEntered:
             self.initializeParameterNode()
 
@@ -265,8 +267,7 @@ class BrainTumorSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onParameterChanged(self, caller: Any, event: str) -> None:
         """Something was chosen, here or by a script."""
-        if self.panel is not None:
-            self.panel.update()
+        self.panel.update()
 
 
 class BrainTumorSegLogic(ScriptedLoadableModuleLogic):

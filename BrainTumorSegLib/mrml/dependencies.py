@@ -50,6 +50,9 @@ __all__ = [
 #: Setting that names a folder of wheels, for hospitals without internet.
 WHEEL_FOLDER = "WheelFolder"
 
+#: The package of the networks' architectures.
+_ARCHITECTURES = "segmentation-models-pytorch"
+
 #: Who asks, in Slicer's windows.
 REQUESTER = "BrainTumorSeg"
 
@@ -90,11 +93,11 @@ def install(confirm: bool = True, extras: Sequence[str] = ()) -> InstallReport:
         extras: names of `installed.EXTRAS` that are wanted too.
 
     Raises:
-        Cancelled: when the person declines.
+        Cancelled: when the person declines; nothing was installed.
         DependencyError: when something cannot be installed or does not work afterwards; when
             the PyTorch extension is missing; when the worker runs in another interpreter,
             where nothing is installed; in Slicer's testing mode.
-        InputError: when the folder of wheels does not exist.
+        InputError: when the folder of wheels does not exist or holds no wheels.
     """
     missing = missingPackages(extras)
     if not missing:
@@ -113,7 +116,7 @@ def install(confirm: bool = True, extras: Sequence[str] = ()) -> InstallReport:
         rest = [str(p.requirement) for p in missing if p.name != "torch"]
         if wheels is not None and torch is not None:
             # The architectures depend on PyTorch, which thereby comes from the folder too.
-            rest = list(dict.fromkeys([*rest, "segmentation-models-pytorch"]))
+            rest += [_ARCHITECTURES] if _named(missing, _ARCHITECTURES) is None else []
         if rest:
             _runPip(rest, wheels, pins)
     importlib.invalidate_caches()
@@ -244,6 +247,11 @@ def _wheelFolder() -> Path | None:
             _("The folder of wheels {folder} does not exist.").format(folder=folder),
             _("Correct it in the module's settings, or empty it to install from the internet."),
         )
+    if not any(folder.glob("*.whl")):
+        raise InputError(
+            _("The folder of wheels {folder} holds no wheels (*.whl).").format(folder=folder),
+            _("Put the packages there, or empty the setting to install from the internet."),
+        )
     return folder
 
 
@@ -252,11 +260,12 @@ def _withoutPytorchExtension(confirm: bool) -> None:
 
     question = _(
         "The networks need PyTorch, which Slicer's extension “PyTorch” installs.\n\n"
-        "Install this extension now? Slicer restarts; press Apply again afterwards."
+        "Install this extension now? Slicer restarts; press Apply again afterwards.\n\n"
+        "Without internet, name a folder of wheels in the module's settings instead."
     )
-    installed = False
-    if confirm and slicer.util.confirmOkCancelDisplay(question, REQUESTER):
-        installed = installPytorchExtension()
+    if confirm and not slicer.util.confirmOkCancelDisplay(question, REQUESTER):
+        raise Cancelled(_("Nothing was installed."))
+    installed = confirm and installPytorchExtension()
     remedy = _(
         "Open the Extensions Manager (menu View), install “PyTorch” and restart Slicer. Without "
         "internet, name a folder of wheels in the module's settings."
@@ -297,7 +306,7 @@ def _runPip(requirements: list[str], wheels: Path | None, pins: Path) -> None:
     try:
         _slicersPip(requirements, options, pins)
     except (subprocess.CalledProcessError, RuntimeError, OSError) as error:
-        raise _failed(", ".join(requirements), error) from error
+        raise _failed(", ".join(requirements), error, wheels) from error
 
 
 def _slicersPip(requirements: list[str], options: list[str], pins: Path) -> None:
@@ -369,13 +378,18 @@ def _verify(missing: Sequence[Package], extras: Sequence[str]) -> None:
         )
 
 
-def _failed(what: str, error: Exception) -> DependencyError:
+def _failed(what: str, error: Exception, wheels: Path | None = None) -> DependencyError:
+    remedy = _(
+        "The log is in Slicer's Python console. Check the internet connection and the proxy; "
+        "without internet, name a folder of wheels in the module's settings."
+    )
+    if wheels is not None:
+        remedy = _(
+            "The log in Slicer's Python console says which package {folder} lacks. It must hold "
+            "them with all that they need, for Python {version} and this system."
+        ).format(folder=wheels, version="{}.{}".format(*sys.version_info[:2]))
     return DependencyError(
-        _("{what} could not be installed: {error}").format(what=what, error=error),
-        _(
-            "The log is in Slicer's Python console. Check the internet connection and the proxy; "
-            "without internet, name a folder of wheels in the module's settings."
-        ),
+        _("{what} could not be installed: {error}").format(what=what, error=error), remedy
     )
 
 

@@ -65,7 +65,7 @@ def describe(error: BaseException, logTail: str = "") -> Failure:
     """An error as a dialog shows it; ``logTail`` is `worker.Worker.logTail`."""
     titles = {
         Cancelled: _("Cancelled"),
-        InputError: _("A scan cannot be used"),
+        InputError: _("Not possible like this"),
         OutputError: _("The result cannot be written"),
         RegistrationError: _("Registration failed"),
         PackError: _("The model cannot be used"),
@@ -73,7 +73,7 @@ def describe(error: BaseException, logTail: str = "") -> Failure:
         DeviceError: _("Memory or device"),
     }
     title = next((t for kind, t in titles.items() if isinstance(error, kind)), None)
-    title = title or _("The segmentation failed")
+    title = title or _("Something went wrong")
     if isinstance(error, BrainTumorSegError):
         return Failure(title, error.message, error.remedy, logTail)
     text = f"{type(error).__name__}: {error}"
@@ -277,6 +277,13 @@ def _diskFull() -> OutputError:
 
 
 def _installRemedy() -> str:
+    from BrainTumorSegLib.mrml.packages import usesOtherPython
+
+    if inApplication() and usesOtherPython():
+        return _(
+            "Install it into the Python you chose; “Check my system” says what is missing. Or "
+            "leave that setting empty for Slicer's own."
+        )
     if inApplication():
         return _("Press “Install packages” in the module, then start again.")
     return _("Install the packages with: pip install BrainTumorSeg")

@@ -75,6 +75,7 @@ print(json.dumps(states))
 _IMPORT_CODE = """
 import importlib, json, sys
 from BrainTumorSegLib.compat import ensure_torchvision_imports
+sys.modules["openvino_telemetry"] = None  # or importing openvino would be reported to its maker
 found = {}
 for name in sys.argv[1:]:
     try:

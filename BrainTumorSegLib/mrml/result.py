@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.mrml import provenance
 from BrainTumorSegLib.mrml.doubt import rememberRegions
+from BrainTumorSegLib.mrml.orphans import companions, isOrphan
 from BrainTumorSegLib.mrml.registered import registeredCopy
 from BrainTumorSegLib.mrml.run_files import inputScans, readRun
 from BrainTumorSegLib.mrml.scene import SceneEdit, placeBeside, removeWithParts
@@ -113,7 +114,7 @@ def importResult(folder: Path, settings: Settings) -> RunResult:
             node = edit.add("vtkMRMLSegmentationNode", name)
             dressSegmentation(node)
         else:
-            node, stale = output, _companions(output)
+            node, stale = output, companions(output)
             edit.willChange(node)
             provenance.clearProvenance(node)
             if node.GetDisplayNode() is None:
@@ -227,11 +228,6 @@ def _addDisagreement(
     return node
 
 
-def _companions(node: Any) -> list[Any]:
-    found = (node.GetNodeReference(role) for role in provenance.REPLACED)
-    return [companion for companion in found if companion is not None]
-
-
 def _removeStale(stale: list[Any], parts: Mapping[str, Any]) -> None:
     """Remove companions of the previous run that nobody refers to any more.
 
@@ -239,12 +235,7 @@ def _removeStale(stale: list[Any], parts: Mapping[str, Any]) -> None:
     take over the names.
     """
     for node in stale:
-        scene = node.GetScene()
-        segmentations = [
-            scene.GetNthNodeByClass(n, "vtkMRMLSegmentationNode")
-            for n in range(scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"))
-        ]
-        if any(node in _companions(segmentation) for segmentation in segmentations):
+        if not isOrphan(node):
             continue
         name, role = node.GetName(), node.GetAttribute(provenance.ROLE)
         removeWithParts(node)

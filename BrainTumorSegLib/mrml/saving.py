@@ -20,10 +20,11 @@ from BrainTumorSegLib.mrml.application import processEvents, runFolder
 from BrainTumorSegLib.mrml.polling import pollUntilOver
 from BrainTumorSegLib.mrml.readings import labelsOf, referenceOf
 from BrainTumorSegLib.mrml.saving_dicom import (
-    chooseEngine,
     collectReference,
     dicomPreflight,
     exportBySlicer,
+    missingForSlicer,
+    slicerExporter,
     wasCorrected,
 )
 from BrainTumorSegLib.mrml.saving_files import (
@@ -275,16 +276,8 @@ class SaveJob:
         node = self.segmentationNode
         self._begin(_("Writing the DICOM segmentation"))
         yield
-        if self._engine == "slicer" or (self._engine == "auto" and chooseEngine(node) == "slicer"):
-            try:
-                exportBySlicer(node, paths["dcm"], wasCorrected(node))
-                return
-            except OutputError as error:
-                # Told, and then done in our own way, if that can work.
-                if self._engine == "slicer" or dicomPreflight(node, "library"):
-                    raise
-                text = _("{error} The module's own export was used instead.")
-                self.warnings.append(text.format(error=error.message))
+        if self._engine != "library" and self._writtenBySlicer(paths["dcm"]):
+            return
         with self._newOrder() as order:
             writePlain(labelsOf(node), order.folder / LABELS)
             yield
@@ -293,6 +286,25 @@ class SaveJob:
                 yield
             yield from order.run(dicomArguments(node, "reference", "segmentation.dcm"))
             shutil.copyfile(order.folder / "segmentation.dcm", paths["dcm"])
+
+    def _writtenBySlicer(self, path: Path) -> bool:
+        """Let Slicer write the DICOM SEG; False, and told, when that must be done in our way."""
+        node, reason = self.segmentationNode, ""
+        if self._engine == "auto":
+            if slicerExporter() is None:
+                return False
+            reason = " ".join(missingForSlicer(node))
+        if not reason:
+            try:
+                exportBySlicer(node, path, wasCorrected(node))
+                return True
+            except OutputError as error:
+                if self._engine == "slicer" or dicomPreflight(node, "library"):
+                    raise
+                reason = error.message
+        text = _("{reason} The module's own export was used instead.")
+        self.warnings.append(text.format(reason=reason))
+        return False
 
     @contextmanager
     def _newOrder(self) -> Iterator[WorkerOrder]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ from BrainTumorSegLib.tissue import TUMOUR_TISSUES
 #: Name under which Slicer keeps its exporter of segmentations.
 _PLUGIN = "DICOMSegmentationPlugin"
 
+#: Module of the extension DCMQI that this exporter of Slicer 5.10 calls.
+_CONVERTER = "itkimage2segimage"
+
 #: What our own export imports.
 _PACKAGES = frozenset({"pydicom", "highdicom", "numpy", "SimpleITK", "scipy", "psutil", "pynrrd"})
 
@@ -49,16 +53,10 @@ def dicomPreflight(segmentationNode: Any, engine: str = "auto") -> list[str]:
     missing = _missingLabels(segmentationNode)
     missing += _missingImages(referenceOf(segmentationNode))
     if engine == "slicer" or (engine == "auto" and slicerExporter() is not None):
-        own = _missingForSlicer(segmentationNode)
+        own = missingForSlicer(segmentationNode)
         if engine == "slicer" or not own:
             return missing + own
     return missing + _missingPackages()
-
-
-def chooseEngine(segmentationNode: Any) -> str:
-    """``slicer`` where Slicer's own export is there and can work, else ``library``."""
-    canSlicer = slicerExporter() is not None and not _missingForSlicer(segmentationNode)
-    return "slicer" if canSlicer else "library"
 
 
 def slicerExporter() -> Any | None:
@@ -262,12 +260,14 @@ def _incomplete(reference: Any, uids: list[str], database: Any) -> list[str]:
     return []
 
 
-def _missingForSlicer(segmentationNode: Any) -> list[str]:
-    """What only Slicer's own export needs."""
+def missingForSlicer(segmentationNode: Any) -> list[str]:
+    """What only Slicer's own export needs; empty when that can work."""
     import slicer
 
     if slicerExporter() is None:
         return [_("Slicer's export of DICOM segmentations is not installed.")]
+    if not _hasConverter():
+        return [_("Slicer's export of DICOM segmentations needs “dcmqi”, which is not installed.")]
     reference = referenceOf(segmentationNode)
     if reference is None:
         return []
@@ -286,6 +286,18 @@ def _missingForSlicer(segmentationNode: Any) -> list[str]:
                 ).format(name=reference.GetName(), level=title)
             )
     return missing
+
+
+def _hasConverter() -> bool:
+    """Whether the program is there that Slicer's exporter calls.
+
+    Slicer 5.12 has it as a Python package; before, an extension brings it as a module.
+    """
+    import slicer
+
+    if hasattr(slicer.modules, _CONVERTER):
+        return True
+    return importlib.util.find_spec("dcmqi") is not None
 
 
 def _missingPackages() -> list[str]:

@@ -144,7 +144,9 @@ def removeWithParts(node: Any) -> None:
         parts += [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
     parts += [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
     for part in (node, *filter(None, parts)):
-        scene.RemoveNode(part)
+        # The application removes some of them together with the node.
+        if part.GetScene() is scene:
+            scene.RemoveNode(part)
 
 
 def _restorer(node: Any) -> Callable[[], None]:

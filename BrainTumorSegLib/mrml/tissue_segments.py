@@ -16,12 +16,15 @@ from BrainTumorSegLib.mrml.geometry import (
 )
 from BrainTumorSegLib.mrml.label_images import BINARY_LABELMAP, otherSegments, tissueSegments
 from BrainTumorSegLib.mrml.terminology import dressSegment
-from BrainTumorSegLib.tissue import TUMOUR_TISSUES
+from BrainTumorSegLib.tissue import TUMOUR_TISSUES, Tissue
 
 CLOSED_SURFACE = "Closed surface"
 
 #: Enough to see the scan through the tissue; the outline says where it ends.
 FILL_OPACITY, OUTLINE_OPACITY = 0.3, 1.0
+
+#: In 3D, edema hides the tumour that it surrounds unless one can look through it.
+EDEMA_OPACITY_3D = 0.25
 
 
 def setTissues(segmentationNode: Any, labels: sitk.Image, reference: Any) -> None:
@@ -60,6 +63,8 @@ def setTissues(segmentationNode: Any, labels: sitk.Image, reference: Any) -> Non
         if segmentation.GetSegment(segmentId) is not None:
             segmentId = segmentation.GenerateUniqueSegmentID(segmentId)
         segmentation.AddSegment(segment, segmentId)
+        if tissue is Tissue.EDEMA and segmentationNode.GetDisplayNode() is not None:
+            segmentationNode.GetDisplayNode().SetSegmentOpacity3D(segmentId, EDEMA_OPACITY_3D)
     if hadSurface and others:
         segmentation.CreateRepresentation(CLOSED_SURFACE)
 

@@ -86,8 +86,11 @@ class Panel:
 
     def update(self) -> None:
         """Bring every section up to date; called after each change of a parameter."""
-        # A section may correct a parameter, which reports a change again.
-        if self._updating or self.parameters is None:
+        import slicer
+
+        # A section may correct a parameter, which reports a change again. Nodes of a scene that
+        # is being loaded are still empty; this is called again afterwards.
+        if self._updating or self.parameters is None or slicer.mrmlScene.IsImporting():
             return
         self._updating = True
         try:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from BrainTumorSegLib.measure import volume_title
 from BrainTumorSegLib.mrml.display import show3D, showResult
 from BrainTumorSegLib.mrml.editing import editInSegmentEditor
-from BrainTumorSegLib.mrml.label_images import labelImage
+from BrainTumorSegLib.mrml.label_images import editState, labelImage
 from BrainTumorSegLib.mrml.provenance import PREFIX
+from BrainTumorSegLib.mrml.readiness import hasPixels
 from BrainTumorSegLib.mrml.result import RunResult, findResult
 from BrainTumorSegLib.mrml.translation import tr as _
 from BrainTumorSegLib.panel.dialogs import showError
@@ -33,6 +34,7 @@ class ResultSection:
         self._prepareTable()
         # Only what a run has made, or was made from it.
         ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", f"{PREFIX}Version")
+        ui.resultSelector.nodeAboutToBeRemoved.connect(self.onRemoval)
         ui.showButton.clicked.connect(self.onShow)
         ui.threeDButton.clicked.connect(self.onThreeD)
         ui.editButton.clicked.connect(self.onEdit)
@@ -54,6 +56,12 @@ class ResultSection:
         node = self.panel.segmentation
         role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
         return node.GetNodeReference(role) if node is not None else None
+
+    def onRemoval(self, _node: Any) -> None:
+        """Look again when it has gone: what is seen while it goes is half of the truth."""
+        import qt
+
+        qt.QTimer.singleShot(0, self.panel.update)
 
     def onShow(self) -> None:
         """Show scan and result, centred on the tumour."""
@@ -83,7 +91,7 @@ class ResultSection:
             widget.enabled = result is not None and idle
         ui.editButton.enabled &= hasattr(slicer.modules, "segmenteditor")
         node = self.panel.segmentation
-        state = (node.GetID(), node.GetSegmentation().GetMTime()) if result is not None else None
+        state = editState(node) if result is not None else None
         if state == self._shown and state is not None:
             return
         self._shown = state
@@ -107,7 +115,7 @@ class ResultSection:
         from BrainTumorSegLib.measure import volumes_ml
 
         reference = self.referenceNode()
-        if reference is None:
+        if reference is None or not hasPixels(reference):
             return dict(result.volumes)
         return volumes_ml(labelImage(result.segmentationNode, reference))
 

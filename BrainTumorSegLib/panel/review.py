@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from BrainTumorSegLib.mrml.agreement import Agreement
 from BrainTumorSegLib.mrml.application import getSetting, setSetting
+from BrainTumorSegLib.mrml.label_images import editState
 from BrainTumorSegLib.mrml.readings import readingOf
 from BrainTumorSegLib.mrml.review import (
     VERDICTS,
@@ -37,7 +38,7 @@ class ReviewSection:
     def __init__(self, panel: Panel) -> None:
         self.panel = panel
         self._of: str | None = None
-        self._suggestedFor: tuple[str, int] | None = None
+        self._suggestedFor: tuple[Any, ...] | None = None
         self._shown: tuple[Any, ...] | None = None
         ui = panel.ui
         self._names = {"approved": _("Approved"), "corrected": _("Corrected")}
@@ -165,12 +166,12 @@ class ReviewSection:
         # Modified by attributes and references too, and these hold the reviews.
         return (
             node.GetID(),
-            *((r.GetMTime(), r.GetSegmentation().GetMTime()) for r in readings if r is not None),
+            *((r.GetMTime(), editState(r)) for r in readings if r is not None),
         )
 
     def _suggest(self, node: Any) -> None:
         """Choose the verdict that fits, each time the labels have changed."""
-        state = (node.GetID(), node.GetSegmentation().GetMTime())
+        state = editState(node)
         if state != self._suggestedFor:
             self._suggestedFor = state
             if reviewAt(node, positionOf(node)) is None:

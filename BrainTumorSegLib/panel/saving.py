@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from BrainTumorSegLib.mrml.application import getSetting, setSetting
 from BrainTumorSegLib.mrml.dependencies import install, missingPackages
+from BrainTumorSegLib.mrml.label_images import editState
 from BrainTumorSegLib.mrml.packages import installsHere
 from BrainTumorSegLib.mrml.saving import SaveJob, defaultTargets, dicomPreflight, save
 from BrainTumorSegLib.mrml.translation import tr as _
@@ -149,7 +150,7 @@ class SavingSection:
         ui, node = self.panel.ui, self.panel.segmentation
         if not ui.dicomCheck.checked or ui.savingButton.collapsed:
             return []
-        state = (node.GetID(), node.GetSegmentation().GetMTime())
+        state = editState(node)
         if state != self._preflight[0]:
             try:
                 self._preflight = (state, dicomPreflight(node))

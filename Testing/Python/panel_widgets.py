@@ -149,6 +149,7 @@ class NodeSelector(QtWidgets.QWidget):
     """Plays qMRMLNodeComboBox: one of the scene's nodes of certain classes, or none."""
 
     currentNodeChanged = QtCore.Signal(object)
+    nodeAboutToBeRemoved = QtCore.Signal(object)
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)

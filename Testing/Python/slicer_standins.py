@@ -48,7 +48,18 @@ def parameterNodeWrapper(kind: type) -> type:
         setattr(kind, name, _parameter(name, type_, default))
 
     def initialise(self: Any, node: Any) -> None:
+        import vtk
+
         self.parameterNode, self._guis = node, {}
+        self._nodes = {}
+        nodes = [n for n, type_ in types_.items() if _isNode(type_)]
+
+        def remember(*_: Any) -> None:
+            """Nodes are looked up when the parameters change, and then only."""
+            self._nodes.update({name: node.GetNodeReference(name) for name in nodes})
+
+        remember()
+        node.AddObserver(vtk.vtkCommand.ModifiedEvent, remember, 1.0)
 
     def connectGui(self: Any, ui: Any) -> int:
         tag = len(self._guis) + 1
@@ -76,13 +87,17 @@ def _annotated(hint: Any) -> bool:
     return typing.get_origin(hint) is Annotated
 
 
+def _isNode(type_: type) -> bool:
+    return not issubclass(type_, Enum | bool | int | float | str)
+
+
 def _parameter(name: str, type_: type, default: Any) -> property:
-    isNode = not issubclass(type_, Enum | bool | int | float | str)
+    isNode = _isNode(type_)
 
     def get(self: Any) -> Any:
         node = self.parameterNode
         if isNode:
-            return node.GetNodeReference(name)
+            return self._nodes[name]
         text = node.GetParameter(name)
         if not text:
             return default if default is not None else _first(type_)

@@ -32,6 +32,7 @@ from BrainTumorSegLib.mrml.packages import (
 TORCH = Requirement("torch", "2.4")
 NETWORKS = Requirement("segmentation-models-pytorch", "0.4")
 NRRD = Requirement("pynrrd", "1.0")
+SMP = Requirement("segmentation-models-pytorch", "0.4")
 
 
 @pytest.fixture(autouse=True)
@@ -308,6 +309,16 @@ def test_without_an_extensions_manager_the_way_is_told(slicer, model):
     assert "wheels" in caught.value.remedy
 
 
+def test_who_declines_the_extension_is_not_told_off(slicer):
+    there = slicer(TORCH)
+    there.offer_extension(False)
+    there.agrees = False
+    with pytest.raises(Cancelled):
+        install()
+    assert len(there.asked) == 1
+    assert "wheels" in there.asked[0]
+
+
 def test_a_failing_pip_is_told_with_a_remedy(slicer):
     there = slicer(NRRD)
     there.failure = subprocess.CalledProcessError(1, "pip install")
@@ -350,6 +361,7 @@ def test_a_folder_of_wheels_replaces_the_internet_and_the_extension(
     there.offer_extension(False)
     wheels = tmp_path / "Räder 1"
     wheels.mkdir()
+    (wheels / "pynrrd-1.0-py3-none-any.whl").touch()
     monkeypatch.setenv("BRAINTUMORSEG_WHEEL_FOLDER", str(wheels))
     install()
     assert str(wheels) in there.asked[0]
@@ -365,6 +377,26 @@ def test_a_folder_of_wheels_that_is_not_there_is_named(slicer, tmp_path, monkeyp
     monkeypatch.setenv("BRAINTUMORSEG_WHEEL_FOLDER", str(tmp_path / "absent"))
     with pytest.raises(InputError, match="absent"):
         install()
+
+
+def test_an_empty_folder_of_wheels_is_told_before_anything_is_asked(slicer, tmp_path, monkeypatch):
+    there = slicer(NRRD)
+    monkeypatch.setenv("BRAINTUMORSEG_WHEEL_FOLDER", str(tmp_path))
+    with pytest.raises(InputError, match="holds no wheels"):
+        install()
+    assert there.asked == []
+
+
+def test_what_a_folder_of_wheels_lacks_is_not_blamed_on_the_internet(slicer, tmp_path, monkeypatch):
+    there = slicer(TORCH, SMP)
+    there.failure = subprocess.CalledProcessError(1, "pip install")
+    (tmp_path / "pynrrd-1.0-py3-none-any.whl").touch()
+    monkeypatch.setenv("BRAINTUMORSEG_WHEEL_FOLDER", str(tmp_path))
+    with pytest.raises(DependencyError) as caught:
+        install()
+    assert str(tmp_path) in caught.value.remedy
+    assert "proxy" not in caught.value.remedy
+    assert caught.value.message.count("segmentation-models-pytorch") == 1
 
 
 def wheel(folder: Path, name: str, version: str, needs: str = "") -> None:

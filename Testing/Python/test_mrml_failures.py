@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -176,6 +177,14 @@ def test_in_the_application_the_remedy_is_the_button(end, monkeypatch):
         error = end(code)
         assert isinstance(error, DependencyError)
         assert "Install packages" in error.remedy
+
+
+def test_packages_of_another_python_are_not_the_modules_to_install(end, monkeypatch):
+    monkeypatch.setattr("BrainTumorSegLib.mrml.failures.inApplication", lambda: True)
+    monkeypatch.setenv("BRAINTUMORSEG_PYTHON", sys.executable)
+    error = end("import smp_x")
+    assert "Python you chose" in error.remedy
+    assert "Install packages" not in error.remedy
 
 
 def test_a_library_without_some_of_its_files_is_to_be_installed_again(end):

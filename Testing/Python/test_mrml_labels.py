@@ -21,7 +21,7 @@ from mrml_scene import snapshot
 
 from BrainTumorSegLib.errors import InputError
 from BrainTumorSegLib.io.terminology import terminology_entry
-from BrainTumorSegLib.mrml.label_images import otherSegments
+from BrainTumorSegLib.mrml.label_images import editState, otherSegments
 from BrainTumorSegLib.mrml.result import findResult, importResult
 from BrainTumorSegLib.mrml.volumes import labelImage
 from BrainTumorSegLib.tissue import TUMOUR_TISSUES, Tissue
@@ -187,3 +187,19 @@ def test_reading_labels_changes_nothing(scene, result, settings):
     labelImage(result.segmentationNode, settings.t1ce)
     findResult(result.segmentationNode)
     assert snapshot(scene) == before
+
+
+def test_painting_into_the_voxels_changes_the_edit_state(result, settings):
+    """As Segment Editor does it: into the label map that is there."""
+    import slicer.util
+
+    node = result.segmentationNode
+    before, segmentation = editState(node), node.GetSegmentation().GetMTime()
+    assert editState(node) == before
+    segment = node.GetSegmentation().GetSegment("edema")
+    voxels = slicer.util.arrayFromSegmentInternalBinaryLabelmap(node, "edema")
+    voxels[voxels == 0] = segment.GetLabelValue()
+    segment.GetRepresentation("Binary labelmap").Modified()
+    assert node.GetSegmentation().GetMTime() == segmentation
+    assert not np.array_equal(labels_of(node, settings.t1ce), tumour())
+    assert editState(node) != before

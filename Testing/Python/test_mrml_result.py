@@ -240,6 +240,12 @@ def test_what_people_need_not_see_is_hidden(scene, settings, finished):
     assert result.disagreementNode.GetDisplayNode() is None
 
 
+def test_edema_is_seen_through_in_3d_and_the_tumour_is_not(result):
+    display = result.segmentationNode.GetDisplayNode()
+    assert display.GetSegmentOpacity3D("edema") < 0.5
+    assert display.GetSegmentOpacity3D("enhancing") == 1.0
+
+
 def test_the_automatic_copy_does_not_change_with_the_segmentation(result, settings):
     before = labels_of(result.automaticNode, settings.t1ce)
     segmentation = result.segmentationNode.GetSegmentation()

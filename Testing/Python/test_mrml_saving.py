@@ -402,6 +402,7 @@ def test_the_library_writes_a_dicom_seg_that_reads_back(dicom, tmp_path):
     header = pydicom.dcmread(job.written[0])
     assert {s.SegmentAlgorithmType for s in header.SegmentSequence} == {"AUTOMATIC"}
     assert header.PatientID == "PAT-4711"
+    assert job.warnings == []
 
 
 def test_a_corrected_result_is_marked_semiautomatic(dicom, tmp_path):
@@ -550,10 +551,12 @@ def exporter_that(problem="", files=1):
 def slicer_export(monkeypatch):
     import slicer
 
-    def install(**options):
+    def install(converter=True, **options):
         exporter = exporter_that(**options)
         plugins = {"DICOMSegmentationPlugin": exporter}
         monkeypatch.setattr(slicer.modules, "dicomPlugins", plugins, raising=False)
+        if converter:
+            monkeypatch.setattr(slicer.modules, "itkimage2segimage", object(), raising=False)
         return exporter.seen
 
     return install
@@ -587,6 +590,20 @@ def test_where_slicers_export_fails_ours_is_used_and_that_is_told(
     assert snapshot(scene) == before
 
 
+def test_where_slicers_export_lacks_its_converter_it_is_not_tried_and_that_is_told(
+    dicom, slicer_export, tmp_path
+):
+    seen = slicer_export(converter=False)
+    assert "needs “dcmqi”" in dicomPreflight(dicom[0], "slicer")[0]
+    assert dicomPreflight(dicom[0]) == []
+    job = saved(dicom[0], tmp_path / "out", "dcm")
+    assert job.written[0].read_bytes()[128:132] == b"DICM"
+    assert seen == {}
+    (warning,) = job.warnings
+    assert "“dcmqi”" in warning
+    assert "own export was used instead" in warning
+
+
 def test_slicers_export_alone_may_be_asked_for(dicom, slicer_export, tmp_path):
     slicer_export(problem="No dcmqi.")
     job = SaveJob(dicom[0], {"dcm": tmp_path / "x.dcm"}, dicomEngine="slicer")
@@ -596,7 +613,9 @@ def test_slicers_export_alone_may_be_asked_for(dicom, slicer_export, tmp_path):
     assert not (tmp_path / "x.dcm").exists()
 
 
-def test_without_a_study_only_slicers_own_export_is_impossible(scene, dicom, slicer_export):
+def test_without_a_study_only_slicers_own_export_is_impossible(
+    scene, dicom, slicer_export, tmp_path
+):
     import slicer
 
     node, reference, _ = dicom
@@ -606,6 +625,8 @@ def test_without_a_study_only_slicers_own_export_is_impossible(scene, dicom, sli
     texts = dicomPreflight(node, "slicer")
     assert ["patient" in texts[0], "study" in texts[1]] == [True, True]
     assert dicomPreflight(node) == []
+    (warning,) = saved(node, tmp_path / "out", "dcm").warnings
+    assert "below no patient" in warning
 
 
 def test_every_format_at_once(dicom, tmp_path):

@@ -12,12 +12,14 @@ pytest.importorskip("PySide6", reason="the panel runs on PySide6 here")
 pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 from mrml_nodes import RAS_LPS, add_volume, head
+from mrml_results import add_result
 from mrml_scene import snapshot
 from PySide6 import QtGui
 from slicer_standins import module_in_application, open_widget
 
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
 from BrainTumorSegLib.mrml.label_images import labelImage
+from BrainTumorSegLib.mrml.review import startSecondReading, writeReview
 from BrainTumorSegLib.progress import ProgressEvent
 
 
@@ -237,8 +239,46 @@ def test_closing_the_scene_ends_the_run(widget, scene, scans, module):
     widget.onSceneStartClose(None, "")
     pump(widget, lambda: not widget.panel.run.busy, 3)
     assert widget.panel.run.current.state == "cancelled"
-    widget.onSceneEndClose(None, "")
+    widget.onSceneReplaced(None, "")
     assert not widget.panel.run.busy
+
+
+def test_what_a_loaded_scene_had_chosen_is_chosen(widget, scene):
+    """The nodes of a scene file follow after the parameters that refer to them."""
+    parameters = widget.panel.parameters
+    parameters.parameterNode.SetNodeReferenceID("result", "vtkMRMLSegmentationNode1")
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "loaded")
+    assert node.GetID() == "vtkMRMLSegmentationNode1"
+    assert widget.panel.segmentation is None
+    scene.InvokeEvent(scene.EndImportEvent)
+    assert widget.panel.segmentation is node
+
+
+def test_while_a_scene_is_loading_the_panel_waits(widget, scene, tmp_path):
+    result, settings = add_result(scene, tmp_path / "run")
+    scene.StartState(scene.ImportState)
+    image = settings.t1ce.GetImageData()
+    settings.t1ce.SetAndObserveImageData(None)
+    widget.panel.parameters.result = result.segmentationNode
+    assert not widget.ui.showButton.isEnabled()
+    settings.t1ce.SetAndObserveImageData(image)
+    scene.EndState(scene.ImportState)
+    assert widget.ui.showButton.isEnabled()
+
+
+def test_with_the_first_reading_its_reviews_disappear(widget, scene, tmp_path):
+    first = add_result(scene, tmp_path / "run")[0].segmentationNode
+    writeReview(first, "R. One", "approved")
+    second = startSecondReading(first)
+    writeReview(second, "R. Two", "approved")
+    widget.panel.parameters.result = second
+    widget.ui.reviewButton.setCollapsed(False)
+    assert "R. One" in widget.ui.reviewsLabel.text()
+    widget.ui.resultSelector.nodeAboutToBeRemoved.emit(first)
+    scene.RemoveNode(first)
+    QtGui.QGuiApplication.processEvents()
+    assert widget.ui.reviewsLabel.text() == ""
+    assert widget.panel.segmentation is second
 
 
 def test_quitting_the_application_ends_the_run(widget, scans, module):
