@@ -40,8 +40,10 @@ class SettingsSection:
         self.readPacks()
         ui.packCombo.currentIndexChanged.connect(self.onPack)
         ui.deviceCombo.currentIndexChanged.connect(self.onDevice)
-        ui.wheelFolderEdit.currentPathChanged.connect(self.onWheelFolder)
-        ui.pythonEdit.currentPathChanged.connect(self.onPython)
+        for signal in ("currentPathChanged", "validInputChanged"):
+            # Of an emptied field only the second tells.
+            getattr(ui.wheelFolderEdit, signal).connect(self.onWheelFolder)
+            getattr(ui.pythonEdit, signal).connect(self.onPython)
 
     @property
     def python(self) -> str:
@@ -97,13 +99,13 @@ class SettingsSection:
         if not self._filling and self.panel.parameters is not None and index >= 0:
             self.panel.parameters.device = self._devices[index][0]
 
-    def onWheelFolder(self, path: str) -> None:
+    def onWheelFolder(self, *_: object) -> None:
         """Remember the folder of packages on this computer."""
-        setSetting(WHEEL_FOLDER, path.strip())
+        setSetting(WHEEL_FOLDER, self.panel.ui.wheelFolderEdit.currentPath.strip())
 
-    def onPython(self, path: str) -> None:
+    def onPython(self, *_: object) -> None:
         """Remember the other Python on this computer."""
-        setSetting(WORKER_PYTHON, path.strip())
+        setSetting(WORKER_PYTHON, self.python)
         self.panel.update()
 
     def update(self) -> None:

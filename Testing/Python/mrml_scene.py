@@ -150,6 +150,8 @@ def snapshot(scene: Any) -> dict[str, Any]:
     the transforms, flags, what the scene file would say of them, voxels, segments, table
     cells, text), and the items of the subject hierarchy.
     """
+    # First: asking for the items makes the node that keeps them, where a scene was closed.
+    hierarchy = hierarchy_items(scene)
     described = _scene_file(scene)
     nodes = {}
     for number in range(scene.GetNumberOfNodes()):
@@ -163,7 +165,7 @@ def snapshot(scene: Any) -> dict[str, Any]:
             "scene file": described.get(node.GetID()),
             "content": content(node),
         }
-    return {"order": list(nodes), "nodes": nodes, "hierarchy": hierarchy_items(scene)}
+    return {"order": list(nodes), "nodes": nodes, "hierarchy": hierarchy}
 
 
 def references(node: Any) -> dict[str, list[str]]:

@@ -93,9 +93,10 @@ class Folding(QtWidgets.QWidget):
 
 
 class PathEdit(QtWidgets.QWidget):
-    """Plays ctkPathLineEdit."""
+    """Plays ctkPathLineEdit, to which an empty path is not valid."""
 
     currentPathChanged = QtCore.Signal(str)
+    validInputChanged = QtCore.Signal(bool)
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
@@ -104,7 +105,15 @@ class PathEdit(QtWidgets.QWidget):
         self._line = QtWidgets.QLineEdit(self)
         layout.addWidget(self._line)
         layout.addWidget(QtWidgets.QToolButton(self, text="…"))
-        self._line.textChanged.connect(self.currentPathChanged)
+        self._valid = False
+        self._line.textChanged.connect(self._changed)
+
+    def _changed(self, text: str) -> None:
+        changed, self._valid = self._valid != bool(text), bool(text)
+        if text:
+            self.currentPathChanged.emit(text)
+        if changed:
+            self.validInputChanged.emit(self._valid)
 
     def getPath(self) -> str:
         return QtWidgets.QLineEdit.text.__get__(self._line)()

@@ -18,6 +18,7 @@ from PySide6 import QtGui
 from slicer_standins import module_in_application, open_widget
 
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
+from BrainTumorSegLib.mrml.application import getSetting
 from BrainTumorSegLib.mrml.label_images import labelImage
 from BrainTumorSegLib.mrml.review import startSecondReading, writeReview
 from BrainTumorSegLib.progress import ProgressEvent
@@ -94,8 +95,10 @@ def test_another_python_that_is_none_keeps_apply_disabled(widget, scans, tmp_pat
     widget.ui.pythonEdit.setPath(str(tmp_path / "no-python"))
     assert not widget.ui.applyButton.isEnabled()
     assert "no-python" in widget.ui.applyButton.toolTip()
+    assert getSetting("WorkerPython") == str(tmp_path / "no-python")
     widget.ui.pythonEdit.setPath("")
     assert widget.ui.applyButton.isEnabled()
+    assert getSetting("WorkerPython") == ""
 
 
 def test_guessing_chooses_the_scans_and_says_why(widget, scans):
