@@ -159,10 +159,14 @@ def demonstrationFiles(
         Cancelled: when ``onWait`` said stop.
         BrainTumorSegError: when they cannot be made.
     """
-    paths = {sequence: folder / f"demo_{sequence.value}.nii.gz" for sequence in Sequence}
+    paths = _files(folder)
     if not all(path.is_file() for path in paths.values()):
         _make(folder, onWait)
     return paths
+
+
+def _files(folder: Path) -> dict[Sequence, Path]:
+    return {sequence: folder / f"demo_{sequence.value}.nii.gz" for sequence in Sequence}
 
 
 def _make(folder: Path, onWait: Callable[[], bool] | None) -> None:
@@ -217,11 +221,12 @@ def _onDemonstrationWanted(source: Any = None) -> list[Any]:
     failed = _("The demonstration case could not be loaded.")
     with slicer.util.tryWithErrorDisplay(failed):
         dialog = None
-        if slicer.util.mainWindow() is not None:
-            dialog = slicer.util.createProgressDialog(
-                labelText=_("Computing the demonstration case, about 15 seconds …"), maximum=0
-            )
         try:
+            _installPackages()
+            if slicer.util.mainWindow() is not None:
+                dialog = slicer.util.createProgressDialog(
+                    labelText=_("Computing the demonstration case, about 15 seconds …"), maximum=0
+                )
             nodes = loadDemonstration(lambda: dialog is None or not dialog.wasCanceled)
         except Cancelled:
             return []
@@ -231,3 +236,12 @@ def _onDemonstrationWanted(source: Any = None) -> list[Any]:
         slicer.util.setSliceViewerLayers(background=nodes[Sequence.T1CE], fit=True)
         return list(nodes.values())
     return []
+
+
+def _installPackages() -> None:
+    """Ask for what the worker needs, as a run would, unless the case was made before."""
+    from BrainTumorSegLib.mrml.dependencies import install, missingPackages, usesOtherPython
+
+    made = all(path.is_file() for path in _files(cacheFolder()).values())
+    if not made and not usesOtherPython() and missingPackages():
+        install(confirm=True)

@@ -197,3 +197,24 @@ def test_the_button_loads_the_case_and_shows_t1ce(made, scene, monkeypatch):
     nodes = sample_data._onDemonstrationWanted(None)
     assert len(nodes) == 3
     assert shown["background"].GetName() == NODE_NAMES[Sequence.T1CE]
+
+
+def test_without_packages_the_button_asks_and_takes_no_for_an_answer(scene, tmp_path, monkeypatch):
+    import slicer.util
+
+    from BrainTumorSegLib.installed import Requirement
+    from BrainTumorSegLib.mrml import dependencies
+
+    asked = []
+
+    def install(confirm):
+        asked.append(confirm)
+        raise Cancelled
+
+    monkeypatch.setattr(Requirement, "installed", property(lambda _: None))
+    monkeypatch.setattr(dependencies, "install", install)
+    monkeypatch.setattr(sample_data, "cacheFolder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(slicer.util, "mainWindow", lambda: None)
+    assert sample_data._onDemonstrationWanted(None) == []
+    assert asked == [True]
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
