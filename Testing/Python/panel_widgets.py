@@ -286,6 +286,8 @@ def use_pythonqt_style() -> None:
     """Let the panel's files see Qt's properties as attributes."""
     import __feature__ as feature  # PySide6 puts it there
 
+    # PySide6 asks every loaded module for `__wrapped__`, which this one answers with an error.
+    sys.modules.pop("torch.classes", None)
     for path in (CHECKOUT / "BrainTumorSegLib" / "panel").glob("*.py"):
         feature.set_selection(TRUE_PROPERTY, f"BrainTumorSegLib.panel.{path.stem}")
     feature.set_selection(TRUE_PROPERTY, "BrainTumorSegLib.mrml.polling")
