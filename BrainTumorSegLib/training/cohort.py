@@ -15,11 +15,11 @@ from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.io.truth import truth_protocol
 from BrainTumorSegLib.registration import ENGINES
 from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.tables import check_choice
 from BrainTumorSegLib.tissue import LabelProtocol
 from BrainTumorSegLib.training.case_files import case_folders, find_case_files, named_files
 from BrainTumorSegLib.training.folds import make_folds
 from BrainTumorSegLib.training.protocols import read_protocol
-from BrainTumorSegLib.training.tables import check_choice
 
 TABLE = "cases.tsv"
 _COLUMNS = (

@@ -10,8 +10,8 @@ from BrainTumorSegLib.errors import TrainingError
 from BrainTumorSegLib.network_spec import ARCHITECTURES, MAX_DEPTH, MIN_DEPTH, NetworkSpec
 from BrainTumorSegLib.slices import RECIPES, recipe_channels
 from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig
+from BrainTumorSegLib.tables import check_choice, from_table
 from BrainTumorSegLib.training.augment import AugmentationConfig
-from BrainTumorSegLib.training.tables import check_choice, from_table
 
 #: adamw is ours; the other four are those that the data set's authors compared.
 OPTIMISERS = ("adamw", "adam", "radam", "ranger", "ralamb")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.tables import suggestion
 from BrainTumorSegLib.tissue import PROTOCOLS, LabelProtocol, Tissue
-from BrainTumorSegLib.training.tables import suggestion
 
 _TISSUES = {tissue.key: tissue for tissue in Tissue}
 _REMEDY = (

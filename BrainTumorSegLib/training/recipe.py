@@ -10,9 +10,9 @@ from typing import Any
 
 from BrainTumorSegLib.errors import BrainTumorSegError, TrainingError
 from BrainTumorSegLib.synthesis.tumours.settings import config_from_table
+from BrainTumorSegLib.tables import from_table, refuse_unknown
 from BrainTumorSegLib.training.cohort import CohortConfig, check_cohort_config
 from BrainTumorSegLib.training.config import TrainingConfig, check_config
-from BrainTumorSegLib.training.tables import from_table, refuse_unknown
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ LIBRARY = CHECKOUT / "BrainTumorSegLib"
 FLOORS: tuple[tuple[str, ...], ...] = (
     (
         *("errors", "masks", "tissue", "sequence_words", "sequence_headers", "sequences", "case"),
-        *("segmentation", "progress", "compat", "resources", "installed"),
+        *("segmentation", "progress", "compat", "resources", "installed", "tables"),
         *("system_libraries", "environment", "bootstrap"),
     ),
     (

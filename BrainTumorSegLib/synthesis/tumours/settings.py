@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from BrainTumorSegLib.synthesis.tumours.fields import TEXTURES
 from BrainTumorSegLib.synthesis.tumours.glioma import GliomaConfig
 from BrainTumorSegLib.synthesis.tumours.kinds import Kind
 from BrainTumorSegLib.synthesis.tumours.scanner import AcquisitionConfig
+from BrainTumorSegLib.tables import from_table
 
 #: The parts into which heads and shapes are divided, so that held-out samples share none.
 PARTS = ("training", "held_out", "all")
@@ -127,41 +128,7 @@ def config_from_table(
     Raises:
         InputError: naming the key that is unknown or has the wrong type.
     """
-    return _updated(base or SynthesisConfig(), table, where)
-
-
-def _updated(instance: Any, table: Mapping[str, Any], where: str) -> Any:
-    known = {f.name for f in fields(instance)}
-    changes = {}
-    for key, value in table.items():
-        if key not in known:
-            raise InputError(
-                f"Unknown key {where}.{key}.", f"Known keys: {', '.join(sorted(known))}."
-            )
-        current = getattr(instance, key)
-        name = f"{where}.{key}"
-        if is_dataclass(current):
-            if not isinstance(value, Mapping):
-                raise InputError(f"{name} is {value!r}; a table was expected.")
-            changes[key] = _updated(current, value, name)
-        else:
-            changes[key] = _converted(value, current, name)
-    return replace(instance, **changes)
-
-
-def _converted(value: Any, current: Any, name: str) -> Any:
-    """The value as the type of the current one."""
-    if isinstance(current, tuple):
-        if not isinstance(value, list | tuple) or len(value) != len(current):
-            raise InputError(f"{name} is {value!r}; {len(current)} numbers were expected.")
-        return tuple(_converted(v, c, name) for v, c in zip(value, current, strict=True))
-    wanted = type(current)
-    # TOML writes 1 where 1.0 is meant.
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-        raise InputError(f"{name} is {value!r}; {wanted.__name__} was expected.")
-    return value
+    return from_table(base or SynthesisConfig(), table, where, InputError)
 
 
 def read_synthesis_table(path: Path) -> SynthesisConfig:

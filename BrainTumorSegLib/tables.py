@@ -1,4 +1,4 @@
-"""Reading dataclasses from the tables of a recipe, with errors that help."""
+"""Reading dataclasses from tables of TOML or JSON, with errors that help."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from BrainTumorSegLib.errors import TrainingError
-from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig, config_from_table
+from BrainTumorSegLib.errors import BrainTumorSegError, TrainingError
 
 T = TypeVar("T")
 
+#: What is raised: callers say by it whose table it is.
+Kind = type[BrainTumorSegError]
 
-def from_table(default: T, table: Any, where: str) -> T:
+
+def from_table(default: T, table: Any, where: str, kind: Kind = TrainingError) -> T:
     """A dataclass with the values of a table; what the table leaves out keeps its default.
 
     Args:
@@ -21,38 +23,38 @@ def from_table(default: T, table: Any, where: str) -> T:
             in it are tables in the table.
         table: as parsed from TOML or JSON.
         where: its name, for messages.
+        kind: class of the error.
 
     Raises:
-        TrainingError: naming the key that is unknown, with the one that was probably meant,
-            or whose value has the wrong type.
-        InputError: the same for the generator's settings.
+        BrainTumorSegError: of that class, naming the key that is unknown, with the one that
+            was probably meant, or whose value has the wrong type.
     """
     if not isinstance(table, Mapping):
-        raise TrainingError(f"{where} is {table!r}; a table was expected.")
-    if isinstance(default, SynthesisConfig):
-        return config_from_table(table, where)
+        raise kind(f"{where} is {table!r}; a table was expected.")
     known = [field.name for field in fields(default)]
-    refuse_unknown(table, known, f"{where}.")
+    refuse_unknown(table, known, f"{where}.", kind)
     changes = {}
     for key, value in table.items():
         current, name = getattr(default, key), f"{where}.{key}"
         if is_dataclass(current):
-            changes[key] = from_table(current, value, name)
+            changes[key] = from_table(current, value, name, kind)
         else:
-            changes[key] = _converted(value, current, name)
+            changes[key] = _converted(value, current, name, kind)
     return replace(default, **changes)
 
 
-def refuse_unknown(keys: Iterable[str], known: Iterable[str], prefix: str) -> None:
+def refuse_unknown(
+    keys: Iterable[str], known: Iterable[str], prefix: str, kind: Kind = TrainingError
+) -> None:
     """Refuse keys that nobody knows.
 
     Raises:
-        TrainingError: with the known key that is spelled most alike.
+        BrainTumorSegError: of that kind, with the known key that is spelled most alike.
     """
     known = list(known)
     for key in keys:
         if key not in known:
-            raise TrainingError(f"Unknown key {prefix}{key}.", suggestion(key, known))
+            raise kind(f"Unknown key {prefix}{key}.", suggestion(key, known))
 
 
 def check_choice(value: str, known: Iterable[str], name: str) -> None:
@@ -74,16 +76,16 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"{asked}Known: {', '.join(known)}."
 
 
-def _converted(value: Any, current: Any, name: str) -> Any:
+def _converted(value: Any, current: Any, name: str, kind: Kind) -> Any:
     """The value as the type of the current one."""
     if isinstance(current, tuple):
         if not isinstance(value, list | tuple) or len(value) != len(current):
-            raise TrainingError(f"{name} is {value!r}; {len(current)} values were expected.")
-        return tuple(_converted(v, c, name) for v, c in zip(value, current, strict=True))
+            raise kind(f"{name} is {value!r}; {len(current)} numbers were expected.")
+        return tuple(_converted(v, c, name, kind) for v, c in zip(value, current, strict=True))
     wanted = type(current)
     # TOML writes 1 where 1.0 is meant.
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-        raise TrainingError(f"{name} is {value!r}; {wanted.__name__} was expected.")
+        raise kind(f"{name} is {value!r}; {wanted.__name__} was expected.")
     return value
