@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from BrainTumorSegLib.commands.reading import read_tissues
 from BrainTumorSegLib.commands.segment import make_progress
-from BrainTumorSegLib.errors import DependencyError, InputError
+from BrainTumorSegLib.errors import InputError
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     progress.stage("read")
     from BrainTumorSegLib.io.atomic import check_writable
     from BrainTumorSegLib.io.dicom_lattice import pasted
-    from BrainTumorSegLib.io.dicom_seg import preflight, write_dicom_seg
+    from BrainTumorSegLib.io.dicom_seg import highdicom_module, preflight, write_dicom_seg
 
     if not args.check:
         check_writable(args.output, args.overwrite)
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         progress.finish()
         return _say_what_is_missing(args, series, missing)
     if missing:
-        _require_highdicom()
+        highdicom_module()
         raise InputError(
             f"No DICOM segmentation can be written for {_title(series, files)}: "
             f"{'; '.join(missing)}.",
@@ -211,13 +211,3 @@ def _say_what_is_missing(
 
 def _title(series: Series | None, files: tuple[Path, ...]) -> str:
     return series.title if series is not None else f"these {len(files)} file(s)"
-
-
-def _require_highdicom() -> None:
-    try:
-        import highdicom.seg  # noqa: F401
-    except ImportError as error:
-        raise DependencyError(
-            "DICOM segmentations need the Python package highdicom.",
-            "Install it with: pip install 'BrainTumorSeg[dicom]'",
-        ) from error

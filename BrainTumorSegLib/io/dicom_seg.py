@@ -77,7 +77,7 @@ def write_dicom_seg(
     """
     path = Path(path)
     check_writable(path, overwrite)
-    highdicom = _highdicom_module()
+    highdicom = highdicom_module()
     datasets, missing = _read(reference_files)
     series = () if missing else _series(datasets)
     missing = missing or _volume_problems(series)
@@ -126,7 +126,7 @@ def preflight(reference_files: Sequence[Path]) -> list[str]:
     Every statement names exactly what is missing. Nothing is written or raised.
     """
     try:
-        _highdicom_module()
+        highdicom_module()
     except DependencyError as error:
         return [str(error)]
     datasets, missing = _read(reference_files)
@@ -192,7 +192,7 @@ def read_dicom_seg(path: Path, grid: sitk.Image) -> sitk.Image:
         InputError: when it is no such file, has other segments, or another grid.
         DependencyError: without highdicom.
     """
-    highdicom = _highdicom_module()
+    highdicom = highdicom_module()
     try:
         segmentation = highdicom.seg.segread(str(path))
         volume = segmentation.get_volume(combine_segments=False)
@@ -226,7 +226,12 @@ def read_dicom_seg(path: Path, grid: sitk.Image) -> sitk.Image:
     return placed
 
 
-def _highdicom_module() -> ModuleType:
+def highdicom_module() -> ModuleType:
+    """The package highdicom.
+
+    Raises:
+        DependencyError: naming the extra to install.
+    """
     pydicom_module()
     try:
         import highdicom
