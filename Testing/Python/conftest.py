@@ -46,3 +46,28 @@ def scene() -> Iterator[Any]:
 
     with make_scene() as made:
         yield made
+
+
+@pytest.fixture
+def settings(scene: Any) -> Any:
+    """Choices for a run on three scans that are in the scene."""
+    from mrml_run import add_scans
+
+    return add_scans(scene)
+
+
+@pytest.fixture
+def finished(settings: Any, tmp_path: Path) -> Path:
+    """The folder of a run with these choices that has finished."""
+    from mrml_run import finish_run
+
+    finish_run(tmp_path / "run", settings)
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def result(settings: Any, finished: Path) -> Any:
+    """That run's result in the scene."""
+    from BrainTumorSegLib.mrml.result import importResult
+
+    return importResult(finished, settings)

@@ -18,7 +18,7 @@ from mrml_nodes import (
     rotation,
     to_world,
 )
-from mrml_run import add_scans, finish_run, tumour
+from mrml_run import finish_run, tumour
 from mrml_scene import snapshot
 
 from BrainTumorSegLib.errors import InputError
@@ -37,17 +37,6 @@ from BrainTumorSegLib.tissue import TUMOUR_TISSUES, Tissue
 
 VIEWS = ("Red", "Yellow", "Green")
 RIGID = affine(rotation(0.3, -0.2, 0.5), (12, -7, 30))
-
-
-@pytest.fixture
-def settings(scene):
-    return add_scans(scene)
-
-
-@pytest.fixture
-def result(settings, tmp_path):
-    finish_run(tmp_path / "run", settings)
-    return importResult(tmp_path / "run", settings)
 
 
 def composites(scene):

@@ -16,31 +16,15 @@ from mrml_nodes import (
     node_positions,
     put_under,
 )
-from mrml_run import add_scans, finish_run, tumour
+from mrml_run import tumour
 from mrml_scene import snapshot
 
 from BrainTumorSegLib.errors import InputError
 from BrainTumorSegLib.io.terminology import terminology_entry
 from BrainTumorSegLib.mrml.label_images import editState, otherSegments
-from BrainTumorSegLib.mrml.result import findResult, importResult
+from BrainTumorSegLib.mrml.result import findResult
 from BrainTumorSegLib.mrml.volumes import labelImage
 from BrainTumorSegLib.tissue import TUMOUR_TISSUES, Tissue
-
-
-@pytest.fixture
-def settings(scene):
-    return add_scans(scene)
-
-
-@pytest.fixture
-def finished(settings, tmp_path):
-    finish_run(tmp_path / "run", settings)
-    return tmp_path / "run"
-
-
-@pytest.fixture
-def result(settings, finished):
-    return importResult(finished, settings)
 
 
 def labels_of(node, reference=None):

@@ -18,29 +18,13 @@ from mrml_nodes import (
     rotation,
     vtk_matrix,
 )
-from mrml_run import TURN, add_scans, finish_run, lps_to_ras
+from mrml_run import TURN, finish_run, lps_to_ras
 from mrml_scene import image_content, references, snapshot
 
 from BrainTumorSegLib.errors import InputError
 from BrainTumorSegLib.mrml.result import findResult, importResult, registeredCopy
 from BrainTumorSegLib.mrml.volumes import imageFromNode
 from BrainTumorSegLib.sequences import Sequence
-
-
-@pytest.fixture
-def settings(scene):
-    return add_scans(scene)
-
-
-@pytest.fixture
-def finished(settings, tmp_path):
-    finish_run(tmp_path / "run", settings)
-    return tmp_path / "run"
-
-
-@pytest.fixture
-def result(settings, finished):
-    return importResult(finished, settings)
 
 
 def test_a_registered_copy_shows_each_point_as_the_matrix_says(scene, settings, tmp_path):

@@ -48,22 +48,6 @@ from BrainTumorSegLib.tissue import STYLES, TUMOUR_TISSUES, Tissue
 TESTS = Path(__file__).resolve().parent
 
 
-@pytest.fixture
-def settings(scene):
-    return add_scans(scene)
-
-
-@pytest.fixture
-def finished(settings, tmp_path):
-    finish_run(tmp_path / "run", settings)
-    return tmp_path / "run"
-
-
-@pytest.fixture
-def result(settings, finished):
-    return importResult(finished, settings)
-
-
 def segments(node):
     segmentation = node.GetSegmentation()
     return {
