@@ -174,13 +174,12 @@ def _make(folder: Path, onWait: Callable[[], bool] | None) -> None:
     worker = Worker([str(folder)], python, runFolder())
     try:
         worker.start()
-        events = worker.poll()
         while worker.running:
             if onWait is not None and not worker.cancelled and not onWait():
                 worker.cancel()
             processEvents()
             time.sleep(0.02)
-            events += worker.poll()
+            worker.poll()
         if worker.cancelled:
             raise Cancelled(_("The demonstration case was not made."))
         if worker.exitCode != 0:

@@ -11,6 +11,8 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from BrainTumorSegLib import doctor
+from BrainTumorSegLib.doctor import ENOUGH_DISK_GB, OK, PROBLEM, WARNING, worst
 from BrainTumorSegLib.errors import BrainTumorSegError
 from BrainTumorSegLib.installed import EXTRAS, REQUIRED
 from BrainTumorSegLib.mrml.application import inApplication, runFolder, workerPython
@@ -25,14 +27,10 @@ from BrainTumorSegLib.mrml.packages import installsHere
 from BrainTumorSegLib.mrml.translation import tr as _
 from BrainTumorSegLib.mrml.worker import Worker, runWorker
 
-OK, WARNING, PROBLEM = "ok", "warning", "problem"
 _GRAVITY = (PROBLEM, WARNING, OK)
 
 #: The oldest Slicer that this module is made for.
 OLDEST_SLICER = (5, 10)
-
-#: Free disk space in GB for one run's files.
-ENOUGH_DISK_GB = 1.0
 
 #: Kinds of `Action`.
 INSTALL, EXTENSION, OPEN, COPY = "install", "extension", "open", "copy"
@@ -59,21 +57,9 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
+class Finding(doctor.Finding):
+    """One thing that was looked at, with the button for its remedy, if there is one."""
 
-    Attributes:
-        name: what was looked at.
-        status: ``ok``, ``warning`` or ``problem``.
-        detail: what was found.
-        remedy: what to do, if there is something to do.
-        action: the button for it, if there is one.
-    """
-
-    name: str
-    status: str
-    detail: str
-    remedy: str | None = None
     action: Action | None = None
 
 
@@ -104,7 +90,7 @@ class SystemCheck:
     @property
     def status(self) -> str:
         """The gravest status so far."""
-        return self.findings[0].status if self._found else OK
+        return worst(self._found)
 
     def start(self) -> None:
         """Look at the application, and start the worker; takes milliseconds."""
