@@ -26,6 +26,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--folds", type=int, nargs="+", metavar="K", help="folds to leave out in turn (all)"
     )
     parser.add_argument(
+        "--join-folds",
+        type=int,
+        nargs="+",
+        metavar="K",
+        help="count these folds as one, the first of them: for a member from which members "
+        "without any of them may start",
+    )
+    parser.add_argument(
         "--seeds", type=int, nargs="+", metavar="N", help="one member a seed (that of the recipe)"
     )
     parser.add_argument(
@@ -68,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     from BrainTumorSegLib.commands.segment import limit_threads, make_progress
     from BrainTumorSegLib.engines.torch_engine import choose_device
     from BrainTumorSegLib.errors import TrainingError
-    from BrainTumorSegLib.training.cohort import read_cohort
+    from BrainTumorSegLib.training.cohort import join_folds, read_cohort
     from BrainTumorSegLib.training.distributed import joined
     from BrainTumorSegLib.training.packing import pack_run, read_evaluation
     from BrainTumorSegLib.training.recipe import read_recipe
@@ -80,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     recipe = read_recipe(args.recipe)
     evaluation = read_evaluation(args.evaluation) if args.evaluation else None
     notes = args.notes.read_text(encoding="utf-8") if args.notes else ""
-    cases = read_cohort(args.data, recipe.data)
+    cases = join_folds(read_cohort(args.data, recipe.data), args.join_folds or ())
     folds = args.folds or sorted({case.fold for case in cases})
     with joined(choose_device(args.device)) as (ranks, device):
         workers = args.workers

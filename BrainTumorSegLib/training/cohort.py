@@ -6,7 +6,7 @@ import csv
 import os
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from BrainTumorSegLib.brain import METHODS
@@ -142,6 +142,21 @@ def read_cohort(folder: Path, config: CohortConfig | None = None) -> tuple[Label
             )
         )
     return tuple(cases)
+
+
+def join_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> list[LabelledCase]:
+    """The cohort with several folds counted as the first of them.
+
+    Raises:
+        TrainingError: when the cohort lacks one of them.
+    """
+    known = {case.fold for case in cases}
+    missing = sorted(set(folds) - known)
+    if missing:
+        raise TrainingError(
+            f"The cohort has no fold {missing[0]} to join.", f"Its folds: {sorted(known)}."
+        )
+    return [replace(case, fold=folds[0]) if case.fold in folds else case for case in cases]
 
 
 def write_cohort(cases: SequenceOf[LabelledCase], folder: Path) -> Path:
