@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 
@@ -24,6 +25,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--folds", type=int, nargs="+", metavar="K", help="folds to leave out in turn (all)"
+    )
+    parser.add_argument(
+        "--start-from",
+        metavar="PACK|RUN",
+        help="begin with the weights of a pack or of another run instead of random ones",
     )
     parser.add_argument(
         "--join-folds",
@@ -86,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
         raise TrainingError(f"--workers {args.workers} makes no sense.", "Give 0 or more.")
     limit_threads(args.threads)
     recipe = read_recipe(args.recipe)
+    if args.start_from:
+        recipe = replace(recipe, training=replace(recipe.training, start_from=args.start_from))
     evaluation = read_evaluation(args.evaluation) if args.evaluation else None
     notes = args.notes.read_text(encoding="utf-8") if args.notes else ""
     cases = join_folds(read_cohort(args.data, recipe.data), args.join_folds or ())
@@ -114,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
     pack = pack_run(
         members,
         recipe.pack,
-        f"brain-tumor-seg train --recipe {args.recipe.name} --data DATA --output RUN",
+        _command(args),
         args.pack or args.output / recipe.pack.get("name", "pack"),
         args.precision,
         evaluation,
@@ -123,3 +131,14 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"{pack.name} {pack.version}: {pack.bytes / 1e6:.1f} MB in {pack.folder}")
     return 0
+
+
+def _command(args: argparse.Namespace) -> str:
+    """For the provenance: what changes the outcome, and no folders of this computer."""
+    command = f"brain-tumor-seg train --recipe {args.recipe.name} --data DATA --output RUN"
+    if args.start_from:
+        command += f" --start-from {Path(args.start_from).name}"
+    for option in ("join_folds", "folds", "seeds"):
+        if values := getattr(args, option):
+            command += f" --{option.replace('_', '-')} {' '.join(map(str, values))}"
+    return command

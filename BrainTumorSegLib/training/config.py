@@ -65,6 +65,8 @@ class TrainingConfig:
         network: what to build; its input channels must fit the recipe.
         recipe: a key of `slices.RECIPES`.
         fold: the fold left out of training.
+        start_from: a pack (name or folder) or the folder of a run whose weights a member
+            begins with, see `start.find_beginning`; nothing for random ones.
         seed: of the first weights, the choice of slices and the augmentation.
         steps: optimiser steps.
         batch: slices a step, all processes together.
@@ -89,6 +91,7 @@ class TrainingConfig:
         default_factory=lambda: NetworkSpec(encoder="tu-regnety_004", encoder_depth=4)
     )
     recipe: str = "mixture"
+    start_from: str = ""
     fold: int = 0
     seed: int = 0
     steps: int = 4000

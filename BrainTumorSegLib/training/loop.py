@@ -31,6 +31,7 @@ from BrainTumorSegLib.training.losses import set_cross_entropy, set_dice
 from BrainTumorSegLib.training.optimisers import learning_rate_at, make_optimiser
 from BrainTumorSegLib.training.precision import MixedPrecision
 from BrainTumorSegLib.training.sampling import SliceSampler
+from BrainTumorSegLib.training.start import Beginning, put_beginning
 from BrainTumorSegLib.training.validation import validate
 from BrainTumorSegLib.training.volumes import LabelledVolume
 
@@ -73,6 +74,7 @@ def train_member(
     progress: Progress | None = None,
     workers: int = 0,
     ranks: Ranks = ALONE,
+    beginning: Beginning | None = None,
 ) -> Trained:
     """Train one network and return the average of its weights that is to be kept.
 
@@ -87,6 +89,7 @@ def train_member(
         device: torch device.
         workers: threads that prepare batches ahead; they do not change the outcome.
         ranks: of several processes; the first one writes.
+        beginning: weights to start from; None for random ones.
 
     Raises:
         TrainingError: when the folder holds a checkpoint of another configuration, the
@@ -96,7 +99,7 @@ def train_member(
     _check(data, config, ranks)
     folder.mkdir(parents=True, exist_ok=True)
     mixed = MixedPrecision(config.precision, device)
-    run = _begin(config, device, mixed)
+    run = _begin(config, device, mixed, beginning)
     first = resume(folder, config, run, write=ranks.first)
     network = shared(run.network, config.network, ranks, device)
     sampler = SliceSampler(data.volumes, config, data.synthetic)
@@ -150,9 +153,14 @@ def _check(data: TrainingData, config: TrainingConfig, ranks: Ranks) -> None:
         )
 
 
-def _begin(config: TrainingConfig, device: str, mixed: MixedPrecision) -> Run:
+def _begin(
+    config: TrainingConfig, device: str, mixed: MixedPrecision, beginning: Beginning | None
+) -> Run:
     torch.manual_seed(config.seed)
-    network = build_network(config.network).to(device, memory_format=torch.channels_last)
+    network = build_network(config.network)
+    if beginning is not None:
+        put_beginning(network, config.network, beginning)
+    network = network.to(device, memory_format=torch.channels_last)
     average = AveragedModel(
         network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
     )

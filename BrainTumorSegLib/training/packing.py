@@ -11,8 +11,8 @@ from typing import Any
 
 from BrainTumorSegLib.errors import TrainingError
 from BrainTumorSegLib.packs import ModelPack, NewMember, make_pack
-from BrainTumorSegLib.training.run import read_member
-from BrainTumorSegLib.weights import Precision
+from BrainTumorSegLib.training.finished import FinishedMember, read_member
+from BrainTumorSegLib.weights import Precision, load_weights
 
 #: Measures of `evaluation.summary.flat_summary` that go into the manifest, with their titles.
 _FIGURES = {
@@ -90,14 +90,15 @@ def pack_run(
         TrainingError: when members differ in more than fold and seed.
         PackError, OutputError: see `packs.make_pack`.
     """
-    records = [read_member(folder)[1:] for folder in members]
-    if not records:
+    finished = [read_member(folder) for folder in members]
+    if not finished:
         raise TrainingError("There is no member to make a pack of.", "Train at least one fold.")
-    config = records[0][0]
-    for folder, (other, _) in zip(members, records, strict=True):
+    config = finished[0].config
+    for member in finished:
+        other = member.config
         if (other.network, other.recipe) != (config.network, config.recipe):
             raise TrainingError(
-                f"{folder} has another network or recipe than {members[0]}.",
+                f"{member.folder} has another network or recipe than {members[0]}.",
                 "Put members of one recipe into a pack.",
             )
     fields = dict(pack_fields)
@@ -107,33 +108,34 @@ def pack_run(
             "The recipe names no data sources.",
             "Add a [[pack.sources]] table with name and licence of the training data.",
         )
-    record = records[0][1]
     fields.update(
         recipe=config.recipe,
         network=asdict(config.network),
         provenance={
             "sources": list(sources),
             "command": command,
-            "date": max(fields["finished"] for _, fields in records)[:10],
-            "code_version": record["version"],
+            "date": max(member.record["finished"] for member in finished)[:10],
+            "code_version": finished[0].record["version"],
         },
         validation=_figures(evaluation) if evaluation else [],
     )
-    if any(r.get("kept", {}).get("chosen_on") == "fold" for _, r in records):
+    if any(m.record.get("kept", {}).get("chosen_on") == "fold" for m in finished):
         notes = f"{notes}\n\n{_OPTIMISTIC}".strip()
     if evaluation:
         notes = f"{notes}\n\n## Out of fold, case by case\n\n{evaluation.tables}"
-    return make_pack(destination, fields, _members(members), precision, notes, overwrite)
+    return make_pack(destination, fields, _members(finished), precision, notes, overwrite)
 
 
-def _members(folders: SequenceOf[Path]) -> Iterator[NewMember]:
-    for folder in folders:
-        state, config, record = read_member(folder)
+def _members(members: SequenceOf[FinishedMember]) -> Iterator[NewMember]:
+    for member in members:
+        config, record = member.config, member.record
         trained = {"fold": config.fold, "seed": config.seed, "steps": config.steps}
         kept = record.get("kept", {})
         if kept.get("chosen_on"):
             trained |= {"kept_step": kept["step"], "chosen_on": kept["chosen_on"]}
-        yield NewMember(folder.name, state, trained)
+        if record.get("started_from"):
+            trained["started_from"] = record["started_from"]["origin"]
+        yield NewMember(member.folder.name, load_weights(member.weights), trained)
 
 
 def _figures(evaluation: Evaluation) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from BrainTumorSegLib import __version__
 from BrainTumorSegLib.errors import TrainingError
@@ -19,9 +18,11 @@ from BrainTumorSegLib.training.cohort import LabelledCase, write_cohort
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.curves import draw_curves
 from BrainTumorSegLib.training.distributed import ALONE, Ranks, first_ahead
+from BrainTumorSegLib.training.finished import read_member
 from BrainTumorSegLib.training.loop import Trained, train_member
 from BrainTumorSegLib.training.material import gather, training_cases
-from BrainTumorSegLib.weights import load_weights, save_weights
+from BrainTumorSegLib.training.start import Beginning, find_beginning
+from BrainTumorSegLib.weights import save_weights
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _train(
     # Nobody may look again before all have looked: the first process writes these files.
     machine.ranks.wait_for_all()
     if done:
-        if read_member(member)[1] != config:
+        if read_member(member).config != config:
             raise TrainingError(
                 f"{member} is finished, but was trained with another configuration.",
                 "Choose another folder for the run, or delete this one to train it again.",
@@ -132,32 +133,20 @@ def _train(
     started = datetime.now(UTC)
     with first_ahead(machine.ranks):
         data = gather(cases, config, sources, member.parent / "cache", machine.workers, progress)
+    training = training_cases(cases, config.fold)
+    beginning = None
+    if config.start_from:
+        beginning = find_beginning(config, [c.name for c in cases if c not in training])
     trained = train_member(
-        data, config, member, machine.device, progress, machine.workers, machine.ranks
+        *(data, config, member, machine.device, progress, machine.workers, machine.ranks),
+        beginning,
     )
     if machine.ranks.first:
         save_weights(trained.state, weights, "fp32", config.network, overwrite=True)
-        _record(member, config, training_cases(cases, config.fold), machine, started, trained)
+        _record(member, config, training, machine, started, trained, beginning)
         if draw_curves(member) is None:
             progress.warn("No curves.png was drawn: matplotlib (extra train) is not installed.")
     machine.ranks.wait_for_all()
-
-
-def read_member(folder: Path) -> tuple[dict[str, Tensor], TrainingConfig, dict]:
-    """Weights, configuration and record of a trained member.
-
-    Raises:
-        TrainingError: when the folder holds no finished member.
-    """
-    record = folder / "run.json"
-    if not record.is_file():
-        raise TrainingError(f"{folder} holds no finished member.", "Train it first.")
-    fields = json.loads(record.read_text(encoding="utf-8"))
-    return (
-        load_weights(folder / "weights.safetensors"),
-        TrainingConfig.from_dict(fields["config"]),
-        fields,
-    )
 
 
 def _record(
@@ -167,6 +156,7 @@ def _record(
     machine: Machine,
     started: datetime,
     trained: Trained,
+    beginning: Beginning | None,
 ) -> None:
     fields = {
         "config": config.as_dict(),
@@ -177,6 +167,9 @@ def _record(
             "chosen_on": None if trained.score is None else config.validation.on,
             "score": None if trained.score is None else round(trained.score, 5),
         },
+        "started_from": None
+        if beginning is None
+        else {"origin": beginning.origin, "sha256": beginning.sha256},
         "device": machine.device,
         "processes": machine.ranks.world,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -277,7 +277,10 @@ def test_the_bundled_recipe_can_be_read():
     assert sum(source["cases"] for source in recipe.pack["sources"]) == 31
 
 
-@pytest.mark.parametrize("name", ["first-pack.toml", "laboratory.toml"])
+@pytest.mark.parametrize(
+    "name",
+    ["first-pack.toml", "laboratory.toml", "glioma-sx50-base.toml", "four-tumours.toml"],
+)
 def test_the_other_recipes_can_be_read(name):
     from BrainTumorSegLib.resources import resource_path
 
