@@ -279,7 +279,13 @@ def test_the_bundled_recipe_can_be_read():
 
 @pytest.mark.parametrize(
     "name",
-    ["first-pack.toml", "laboratory.toml", "glioma-sx50-base.toml", "four-tumours.toml"],
+    [
+        "first-pack.toml",
+        "laboratory.toml",
+        "glioma-sx50-base.toml",
+        "glioma-sx50.toml",
+        "four-tumours.toml",
+    ],
 )
 def test_the_other_recipes_can_be_read(name):
     from BrainTumorSegLib.resources import resource_path
