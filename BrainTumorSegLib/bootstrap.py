@@ -28,6 +28,10 @@ OLDEST_PYTHON = (3, 11)
 #: What the editable installation itself is built with; an offline wheel folder needs it too.
 BUILD_REQUIREMENTS = ("hatchling>=1.25", "editables>=0.3")
 
+#: Every core runs tests. Who has finished takes over from the others; the tests of a file still
+#: mostly follow each other, and share what its fixtures have made.
+PARALLEL = ("-n", "auto", "--dist", "worksteal")
+
 #: Extras that each command needs.
 EXTRAS = {"demo": (), "test": ("dev",)}
 
@@ -105,7 +109,7 @@ def run_tests(environment: Environment, arguments: list[str]) -> int:
             print("ruff found something: `ruff check --fix` and `ruff format` mend most of it.")
             return code
     os.chdir(CHECKOUT)
-    return _become([environment.python, "-m", "pytest", *arguments])
+    return _become([environment.python, "-m", "pytest", *PARALLEL, *arguments])
 
 
 def _become(command: list[object]) -> int:

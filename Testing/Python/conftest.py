@@ -11,6 +11,36 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
+#: What a worker of pytest-xdist needs at most, a network of the training's tests included.
+WORKER_BYTES = 2 * 1024**3
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """A worker for every core that this process may use, as far as the memory goes."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    import psutil
+
+    usable = getattr(os, "sched_getaffinity", None)
+    cores = len(usable(0)) if usable else os.cpu_count() or 1
+    return max(1, min(cores, psutil.virtual_memory().available // WORKER_BYTES))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers, and the programs that they start, compute in one thread: there is one a core."""
+    if hasattr(config, "workerinput"):
+        for variable in ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
+            os.environ.setdefault(variable, "1")
+
+
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
+    """A folder of this run of the tests that all its workers share."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / name
+    folder.mkdir(exist_ok=True)
+    return folder
+
 
 def real_data_folder() -> Path | None:
     """The folder of real scans, if this machine has it."""
@@ -32,7 +62,7 @@ def real_data() -> Path:
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep converted networks out of the person's cache; programs that we start inherit it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BRAINTUMORSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("BRAINTUMORSEG_CACHE", str(shared_folder(tmp_path_factory, "cache")))
         yield
 
 

@@ -166,12 +166,12 @@ def test_demo_passes_its_arguments_on(started):
     assert started[-1][1:] == ["-m", "BrainTumorSegLib", "demo", "--tta", "none", "-o", "here"]
 
 
-def test_test_lints_first_and_ends_with_pytest(started):
-    assert bootstrap.main(["test", "-k", "views"]) == 5
+def test_test_lints_first_and_ends_with_pytest_on_every_core(started):
+    assert bootstrap.main(["test", "-k", "views", "-n", "0"]) == 5
     assert [command[2:] for command in started] == [
         ["ruff", "check", "--quiet", "."],
         ["ruff", "format", "--check", "--quiet", "."],
-        ["pytest", "-k", "views"],
+        ["pytest", "-n", "auto", "--dist", "worksteal", "-k", "views", "-n", "0"],
     ]
 
 
