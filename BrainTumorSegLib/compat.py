@@ -1,10 +1,17 @@
-"""Work-arounds for broken installations of other people's packages. Keep it small."""
+"""Work-arounds for what other people's packages do when they are imported. Keep it small."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from BrainTumorSegLib.errors import DependencyError
+
+if TYPE_CHECKING:
+    import openvino
 
 # The fragment must stay alive: torch drops the operators with the object.
 _kept: list[Any] = []
@@ -35,3 +42,34 @@ def ensure_torchvision_imports() -> None:
         fragment.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     _kept.append(fragment)
     importlib.import_module("torchvision")
+
+
+def import_openvino() -> openvino:
+    """The package, kept from reporting to its maker over the internet that it was imported.
+
+    Raises:
+        DependencyError: when it is not installed or does not start.
+    """
+    with _without_reporting():
+        try:
+            import openvino
+        except (ImportError, OSError) as error:
+            raise DependencyError(
+                f"The OpenVINO engine cannot start: {error}.",
+                "Install it with: pip install 'BrainTumorSeg[openvino]', or use --engine torch.",
+            ) from error
+    return openvino
+
+
+@contextmanager
+def _without_reporting() -> Iterator[None]:
+    """Let its package for reporting seem absent, which OpenVINO provides for."""
+    name = "openvino_telemetry"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None
+    try:
+        yield
+    finally:
+        del sys.modules[name]

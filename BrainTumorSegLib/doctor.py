@@ -241,8 +241,8 @@ def _cuda(index: int) -> Finding:
 
 def _engine() -> list[Finding]:
     """Which engine a run takes by itself; OpenVINO is started, since installed is not working."""
+    from BrainTumorSegLib.compat import import_openvino
     from BrainTumorSegLib.engines.choosing import plan_engine
-    from BrainTumorSegLib.engines.conversion import import_openvino
     from BrainTumorSegLib.engines.model_cache import cache_folder
 
     plan = plan_engine()

@@ -1,14 +1,12 @@
 """Turning a torch network into an OpenVINO model, and proving that it still says the same.
 
-OpenVINO reports that it was imported, and every call of its `convert_model`, to its maker
-over the internet unless the person has opted out. Nothing about a run may leave the computer:
-it is imported without its package for reporting, and the parts of which `convert_model` is
-made, which report nothing, are called directly.
+OpenVINO reports every call of its `convert_model` to its maker over the internet unless the
+person has opted out. Nothing about a run may leave the computer: the parts of which
+`convert_model` is made, which report nothing, are called directly.
 """
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from BrainTumorSegLib.errors import DependencyError, DeviceError
+from BrainTumorSegLib.compat import import_openvino
+from BrainTumorSegLib.errors import DeviceError
 from BrainTumorSegLib.networks import NetworkSpec
 
 if TYPE_CHECKING:
@@ -32,23 +31,6 @@ TOLERANCE = 1e-3
 NETWORK_FILE = "network.xml"
 
 _FULL_PRECISION = {"INFERENCE_PRECISION_HINT": "f32"}
-
-
-def import_openvino() -> openvino:
-    """The package, kept from reporting over the internet that it was imported.
-
-    Raises:
-        DependencyError: when it is not installed or does not start.
-    """
-    with _without_reporting():
-        try:
-            import openvino
-        except (ImportError, OSError) as error:
-            raise DependencyError(
-                f"The OpenVINO engine cannot start: {error}.",
-                "Install it with: pip install 'BrainTumorSeg[openvino]', or use --engine torch.",
-            ) from error
-    return openvino
 
 
 def convert_network(network: nn.Module, spec: NetworkSpec) -> openvino.Model:
@@ -134,20 +116,6 @@ def _trial(spec: NetworkSpec, rows: int, columns: int) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     size = (1, spec.in_channels, rows * spec.stride, columns * spec.stride)
     return torch.randn(size, generator=generator)
-
-
-@contextmanager
-def _without_reporting() -> Iterator[None]:
-    """Let its package for reporting seem absent, which OpenVINO provides for."""
-    name = "openvino_telemetry"
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = None
-    try:
-        yield
-    finally:
-        del sys.modules[name]
 
 
 @contextmanager

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from BrainTumorSegLib.compat import import_openvino
 from BrainTumorSegLib.engines.conversion import (
     check_agreement,
     convert_network,
-    import_openvino,
     read_model,
     write_model,
 )

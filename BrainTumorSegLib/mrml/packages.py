@@ -19,11 +19,10 @@ from BrainTumorSegLib.mrml.application import (
     WorkerPython,
     getSetting,
     inApplication,
-    runFolder,
     workerPython,
 )
 from BrainTumorSegLib.mrml.translation import tr as _
-from BrainTumorSegLib.mrml.worker import Worker
+from BrainTumorSegLib.mrml.worker import finishedWorker
 
 #: Seconds that another interpreter may take to tell which packages it has.
 ANSWER_TIME_S = 60.0
@@ -74,13 +73,14 @@ print(json.dumps(states))
 
 _IMPORT_CODE = """
 import importlib, json, sys
-from BrainTumorSegLib.compat import ensure_torchvision_imports
-sys.modules["openvino_telemetry"] = None  # or importing openvino would be reported to its maker
+from BrainTumorSegLib.compat import ensure_torchvision_imports, import_openvino
 found = {}
 for name in sys.argv[1:]:
     try:
         if name == "segmentation_models_pytorch":
             ensure_torchvision_imports()
+        if name == "openvino":
+            import_openvino()
         importlib.import_module(name)
     except BaseException as error:
         found[name] = f"{type(error).__name__}: {error}"
@@ -176,26 +176,23 @@ def importProblems(
     """
     python = python or workerPython()
     modules = [MODULES.get(package.name, package.name) for package in packages]
-    worker = Worker(modules, replace(python, program=("-c", _IMPORT_CODE)), runFolder())
+    program = replace(python, program=("-c", _IMPORT_CODE))
     try:
-        worker.start()
-        lines = worker.wait(IMPORT_TIME_S)
-        found = next((line["problems"] for line in lines if "problems" in line), None)
-        if found is None:
-            raise DependencyError(
-                _("{python} ended while packages were imported: {reason}").format(
-                    python=python.description, reason=worker.logTail(5) or worker.exitCode
-                ),
-                _("See “Check my system” for what is wrong with it."),
-            )
-        return found
+        with finishedWorker(modules, program, IMPORT_TIME_S) as (worker, lines):
+            found = next((line["problems"] for line in lines if "problems" in line), None)
+            if found is None:
+                raise DependencyError(
+                    _("{python} ended while packages were imported: {reason}").format(
+                        python=python.description, reason=worker.logTail(5) or worker.exitCode
+                    ),
+                    _("See “Check my system” for what is wrong with it."),
+                )
+            return found
     except TimeoutError as error:
         raise DependencyError(
             _("{python} does not finish importing the packages.").format(python=python.description),
             _("Try again; virus scanners slow down the first import."),
         ) from error
-    finally:
-        worker.dispose()
 
 
 def _purpose(name: str) -> str:

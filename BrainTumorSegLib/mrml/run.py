@@ -181,6 +181,10 @@ class SegmentationRun:
             time.sleep(0.01)
         return self.result
 
+    def processes(self) -> set[int]:
+        """The processes of the system that compute for this run at the moment."""
+        return set() if self._phase is Phase.IDLE else self._worker.processes()
+
     def _step(self) -> None:
         if self._phase is Phase.END:
             self._end()

@@ -7,7 +7,6 @@ patient. The public case is downloaded and checked against its SHA-256.
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,15 +14,10 @@ from typing import Any
 
 from BrainTumorSegLib import __version__
 from BrainTumorSegLib.errors import Cancelled, InputError
-from BrainTumorSegLib.mrml.application import (
-    inApplication,
-    processEvents,
-    runFolder,
-    workerPython,
-)
+from BrainTumorSegLib.mrml.application import inApplication, workerPython
 from BrainTumorSegLib.mrml.failures import workerFailure
 from BrainTumorSegLib.mrml.translation import tr as _
-from BrainTumorSegLib.mrml.worker import Worker
+from BrainTumorSegLib.mrml.worker import finishedWorker
 from BrainTumorSegLib.sequences import Sequence
 
 #: Section of the Sample Data module.
@@ -171,21 +165,11 @@ def _files(folder: Path) -> dict[Sequence, Path]:
 
 def _make(folder: Path, onWait: Callable[[], bool] | None) -> None:
     python = replace(workerPython(), program=("-c", _MAKE_CODE))
-    worker = Worker([str(folder)], python, runFolder())
-    try:
-        worker.start()
-        while worker.running:
-            if onWait is not None and not worker.cancelled and not onWait():
-                worker.cancel()
-            processEvents()
-            time.sleep(0.02)
-            worker.poll()
+    with finishedWorker([str(folder)], python, onWait=onWait) as (worker, _events):
         if worker.cancelled:
             raise Cancelled(_("The demonstration case was not made."))
         if worker.exitCode != 0:
             raise workerFailure(worker, None)
-    finally:
-        worker.dispose()
 
 
 def _loaded(paths: Mapping[Sequence, Path]) -> dict[Sequence, Any]:

@@ -18,7 +18,7 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.mrml.application import runFolder
 from BrainTumorSegLib.mrml.failures import workerFailure
-from BrainTumorSegLib.mrml.worker import runWorker
+from BrainTumorSegLib.mrml.worker import finishedWorker
 from BrainTumorSegLib.sequences import Sequence
 
 #: Quick choices: two networks, so that they can disagree, each slice once, scans as they lie.
@@ -48,22 +48,17 @@ def demonstration() -> Demonstration:
     Raises:
         BrainTumorSegError: when the command line fails.
     """
-    worker = runWorker(
-        [
-            *("demo", "--output", "demo", "--progress", "json", "--members", str(QUICK["members"])),
-            *("--tta", QUICK["tta"], "--registration", QUICK["registration"]),
-            *("--device", QUICK["device"]),
-        ]
-    )
-    try:
-        events = worker.wait(PATIENCE_S)
+    arguments = [
+        *("demo", "--output", "demo", "--progress", "json", "--members", str(QUICK["members"])),
+        *("--tta", QUICK["tta"], "--registration", QUICK["registration"]),
+        *("--device", QUICK["device"]),
+    ]
+    with finishedWorker(arguments, timeout=PATIENCE_S) as (worker, events):
         if worker.exitCode != 0:
             said = [event for event in events if event.get("kind") == "error"]
             raise workerFailure(worker, said[-1] if said else None)
         folder = runFolder()
         shutil.copytree(worker.folder / "demo", folder, dirs_exist_ok=True)
-    finally:
-        worker.dispose()
     scans = {s: folder / "scans" / f"demo_{s.value}.nii.gz" for s in Sequence}
     return Demonstration(scans, folder / "demo.seg.nrrd")
 
@@ -137,8 +132,8 @@ def killWorker(run: Any) -> None:
     import os
     import signal
 
-    if not waitFor(lambda: run._worker.running, PATIENCE_S):
+    if not waitFor(run.processes, PATIENCE_S):
         raise AssertionError("The worker was never started.")
     # The launcher with which Slicer starts Python, and the child itself.
-    for process in run._worker._child.look():
+    for process in run.processes():
         os.kill(process, getattr(signal, "SIGKILL", signal.SIGTERM))

@@ -16,7 +16,7 @@ import time
 import uuid
 import weakref
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,10 @@ class Worker:
         """As of ``Popen.returncode``: negative for a signal, None before the end."""
         return None if self._child.process is None else self._child.process.returncode
 
+    def processes(self) -> set[int]:
+        """The child with its launcher and all that they started, as far as they live."""
+        return set(self._child.look())
+
     def start(self) -> None:
         """Start the child; returns at once.
 
@@ -213,8 +217,14 @@ class Worker:
         """All of the child's standard output so far, while its folder exists."""
         return self._output.path.read_text(encoding="utf-8", errors="replace")
 
-    def wait(self, timeout: float | None = None) -> list[dict[str, Any]]:
-        """Poll until the end while the application stays alive; for scripts and tests.
+    def wait(
+        self, timeout: float | None = None, onWait: Callable[[], bool] | None = None
+    ) -> list[dict[str, Any]]:
+        """Poll until the end while the application stays alive; returns the JSON lines.
+
+        Args:
+            timeout: in seconds.
+            onWait: called now and then meanwhile; True to go on, False to `cancel`.
 
         Raises:
             TimeoutError: when it lasts longer than so many seconds; the child goes on.
@@ -223,6 +233,8 @@ class Worker:
         while self.running:
             if timeout is not None and time.monotonic() - began > timeout:
                 raise TimeoutError(f"The worker is still running after {timeout} s.")
+            if onWait is not None and not self.cancelled and not onWait():
+                self.cancel()
             processEvents()
             time.sleep(0.01)
             events += self.poll()
@@ -274,6 +286,29 @@ def runWorker(arguments: Sequence[str], python: WorkerPython | None = None) -> W
         worker.dispose()
         raise
     return worker
+
+
+@contextlib.contextmanager
+def finishedWorker(
+    arguments: Sequence[str],
+    python: WorkerPython | None = None,
+    timeout: float | None = None,
+    onWait: Callable[[], bool] | None = None,
+) -> Iterator[tuple[Worker, list[dict[str, Any]]]]:
+    """A short job that has ended, and its JSON lines; `Worker.wait` says what is possible.
+
+    Its folder is deleted when the context ends.
+
+    Raises:
+        DependencyError: when the interpreter is missing or cannot be started.
+        OutputError: when there is no place for temporary files.
+        TimeoutError: when it lasts longer than so many seconds; it is ended.
+    """
+    worker = runWorker(arguments, python)
+    try:
+        yield worker, worker.wait(timeout, onWait)
+    finally:
+        worker.dispose()
 
 
 def _event(text: str) -> dict[str, Any] | None:

@@ -501,6 +501,18 @@ def test_packages_are_imported_in_the_worker():
     assert importProblems(wanted) == {}
 
 
+def test_openvino_is_imported_without_its_report_to_the_maker(tmp_path):
+    pytest.importorskip("openvino")
+    heard = tmp_path / "heard.txt"
+    (tmp_path / "openvino_telemetry.py").write_text(f"open({str(heard)!r}, 'w').close()\n")
+    python = workerPython()
+    python.environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{python.environment['PYTHONPATH']}"
+    assert importProblems([Package(Requirement("openvino", "1"), "", 1)], python) == {}
+    assert not heard.exists()
+    importProblems([Package(Requirement("openvino_telemetry", "1"), "", 1)], python)
+    assert heard.exists(), "this test would not notice"
+
+
 def test_a_package_that_does_not_import_is_told_with_the_reason():
     problems = importProblems([Package(Requirement("no_such_module", "1"), "", 1)])
     assert "ModuleNotFoundError" in problems["no_such_module"]

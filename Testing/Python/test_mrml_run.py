@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from BrainTumorSegLib.errors import (
 )
 from BrainTumorSegLib.mrml.run import RunSettings, SegmentationRun
 from BrainTumorSegLib.mrml.run_settings import scanFiles, workerArguments
+from BrainTumorSegLib.mrml.self_test import killWorker
 from BrainTumorSegLib.sequences import Sequence
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -359,9 +359,11 @@ def test_a_real_worker_that_is_killed_in_the_middle_fails_the_run(scene, nodes, 
     stages = []
     run = SegmentationRun(quick_settings(nodes), lambda event: stages.append(event.stage))
     run.start()
+    assert run.processes() == set()
     poll_until(run, lambda: "register" in stages)
-    os.kill(run._worker._child.process.pid, signal.SIGKILL)
+    killWorker(run)
     run.wait()
+    assert run.processes() == set()
     assert run.state == "failed" and "memory" in run.error.message
     assert snapshot(scene) == before and list(temporary.iterdir()) == []
 

@@ -16,7 +16,7 @@ import pytest
 from BrainTumorSegLib.errors import DependencyError
 from BrainTumorSegLib.mrml import process_tree
 from BrainTumorSegLib.mrml.application import WorkerPython, runFolder, workerPython
-from BrainTumorSegLib.mrml.worker import Worker, runWorker
+from BrainTumorSegLib.mrml.worker import Worker, finishedWorker, runWorker
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -465,3 +465,31 @@ def test_the_list_of_processes_of_macos_tells_the_same(make):
     root = worker._child.process.pid
     assert listed[grandchild][:2] == (root, root)
     assert listed[root][1] == root
+
+
+def small_program(code):
+    python = workerPython()
+    return WorkerPython(python.executable, python.environment, python.description, ("-c", code))
+
+
+def test_a_job_has_ended_where_its_context_begins_and_leaves_nothing():
+    code = "import json; open('made.txt', 'w').close(); print(json.dumps(dict(kind='made')))"
+    with finishedWorker([], small_program(code)) as (worker, events):
+        assert not worker.running and worker.exitCode == 0
+        assert events == [{"kind": "made"}]
+        assert (worker.folder / "made.txt").is_file()
+    assert not worker.folder.exists()
+
+
+def test_a_job_that_is_no_longer_wanted_is_ended():
+    wanted = iter([True, True, False])
+    with finishedWorker([], small_program(SLEEPER), onWait=lambda: next(wanted)) as (worker, _):
+        assert worker.cancelled and not worker.running
+    assert worker.processes() == set() and not worker.folder.exists()
+
+
+def test_a_job_that_takes_too_long_is_ended(monkeypatch, folder):
+    monkeypatch.setattr("BrainTumorSegLib.mrml.worker.runFolder", lambda: folder)
+    with pytest.raises(TimeoutError), finishedWorker([], small_program(SLEEPER), timeout=0.2):
+        pytest.fail("it sleeps for a minute")
+    assert not folder.exists()

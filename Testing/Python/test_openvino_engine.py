@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from BrainTumorSegLib.compat import import_openvino
 from BrainTumorSegLib.engines import openvino_engine
-from BrainTumorSegLib.engines.conversion import check_agreement, convert_network, import_openvino
+from BrainTumorSegLib.engines.conversion import check_agreement, convert_network
 from BrainTumorSegLib.engines.openvino_engine import (
     MemberSource,
     OpenVinoEngine,
