@@ -52,8 +52,8 @@ def prepare_volume(case: LabelledCase, progress: Progress | None = None) -> Labe
     A sequence that is missing is zero, the mean of a normalised brain.
 
     Raises:
-        TrainingError: when the scans are not stripped of the skull though they should be,
-            or no labelled voxel lies where the brain is though there are some.
+        TrainingError: when the scans are not registered or stripped of the skull though they
+            should be, or no labelled voxel lies where the brain is though there are some.
         BrainTumorSegError: when a file cannot be read, or registration or finding the
             brain fails.
     """
@@ -76,6 +76,13 @@ def prepare_volume(case: LabelledCase, progress: Progress | None = None) -> Labe
 def _ready_scans(case: LabelledCase) -> tuple[np.ndarray, ModelGrid]:
     """Scans that are registered and stripped of the skull already."""
     images = {s: read_image(path) for s, path in case.scans.items()}
+    reference = images[Sequence.T1CE]
+    for sequence, image in images.items():
+        if not image.IsSameImageGeometryAs(reference):
+            raise TrainingError(
+                f"The {sequence.name} scan of case {case.name} does not lie on the voxels of T1CE.",
+                "Set registration = 'auto' in the table [data] of the recipe.",
+            )
     brain = stripped_brain(images)
     filled = float(sitk.GetArrayViewFromImage(brain).mean())
     if filled > MOST_BRAIN:
@@ -84,7 +91,7 @@ def _ready_scans(case: LabelledCase) -> tuple[np.ndarray, ModelGrid]:
             "the skull was not removed.",
             "Set brain = 'auto' in the table [data] of the recipe.",
         )
-    grid = model_grid(images[Sequence.T1CE], brain)
+    grid = model_grid(reference, brain)
     inside = to_grid(brain, grid, interpolator=sitk.sitkNearestNeighbor) > 0
     raw = {s: to_grid(image, grid) for s, image in images.items()}
     return _normalised(raw, inside), grid
