@@ -64,6 +64,8 @@ def make_scene() -> Iterator[Any]:
     application = slicer.vtkMRMLApplicationLogic()
     application.SetMRMLScene(scene)
     warnings = vtk.vtkObject.GetGlobalWarningDisplay()
+    converters = slicer.vtkSegmentationConverterFactory.GetInstance()
+    rules = converters.GetConverterRules()
     vtk.vtkObject.GlobalWarningDisplayOff()  # default terminology files are not in slicer-core
     for name, kind in LOGICS.items():
         logic = getattr(slicer, kind)()
@@ -83,6 +85,10 @@ def make_scene() -> Iterator[Any]:
         for observer in observers:
             scene.RemoveObserver(observer)
         scene.Clear(True)
+        # Every logic for segmentations registers all of them anew, and each segmentation
+        # of the process then compares each with each.
+        for rule in set(converters.GetConverterRules()) - set(rules):
+            converters.UnregisterConverterRule(rule)
         for name, value in before.items():
             if value is absent:
                 delattr(slicer, name)

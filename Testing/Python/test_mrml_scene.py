@@ -13,7 +13,7 @@ from mrml_nodes import (
     head,
     image_data,
 )
-from mrml_scene import hierarchy_items, snapshot
+from mrml_scene import hierarchy_items, make_scene, snapshot
 
 from BrainTumorSegLib.mrml.scene import SceneEdit, hierarchyOf, placeBeside
 
@@ -235,3 +235,13 @@ def test_a_node_is_placed_beside_its_reference(furnished):
     count = len(hierarchy_items(furnished))
     placeBeside(drawn, scan)
     assert len(hierarchy_items(furnished)) == count
+
+
+def test_a_scene_for_tests_leaves_no_rules_behind_that_slow_down_the_next(scene):
+    import slicer
+
+    factory = slicer.vtkSegmentationConverterFactory.GetInstance()
+    before = set(factory.GetConverterRules())
+    with make_scene():
+        assert set(factory.GetConverterRules()) > before
+    assert set(factory.GetConverterRules()) == before != set()
