@@ -75,8 +75,12 @@ EXTRAS: Mapping[str, tuple[str, tuple[Requirement, ...]]] = {
 #: caps numpy and pandas below what Slicer may have.
 LABORATORY_EXTRAS: Mapping[str, tuple[str, tuple[Requirement, ...]]] = {
     "train": (
-        "curves of a training run as pictures, the optimisers Ranger and Ralamb",
-        (Requirement("matplotlib", "3.8"), Requirement("pytorch_optimizer", "4.1")),
+        "curves of a training run, the optimisers Ranger and Ralamb",
+        (
+            Requirement("matplotlib", "3.8"),
+            Requirement("pytorch_optimizer", "4.1"),
+            Requirement("tensorboard", "2.16"),
+        ),
     ),
     "evaluate": (
         "surfaces, lesions and pictures of `brain-tumor-seg evaluate`",

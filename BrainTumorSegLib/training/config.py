@@ -82,6 +82,7 @@ class TrainingConfig:
         ema_decay: of the moving average of the weights, which is what is kept.
         tumour_share: share of slices drawn from those that show tumour.
         checkpoint_every: steps between checkpoints and lines of the log.
+        tensorboard: whether the lines of the log are written for TensorBoard, too.
         augmentation: see `AugmentationConfig`.
         synthesis: see `SyntheticShare`.
         validation: see `Validation`.
@@ -107,6 +108,7 @@ class TrainingConfig:
     ema_decay: float = 0.998
     tumour_share: float = 0.75
     checkpoint_every: int = 200
+    tensorboard: bool = False
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     synthesis: SyntheticShare = field(default_factory=SyntheticShare)
     validation: Validation = field(default_factory=Validation)

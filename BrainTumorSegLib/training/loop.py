@@ -15,6 +15,7 @@ from BrainTumorSegLib.errors import TrainingError
 from BrainTumorSegLib.networks import build_network
 from BrainTumorSegLib.progress import Progress
 from BrainTumorSegLib.training.batches import batches, step_seed
+from BrainTumorSegLib.training.board import open_board, show
 from BrainTumorSegLib.training.checkpoint import (
     LOG,
     VALIDATION,
@@ -85,7 +86,7 @@ def train_member(
     Args:
         data: see `TrainingData`.
         config: the run.
-        folder: for ``checkpoint.pt``, ``log.csv`` and ``validation.csv``.
+        folder: for ``checkpoint.pt``, ``log.csv``, ``validation.csv`` and ``tensorboard/``.
         device: torch device.
         workers: threads that prepare batches ahead; they do not change the outcome.
         ranks: of several processes; the first one writes.
@@ -101,6 +102,7 @@ def train_member(
     mixed = MixedPrecision(config.precision, device)
     run = _begin(config, device, mixed, beginning)
     first = resume(folder, config, run, write=ranks.first)
+    board = open_board(folder, first) if config.tensorboard and ranks.first else None
     network = shared(run.network, config.network, ranks, device)
     sampler = SliceSampler(data.volumes, config, data.synthetic)
     progress.stage(config.stage("train"), config.steps)
@@ -127,14 +129,16 @@ def train_member(
         run.average.update_parameters(run.network)
         running.append(loss.item())
         if ranks.first:
-            _look(step + 1, data, config, run, folder, device, mixed)
+            show(board, "validation", _look(step + 1, data, config, run, folder, device, mixed))
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
                 mean = sum(running) / len(running)
-                _log(folder, step + 1, mean, rate)
+                show(board, "training", _log(folder, step + 1, mean, rate))
                 running.clear()
                 save_checkpoint(folder, step + 1, config, run)
         recent = running[-50:] or [loss.item()]
         progress.advance(1, f"loss {sum(recent) / len(recent):.3f}")
+    if board is not None:
+        board.close()
     if run.best.state:
         return Trained(run.best.state, run.best.step, run.best.score)
     return Trained(average_state(run), config.steps)
@@ -175,18 +179,25 @@ def _look(
     folder: Path,
     device: str,
     mixed: MixedPrecision,
-) -> None:
-    """Validate when it is due, and remember the average if it is the best so far."""
+) -> dict[str, str]:
+    """Validate when it is due, and remember the average if it is the best so far.
+
+    Returns:
+        The new line of the table; nothing when it is not due.
+    """
     every = config.validation.every
     if not every or (done % every and done != config.steps):
-        return
+        return {}
     scores = validate(run.average.module, data.validation, config, device, mixed)
     shown = {name: f"{value:.4f}" for name, value in scores.regions.items()}
-    append_row(folder / VALIDATION, {"step": str(done), **shown, "mean": f"{scores.mean:.4f}"})
+    row = {"step": str(done), **shown, "mean": f"{scores.mean:.4f}"}
+    append_row(folder / VALIDATION, row)
     if scores.mean > run.best.score:
         run.best = Best(scores.mean, done, average_state(run))
+    return row
 
 
-def _log(folder: Path, step: int, loss: float, rate: float) -> None:
+def _log(folder: Path, step: int, loss: float, rate: float) -> dict[str, str]:
     row = {"step": str(step), "loss": f"{loss:.5f}", "learning_rate": f"{rate:.3e}"}
     append_row(folder / LOG, row)
+    return row

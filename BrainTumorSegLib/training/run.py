@@ -14,6 +14,7 @@ from BrainTumorSegLib import __version__
 from BrainTumorSegLib.errors import TrainingError
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.progress import Progress
+from BrainTumorSegLib.training.board import check_board
 from BrainTumorSegLib.training.cohort import LabelledCase, write_cohort
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.curves import draw_curves
@@ -91,9 +92,12 @@ def train_members(
     Raises:
         TrainingError: when a fold would leave nothing to train on, or a finished member is
             of another configuration.
+        DependencyError: when TensorBoard is wanted and not installed.
     """
     progress, machine = progress or Progress(), machine or Machine()
     seeds = list(seeds) or [config.seed]
+    if config.tensorboard:
+        check_board()
     for fold in folds:
         training_cases(cases, fold)
     folder.mkdir(parents=True, exist_ok=True)
