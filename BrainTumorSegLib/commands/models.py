@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from BrainTumorSegLib.commands.pack_making import add_export_options
+
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
@@ -25,10 +27,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     action.add_argument("--overwrite", action="store_true", help="replace a pack of that name")
     action.set_defaults(run=run_import)
 
-    action = actions.add_parser("export", help="write a pack as a folder or .zip")
-    action.add_argument("pack", help="name or folder")
+    action = actions.add_parser(
+        "export",
+        help="write a pack, or make one of a training run, as a folder or .zip",
+        description="Write a verified copy of a pack, or make a pack of a training run's folder: "
+        "weights are stored in fewer bits, compared with fp32 on cases that each member did not "
+        "see, and refused when they lose too much.",
+    )
+    action.add_argument("pack", help="name or folder of a pack, or folder of a training run")
     action.add_argument("destination", type=Path, help="a new folder, or a .zip file")
     action.add_argument("--overwrite", action="store_true", help="replace an existing one")
+    add_export_options(action.add_argument_group("for a training run"))
     action.set_defaults(run=run_export)
 
     action = actions.add_parser("remove", help="delete a pack from your own folder of packs")
@@ -84,9 +93,13 @@ def run_import(args: argparse.Namespace) -> int:
 
 
 def run_export(args: argparse.Namespace) -> int:
-    """Export a pack."""
+    """Export a pack, or make one of a run."""
+    from BrainTumorSegLib.commands.pack_making import export_run, is_run
     from BrainTumorSegLib.packs import export_pack, load_pack
 
+    if is_run(args.pack):
+        print(export_run(args))
+        return 0
     print(export_pack(load_pack(args.pack), args.destination, overwrite=args.overwrite))
     return 0
 

@@ -54,6 +54,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         default="int8",
         help="of the pack's weights (default: int8)",
     )
+    add_gate_options(parser)
     parser.add_argument(
         "--evaluation",
         type=Path,
@@ -77,6 +78,25 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
+def add_gate_options(parser: argparse.ArgumentParser) -> None:
+    """Options of making a pack that ``models export`` shares."""
+    parser.add_argument(
+        "--allowed-loss",
+        type=float,
+        default=0.002,
+        metavar="DICE",
+        help="refuse a pack whose weights lose more than this against fp32, by the mean Dice of "
+        "WT, TC and ET of any member on cases left out of it (default: 0.002)",
+    )
+    parser.add_argument(
+        "--check-on",
+        choices=["auto", "cases", "synthesis"],
+        default="auto",
+        help="what to compare on: labelled cases of the fold left out, or samples of the held-out "
+        "generator; auto takes the latter for members without such a case",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from BrainTumorSegLib.commands.segment import limit_threads, make_progress
@@ -84,8 +104,9 @@ def run(args: argparse.Namespace) -> int:
     from BrainTumorSegLib.errors import TrainingError
     from BrainTumorSegLib.training.cohort import join_folds, read_cohort
     from BrainTumorSegLib.training.distributed import joined
+    from BrainTumorSegLib.training.gate import STAGE, Gate
     from BrainTumorSegLib.training.packing import pack_run, read_evaluation
-    from BrainTumorSegLib.training.recipe import read_recipe
+    from BrainTumorSegLib.training.recipe import keep_recipe, read_recipe, run_command
     from BrainTumorSegLib.training.run import Machine, stages, train_members
 
     if args.workers is not None and args.workers < 0:
@@ -104,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
             workers = 4 if device.startswith("cuda") else 0
         progress = make_progress(
             args.progress if ranks.first else "none",
-            stages(recipe.training, folds, args.seeds or ()),
+            stages(recipe.training, folds, args.seeds or ()) | {STAGE: 2.0},
         )
         members = train_members(
             cases,
@@ -116,19 +137,31 @@ def run(args: argparse.Namespace) -> int:
             Machine(device, workers, ranks),
             progress,
         )
-        progress.finish()
         if not ranks.first:
+            progress.finish()
             return 0
+    keep_recipe(args.recipe, _command(args), args.output)
     pack = pack_run(
         members,
         recipe.pack,
-        _command(args),
+        run_command(args.output, args.recipe),
         args.pack or args.output / recipe.pack.get("name", "pack"),
+        Gate(
+            cases,
+            on=args.check_on,
+            allowed_loss=args.allowed_loss,
+            sources=args.data,
+            cache=args.output / "cache",
+            device=device,
+            command=_command(args),
+        ),
         args.precision,
         evaluation,
         notes,
         args.overwrite,
+        progress,
     )
+    progress.finish()
     print(f"{pack.name} {pack.version}: {pack.bytes / 1e6:.1f} MB in {pack.folder}")
     return 0
 
@@ -141,4 +174,8 @@ def _command(args: argparse.Namespace) -> str:
     for option in ("join_folds", "folds", "seeds"):
         if values := getattr(args, option):
             command += f" --{option.replace('_', '-')} {' '.join(map(str, values))}"
+    if args.precision != "int8":
+        command += f" --precision {args.precision}"
+    if args.check_on != "auto":
+        command += f" --check-on {args.check_on}"
     return command

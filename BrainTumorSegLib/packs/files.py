@@ -32,7 +32,7 @@ def new_folder(final: Path, overwrite: bool = False) -> Iterator[Path]:
         OutputError: when ``final`` is taken or cannot be written. Errors raised
             while filling name ``final`` instead of the hidden folder.
     """
-    _check_free(final, overwrite)
+    check_free(final, overwrite)
     staging = final.parent / f".{secrets.token_hex(4)}.part"
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -45,6 +45,29 @@ def new_folder(final: Path, overwrite: bool = False) -> Iterator[Path]:
         raise explain_write_failure(final, error) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def check_free(final: Path, overwrite: bool) -> None:
+    """Refuse a folder that `new_folder` would not fill in the end.
+
+    Raises:
+        OutputError: naming the folder and the remedy.
+    """
+    if not final.exists() and not final.is_symlink():
+        return
+    if not final.is_dir():
+        raise OutputError(f"{final} is a file, not a folder.", "Choose another name.")
+    if not any(final.iterdir()):
+        return
+    if not (final / MANIFEST).is_file():
+        raise OutputError(
+            f"{final} holds something else than a model pack.", "Choose a new folder."
+        )
+    if not overwrite:
+        raise OutputError(
+            f"{final} exists already.",
+            "Choose another name, or allow it to be replaced (--overwrite).",
+        )
 
 
 def remove_folder(folder: Path) -> None:
@@ -88,26 +111,8 @@ def copy_exactly(source: IO[bytes], target: Path, length: int, name: str) -> Non
         )
 
 
-def _check_free(final: Path, overwrite: bool) -> None:
-    if not final.exists() and not final.is_symlink():
-        return
-    if not final.is_dir():
-        raise OutputError(f"{final} is a file, not a folder.", "Choose another name.")
-    if not any(final.iterdir()):
-        return
-    if not (final / MANIFEST).is_file():
-        raise OutputError(
-            f"{final} holds something else than a model pack.", "Choose a new folder."
-        )
-    if not overwrite:
-        raise OutputError(
-            f"{final} exists already.",
-            "Choose another name, or allow it to be replaced (--overwrite).",
-        )
-
-
 def _publish(staging: Path, final: Path, overwrite: bool) -> None:
-    _check_free(final, overwrite)
+    check_free(final, overwrite)
     if not final.exists():
         staging.rename(final)
         return

@@ -11,7 +11,18 @@ from typing import Any
 
 from BrainTumorSegLib.errors import TrainingError
 from BrainTumorSegLib.packs import ModelPack, NewMember, make_pack
+from BrainTumorSegLib.packs.files import check_free
+from BrainTumorSegLib.progress import Progress
 from BrainTumorSegLib.training.finished import FinishedMember, read_member
+from BrainTumorSegLib.training.gate import (
+    STAGE,
+    Gate,
+    MemberCheck,
+    check_figures,
+    check_member,
+    check_section,
+    refuse_loss,
+)
 from BrainTumorSegLib.weights import Precision, load_weights
 
 #: Measures of `evaluation.summary.flat_summary` that go into the manifest, with their titles.
@@ -68,12 +79,14 @@ def pack_run(
     pack_fields: Mapping[str, Any],
     command: str,
     destination: Path,
+    gate: Gate,
     precision: Precision = "int8",
     evaluation: Evaluation | None = None,
     notes: str = "",
     overwrite: bool = False,
+    progress: Progress | None = None,
 ) -> ModelPack:
-    """Write the pack of a training run.
+    """Write the pack of a training run, if its weights lose little by being stored.
 
     Args:
         members: folders of finished members, all of one configuration but for fold
@@ -81,14 +94,18 @@ def pack_run(
         pack_fields: the ``[pack]`` table of the recipe.
         command: that trained them, for the provenance.
         destination: folder of the pack.
-        precision: of the stored weights.
+        gate: on what members are compared with themselves in fp32, and what they may lose.
+        precision: of the stored weights; fp32 is what was trained, and not compared.
         evaluation: figures for manifest and model card.
         notes: Markdown for the end of the model card.
         overwrite: whether a pack that lies there may be replaced.
+        progress: one stage, advanced once a case of each member.
 
     Raises:
         TrainingError: when members differ in more than fold and seed.
-        PackError, OutputError: see `packs.make_pack`.
+        PackError: when a member loses more than the gate allows; see also
+            `packs.make_pack`.
+        OutputError: see `packs.make_pack`.
     """
     finished = [read_member(folder) for folder in members]
     if not finished:
@@ -108,6 +125,9 @@ def pack_run(
             "The recipe names no data sources.",
             "Add a [[pack.sources]] table with name and licence of the training data.",
         )
+    # Comparing takes its time; a destination that is taken is told before.
+    check_free(destination, overwrite)
+    checks = [] if precision == "fp32" else _check(finished, precision, gate, progress)
     fields.update(
         recipe=config.recipe,
         network=asdict(config.network),
@@ -117,13 +137,33 @@ def pack_run(
             "date": max(member.record["finished"] for member in finished)[:10],
             "code_version": finished[0].record["version"],
         },
-        validation=_figures(evaluation) if evaluation else [],
+        validation=[
+            *(_figures(evaluation) if evaluation else []),
+            *check_figures(checks, gate.command),
+        ],
     )
+    parts = [notes, check_section(checks, gate.command, gate.allowed_loss)]
     if any(m.record.get("kept", {}).get("chosen_on") == "fold" for m in finished):
-        notes = f"{notes}\n\n{_OPTIMISTIC}".strip()
+        parts.append(_OPTIMISTIC)
     if evaluation:
-        notes = f"{notes}\n\n## Out of fold, case by case\n\n{evaluation.tables}"
-    return make_pack(destination, fields, _members(finished), precision, notes, overwrite)
+        parts.append(f"## Out of fold, case by case\n\n{evaluation.tables}")
+    card = "\n\n".join(part for part in parts if part.strip())
+    return make_pack(destination, fields, _members(finished), precision, card, overwrite)
+
+
+def _check(
+    members: SequenceOf[FinishedMember], precision: Precision, gate: Gate, progress: Progress | None
+) -> list[MemberCheck]:
+    if progress is not None:
+        progress.stage(STAGE, len(members))
+    checks = []
+    for member in members:
+        name, state = member.folder.name, load_weights(member.weights)
+        checks.append(check_member(name, state, member.config, precision, gate))
+        if progress is not None:
+            progress.advance(1, name)
+    refuse_loss(checks, gate.allowed_loss)
+    return checks
 
 
 def _members(members: SequenceOf[FinishedMember]) -> Iterator[NewMember]:

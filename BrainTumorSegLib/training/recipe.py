@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.errors import BrainTumorSegError, TrainingError
+from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.synthesis.tumours.settings import config_from_table
 from BrainTumorSegLib.tables import from_table, refuse_unknown
 from BrainTumorSegLib.training.cohort import CohortConfig, check_cohort_config
 from BrainTumorSegLib.training.config import TrainingConfig, check_config
+
+#: What a run keeps of how it was started: the recipe as it was, and the commands, one a line.
+KEPT_RECIPE, KEPT_COMMANDS = "recipe.toml", "commands.txt"
+
+#: Longest text of commands that a manifest takes.
+_LONGEST = 1000
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,33 @@ def read_recipe(path: Path) -> TrainingRecipe:
         return _recipe(content)
     except BrainTumorSegError as error:
         raise TrainingError(f"{path}: {error.message}", error.remedy) from error
+
+
+def keep_recipe(recipe: Path, command: str, run: Path) -> None:
+    """Keep in the folder of a run what a pack of it will have to tell.
+
+    Commands that trained other members of the run before stay on record.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    text = recipe.read_text(encoding="utf-8")
+    commands = [*dict.fromkeys([*_kept_commands(run), command])]
+    for name, kept in ((KEPT_RECIPE, text), (KEPT_COMMANDS, "\n".join(commands) + "\n")):
+        with atomic_path(run / name, overwrite=True) as path:
+            path.write_text(kept, encoding="utf-8")
+
+
+def run_command(run: Path, recipe: Path) -> str:
+    """The commands that trained a run, as one line; the usual one where none was kept."""
+    commands = _kept_commands(run)
+    while len(" && ".join(commands)) > _LONGEST:
+        commands = commands[1:]
+    usual = f"brain-tumor-seg train --recipe {recipe.name} --data DATA --output RUN"
+    return " && ".join(commands) or usual
+
+
+def _kept_commands(run: Path) -> list[str]:
+    path = run / KEPT_COMMANDS
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
 
 
 def _recipe(content: Mapping[str, Any]) -> TrainingRecipe:

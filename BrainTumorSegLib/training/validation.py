@@ -54,31 +54,48 @@ def validate(
     with torch.inference_mode():
         for volume in volumes:
             counts = {region: np.zeros(3) for region in Region}
-            for images, allowed in _slices(volume, config):
+            for images, allowed in spread_slices(volume, config.recipe, config.validation.slices):
                 images = images.to(device, memory_format=torch.channels_last)
                 with mixed.autocast():
                     logits = network(images)
                 labels = logits.float().argmax(dim=1).cpu().numpy()
                 for region in Region:
-                    counts[region] += _counts(labels, allowed, region)
-            for region, (both, predicted, truth) in counts.items():
-                dice[region.name].append((2 * both + SMOOTH) / (predicted + truth + SMOOTH))
+                    counts[region] += region_counts(labels, allowed, region)
+            for region, counted in counts.items():
+                dice[region.name].append(smoothed_dice(counted))
     network.train(was_training)
     return Scores({name: float(np.mean(values)) for name, values in dice.items()})
 
 
-def _slices(volume: LabelledVolume, config: TrainingConfig) -> Iterator[tuple[Tensor, np.ndarray]]:
+def spread_slices(
+    volume: LabelledVolume, recipe: str, wanted: int
+) -> Iterator[tuple[Tensor, np.ndarray]]:
+    """Evenly spread slices of a case, a few at a time.
+
+    Args:
+        volume: the case.
+        recipe: a key of `slices.RECIPES`.
+        wanted: how many; all where the case has no more.
+
+    Yields:
+        Network input ``[N, C, H, W]`` and allowed tissues ``[N, H, W]``.
+    """
     depth = volume.allowed.shape[0]
-    wanted = min(depth, config.validation.slices)
-    indices = np.unique(np.linspace(0, depth - 1, wanted).round().astype(int))
+    indices = np.unique(np.linspace(0, depth - 1, min(depth, wanted)).round().astype(int))
     scans = {s: volume.scans[n] for n, s in enumerate(Sequence)}
     for first in range(0, len(indices), BATCH):
         chosen = indices[first : first + BATCH]
-        images = stack_slices(scans, config.recipe, chosen.tolist())
+        images = stack_slices(scans, recipe, chosen.tolist())
         yield torch.from_numpy(images), np.asarray(volume.allowed[chosen])
 
 
-def _counts(labels: np.ndarray, allowed: np.ndarray, region: Region) -> np.ndarray:
+def smoothed_dice(counts: np.ndarray) -> float:
+    """Dice of what `region_counts` counted, with `SMOOTH` voxels on both sides."""
+    both, predicted, truth = counts
+    return float((2 * both + SMOOTH) / (predicted + truth + SMOOTH))
+
+
+def region_counts(labels: np.ndarray, allowed: np.ndarray, region: Region) -> np.ndarray:
     """Voxels in both, found, and true, among those about which the truth decides."""
     group = np.uint8(sum(1 << int(tissue) for tissue in region.value))
     inside = (allowed & ~group) == 0

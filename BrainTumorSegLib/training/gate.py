@@ -1,0 +1,315 @@
+"""What storing weights in fewer bits costs, measured before they are put into a pack.
+
+Each member is run twice over the same slices of cases that it was not trained on: with its
+weights as trained, and as they read back from the file that would ship.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from BrainTumorSegLib.errors import PackError, TrainingError
+from BrainTumorSegLib.synthesis.tumours.settings import held_out
+from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
+from BrainTumorSegLib.tissue import Region
+from BrainTumorSegLib.training.cohort import LabelledCase
+from BrainTumorSegLib.training.config import TrainingConfig
+from BrainTumorSegLib.training.synthetic import synthetic_volume
+from BrainTumorSegLib.training.validation import (
+    SMOOTH,
+    region_counts,
+    smoothed_dice,
+    spread_slices,
+)
+from BrainTumorSegLib.training.volumes import LabelledVolume, load_volume
+from BrainTumorSegLib.weights import Precision, load_network, save_weights
+
+#: Loss of Dice (mean of WT, TC and ET over the cases) above which a pack is refused.
+ALLOWED_LOSS = 0.002
+
+#: Slices of each case that are compared, evenly spread.
+SLICES = 32
+
+#: Synthetic samples for a member without a real case, and how many slices high they are.
+SAMPLES, SLAB = 6, 48
+
+#: Stage of progress.
+STAGE = "check"
+
+CheckOn = Literal["auto", "cases", "synthesis"]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """On what members are compared, and what is let through.
+
+    Attributes:
+        cases: the cohort; a member is compared on those of the fold left out of it.
+        on: ``auto`` takes synthesis for members whose fold has no case, ``cases`` refuses
+            them, ``synthesis`` takes it for all.
+        allowed_loss: see `ALLOWED_LOSS`.
+        slices: of each case.
+        sources: folder that may hold label maps for synthesis; heads are drawn without.
+        cache: folder with prepared volumes; None prepares them in memory.
+        device: torch device.
+        command: that does this, for the manifest.
+    """
+
+    cases: SequenceOf[LabelledCase] = ()
+    on: CheckOn = "auto"
+    allowed_loss: float = ALLOWED_LOSS
+    slices: int = SLICES
+    sources: Path | None = None
+    cache: Path | None = None
+    device: str = "cpu"
+    command: str = "brain-tumor-seg models export RUN PACK"
+
+
+@dataclass(frozen=True)
+class MemberCheck:
+    """A member with stored weights beside itself with weights as trained.
+
+    Attributes:
+        member: its name.
+        precision: of the stored weights.
+        data: what it was compared on.
+        full, stored: by region, mean over the cases of the Dice (smoothed, see
+            `validation.SMOOTH`) over the slices compared.
+        cases: how many.
+        slices: of all cases together.
+        differing: largest share of a case's brain voxels that get another label.
+        worst: that case.
+        probability: largest change of a class probability in any voxel.
+    """
+
+    member: str
+    precision: Precision
+    data: str
+    full: Mapping[str, float]
+    stored: Mapping[str, float]
+    cases: int
+    slices: int
+    differing: float
+    worst: str
+    probability: float
+
+    @property
+    def means(self) -> tuple[float, float]:
+        """Mean of the regions' Dice as trained, and as stored."""
+        full, stored = (float(np.mean(list(d.values()))) for d in (self.full, self.stored))
+        return full, stored
+
+    @property
+    def loss(self) -> float:
+        """By how much the mean Dice falls; negative when it rises."""
+        full, stored = self.means
+        return full - stored
+
+
+@dataclass
+class _Tally:
+    """Sums over the cases of one member."""
+
+    full: dict[str, list[float]] = field(default_factory=dict)
+    stored: dict[str, list[float]] = field(default_factory=dict)
+    slices: int = 0
+    differing: float = 0.0
+    worst: str = ""
+    probability: float = 0.0
+
+
+def check_member(
+    name: str,
+    state: Mapping[str, Tensor],
+    config: TrainingConfig,
+    precision: Precision,
+    gate: Gate,
+) -> MemberCheck:
+    """Compare a member's weights as they would be stored with those that were trained.
+
+    Raises:
+        TrainingError: when there is no case to compare on.
+        PackError: when the weights do not fit the network.
+    """
+    data, volumes = _material(name, config, gate)
+    with tempfile.TemporaryDirectory() as folder:
+        networks = [
+            _network(state, Path(folder) / f"{p}.safetensors", config, p, gate.device)
+            for p in ("fp32", precision)
+        ]
+    tally = _Tally()
+    for volume in volumes:
+        _compare(networks, volume, config.recipe, gate, tally)
+    return MemberCheck(
+        name,
+        precision,
+        data,
+        {region: float(np.mean(values)) for region, values in tally.full.items()},
+        {region: float(np.mean(values)) for region, values in tally.stored.items()},
+        len(tally.full[Region.WT.name]),
+        tally.slices,
+        tally.differing,
+        tally.worst,
+        tally.probability,
+    )
+
+
+def refuse_loss(checks: Iterable[MemberCheck], allowed: float) -> None:
+    """Refuse a pack that lost more than is allowed in any member.
+
+    Raises:
+        PackError: with the figures of every such member.
+    """
+    refused = [check for check in checks if check.loss > allowed]
+    if not refused:
+        return
+    told = "; ".join(
+        f"{c.member} from {c.means[0]:.4f} to {c.means[1]:.4f}, a loss of {c.loss:.4f}, "
+        f"on {c.cases} {c.data}"
+        for c in refused
+    )
+    precision = refused[0].precision
+    better = "fp16" if precision == "int8" else "fp32"
+    raise PackError(
+        f"Weights in {precision} lose more than {allowed:g} in Dice (mean of WT, TC, ET): {told}.",
+        f"Store them finer (--precision {better}), or allow the loss (--allowed-loss).",
+    )
+
+
+def check_figures(checks: Iterable[MemberCheck], command: str) -> list[dict[str, Any]]:
+    """Figures for the manifest: of each member, what storing changed."""
+    return [
+        {
+            "measure": f"Dice lost by {c.precision} against fp32, mean of WT, TC, ET, {c.member}",
+            # Adding zero makes of minus zero, which looks odd, plain zero.
+            "value": round(c.loss, 5) + 0.0,
+            "cases": c.cases,
+            "data": f"{c.data}, {c.slices} slices in all",
+            "command": command,
+            "note": f"from {c.means[0]:.4f} to {c.means[1]:.4f}; at most {100 * c.differing:.3f} % "
+            f"of a case's brain voxels get another label ({c.worst})",
+        }
+        for c in checks
+    ]
+
+
+def check_section(checks: SequenceOf[MemberCheck], command: str, allowed: float) -> str:
+    """Markdown for the model card; nothing when nothing was compared."""
+    if not checks:
+        return ""
+    precision = checks[0].precision
+    rows = [
+        "| "
+        + " | ".join(
+            [
+                c.member,
+                f"{c.cases} {c.data}",
+                str(c.slices),
+                *(f"{c.full[r]:.4f} / {c.stored[r]:.4f}" for r in c.full),
+                f"{c.loss + 0.0:+.5f}",
+                f"{100 * c.differing:.3f} % ({c.worst})",
+                f"{c.probability:.3f}",
+            ]
+        )
+        + " |"
+        for c in checks
+    ]
+    header = (
+        *("member", "compared on", "slices", *(f"{r}, fp32 / {precision}" for r in checks[0].full)),
+        *("loss of the mean", "labels that differ, most in a case", "largest change of p"),
+    )
+    lines = [
+        f"## Stored in {precision}, against fp32",
+        "",
+        f"The same slices with the weights as trained and as stored here: Dice smoothed by "
+        f"{SMOOTH:g} voxels, mean over the cases, one view, without cleaning up. Packs that lose "
+        f"more than {allowed:g} in the mean of the three are not made. Labels that differ: share "
+        "of a case's brain voxels. p: probability of a class in a voxel.",
+        "",
+        "| " + " | ".join(header) + " |",
+        "| --- " * len(header) + "|",
+        *rows,
+        "",
+        f"```\n{command}\n```",
+    ]
+    return "\n".join(lines)
+
+
+def _network(
+    state: Mapping[str, Tensor],
+    path: Path,
+    config: TrainingConfig,
+    precision: Precision,
+    device: str,
+) -> nn.Module:
+    """The network as it comes back from a file, by the code that loads packs."""
+    saved = save_weights(state, path, precision, config.network)
+    network = load_network(path, config.network, saved.sha256)
+    return network.to(device, memory_format=torch.channels_last)
+
+
+def _material(
+    name: str, config: TrainingConfig, gate: Gate
+) -> tuple[str, Iterator[LabelledVolume]]:
+    """What a member is compared on, in words and as volumes that are made when asked for."""
+    left_out = [case for case in gate.cases if case.fold == config.fold]
+    if gate.on != "synthesis" and left_out:
+        return (
+            "labelled cases of the fold left out",
+            (load_volume(case, gate.cache) for case in left_out),
+        )
+    if gate.on == "cases":
+        raise TrainingError(
+            f"No case was left out of the training of {name} (fold {config.fold}).",
+            "Name the cohort (--data), or compare on synthetic samples (--check-on synthesis).",
+        )
+    mix = config.synthesis.generator
+    generator = held_out(replace(mix, slab=mix.slab or SLAB))
+    sources = find_sources(gate.sources) if gate.sources else Sources()
+    return (
+        "synthetic samples of the held-out generator",
+        (
+            synthetic_volume(generator, sources, config.validation.seed, number, gate.cache)
+            for number in range(SAMPLES)
+        ),
+    )
+
+
+def _compare(
+    networks: SequenceOf[nn.Module],
+    volume: LabelledVolume,
+    recipe: str,
+    gate: Gate,
+    tally: _Tally,
+) -> None:
+    counts = [{region: np.zeros(3) for region in Region} for _ in networks]
+    inside = differing = 0
+    for images, allowed in spread_slices(volume, recipe, gate.slices):
+        brain = (images != 0).any(dim=1).numpy()
+        images = images.to(gate.device, memory_format=torch.channels_last)
+        with torch.inference_mode():
+            outputs = [network(images).float().softmax(dim=1).cpu() for network in networks]
+        labels = [output.argmax(dim=1).numpy() for output in outputs]
+        for own, found in zip(counts, labels, strict=True):
+            for region in Region:
+                own[region] += region_counts(found, allowed, region)
+        inside += int(brain.sum())
+        differing += int(((labels[0] != labels[1]) & brain).sum())
+        change = float((outputs[0] - outputs[1]).abs().max())
+        tally.probability = max(tally.probability, change)
+        tally.slices += len(allowed)
+    for kept, own in zip((tally.full, tally.stored), counts, strict=True):
+        for region, counted in own.items():
+            kept.setdefault(region.name, []).append(smoothed_dice(counted))
+    share = differing / max(inside, 1)
+    if share >= tally.differing:
+        tally.differing, tally.worst = share, volume.name
