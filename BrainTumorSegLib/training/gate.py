@@ -252,7 +252,7 @@ def _network(
     device: str,
 ) -> nn.Module:
     """The network as it comes back from a file, by the code that loads packs."""
-    saved = save_weights(state, path, precision, config.network)
+    saved = save_weights(state, path, precision, config.network, overwrite=True)
     network = load_network(path, config.network, saved.sha256)
     return network.to(device, memory_format=torch.channels_last)
 

@@ -24,13 +24,13 @@ from BrainTumorSegLib.training.run import write_cohort
 from BrainTumorSegLib.training.volumes import LabelledVolume
 from BrainTumorSegLib.weights import save_weights
 
-SPEC = NetworkSpec(encoder="mobilenet_v2", encoder_depth=3)
+SPEC = NetworkSpec(encoder="mobilenet_v2", encoder_depth=4)
 CONFIG = TrainingConfig(network=SPEC, fold=0)
 
 RECIPE = """
 [training.network]
 encoder = "mobilenet_v2"
-encoder_depth = 3
+encoder_depth = 4
 [pack]
 name = "toy"
 version = "0.0.1"
@@ -49,8 +49,15 @@ licence = "CC0-1.0"
 
 
 def member(seed=0):
+    """A network of chance whose norms fit its input, so that its labels vary."""
     torch.manual_seed(seed)
-    return build_network(SPEC).eval()
+    network = build_network(SPEC)
+    for norm in network.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            norm.momentum = 1.0
+    with torch.no_grad():
+        network.train()(torch.randn(6, 3, 64, 64))
+    return network.eval()
 
 
 def called_by(network, name="own"):
