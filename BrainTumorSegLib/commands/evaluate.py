@@ -8,10 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence as SequenceOf
+
+    from BrainTumorSegLib.evaluation.conditions import Condition
+    from BrainTumorSegLib.evaluation.runs import Subject
     from BrainTumorSegLib.training.cohort import LabelledCase
 
 _VIEWS = ("none", "tta1", "tta2", "tta3")
 _MEASURES = ("dice", "surface", "lesions")
+_CONDITIONS = (
+    *("thick-slices", "misregistered", "misregistered-registered", "without-t1"),
+    *("without-flair", "skull", "bias-field", "noise"),
+)
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -42,7 +50,34 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="numbers of members to compare, such as 1 2 all: the first ones of the pack, out of "
         "fold the first ones trained without the case's fold (default: all)",
     )
-    parser.add_argument("--cases", nargs="+", metavar="CASE", help="only these cases")
+    parser.add_argument("--cases", nargs="+", metavar="CASE", help="only these cases, or none")
+    parser.add_argument(
+        "--conditions",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="also segment the cases under harder conditions, made in memory, and compare with the "
+        f"scans as they are: {', '.join(_CONDITIONS)}, or all",
+    )
+    parser.add_argument(
+        "--synthetic",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also score N synthetic samples of each of the four tumours, and of healthy brains "
+        "and multiple sclerosis, by the held-out settings of the generator; tables in the folder "
+        "synthetic",
+    )
+    parser.add_argument(
+        "--sources",
+        type=Path,
+        metavar="FOLDER",
+        help="holds label maps for synthetic samples: synthseg_head_labels/, msd_tumour_labels/ "
+        "(default: DATA; heads are drawn where there are none)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of conditions and synthetic samples"
+    )
     parser.add_argument(
         "--ensemble",
         action="store_true",
@@ -71,7 +106,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         required=True,
         metavar="FOLDER",
         help="folder for cases.csv, groups.csv, comparisons.csv, tumour_free.csv, summary.json, "
-        "tables.md and scores.png",
+        "tables.md and scores.png, and conditions.png with --conditions",
     )
     parser.add_argument(
         "--picture",
@@ -89,7 +124,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from BrainTumorSegLib.commands.segment import limit_threads, make_progress
-    from BrainTumorSegLib.evaluation.arms import make_arms
+    from BrainTumorSegLib.evaluation.arms import make_arms, with_conditions
+    from BrainTumorSegLib.evaluation.conditions import read_conditions
     from BrainTumorSegLib.evaluation.extras import (
         MEASURES,
         PICTURE_PACKAGE,
@@ -97,18 +133,13 @@ def run(args: argparse.Namespace) -> int:
         has_package,
         require,
     )
-    from BrainTumorSegLib.evaluation.files import (
-        summary_json,
-        write_case_table,
-        write_comparisons,
-        write_false_table,
-        write_group_table,
+    from BrainTumorSegLib.evaluation.runs import (
+        score_cases,
+        score_subjects,
+        score_tumour_free,
+        tumour_free_case,
     )
-    from BrainTumorSegLib.evaluation.picture import draw_scores
-    from BrainTumorSegLib.evaluation.runs import score_cases, score_tumour_free, tumour_free_case
-    from BrainTumorSegLib.evaluation.summary import false_findings
-    from BrainTumorSegLib.evaluation.tables import markdown_tables
-    from BrainTumorSegLib.io.atomic import atomic_path
+    from BrainTumorSegLib.evaluation.writing import write_results
     from BrainTumorSegLib.packs import load_pack
 
     limit_threads(args.threads)
@@ -116,48 +147,81 @@ def run(args: argparse.Namespace) -> int:
     if args.picture is not None:
         require(PICTURE_PACKAGE, "--picture", "leave --picture out")
     cases = _cases(args)
-    arms = make_arms(
+    plain = make_arms(
         [load_pack(name) for name in args.pack or [None]], args.tta, _member_counts(args.members)
     )
+    conditions = read_conditions(args.conditions)
+    arms = with_conditions(plain, conditions)
+    # Without conditions these are all.
+    untouched = arms[: len(plain)]
+    subjects = _synthetic(args)
     progress = make_progress(
         args.progress,
-        {"evaluate": float(len(cases)), "tumour-free": float(len(args.tumour_free))},
+        {
+            "evaluate": float(len(cases) * len(conditions)),
+            "synthetic": 2.0 * len(subjects),
+            "tumour-free": float(len(args.tumour_free)),
+        },
     )
     for name in left_out:
         progress.warn(
             f"{name} is not measured: {MEASURES[name]} is not installed. "
             'pip install "BrainTumorSeg[evaluate]" has it.'
         )
+    if not has_package(PICTURE_PACKAGE):
+        progress.warn(f"No picture is drawn: {PICTURE_PACKAGE} is not installed.")
     controls = [tumour_free_case(path) for path in args.tumour_free]
-    scores = score_cases(cases, arms, measures, args.device, not args.ensemble, progress)
-    findings = score_tumour_free(controls, arms, args.device, progress) + false_findings(scores)
+    told, device = _command(args), args.device
+    scores = score_cases(cases, arms, measures, device, not args.ensemble, progress, args.seed)
+    findings = score_tumour_free(controls, untouched if cases else plain, device, progress)
+    if len(conditions) > 1 and has_package(PICTURE_PACKAGE) and cases:
+        _draw_conditions(args, cases[0], conditions)
+    tables = []
+    if scores:
+        tables.append(write_results(args.output, scores, findings, told, left_out, args.picture))
+    if subjects:
+        made = score_subjects(
+            subjects, plain, measures, device, False, progress, args.seed, "synthetic"
+        )
+        # Without cases the controls have no other table to stand in.
+        own = () if scores else findings
+        tables.append(write_results(args.output / "synthetic", made, own, told, left_out))
     progress.finish()
-
-    folder = args.output
-    folder.mkdir(parents=True, exist_ok=True)
-    write_case_table(scores, folder / "cases.csv")
-    write_group_table(scores, folder / "groups.csv")
-    if len(arms) > 1:
-        write_comparisons(scores, folder / "comparisons.csv")
-    if findings:
-        write_false_table(findings, folder / "tumour_free.csv")
-    tables = markdown_tables(scores, findings, left_out)
-    summary = summary_json(scores, findings, _command(args), left_out)
-    for name, text in (("tables.md", tables), ("summary.json", summary)):
-        with atomic_path(folder / name, overwrite=True) as path:
-            path.write_text(text, encoding="utf-8")
-    if args.picture is not None or has_package(PICTURE_PACKAGE):
-        draw_scores(scores, args.picture or folder / "scores.png")
-    else:
-        progress.warn(f"No picture was drawn: {PICTURE_PACKAGE} is not installed.")
-    print(tables)
+    print("\n".join(tables))
     return 0
+
+
+def _synthetic(args: argparse.Namespace) -> list[Subject]:
+    from BrainTumorSegLib.errors import InputError
+    from BrainTumorSegLib.evaluation.synthetic import synthetic_subjects
+    from BrainTumorSegLib.synthesis.tumours.sources import find_sources
+
+    if args.synthetic < 0:
+        raise InputError(f"--synthetic {args.synthetic} makes no sense.", "Give 0 or more.")
+    if not args.synthetic:
+        return []
+    return synthetic_subjects(args.synthetic, find_sources(args.sources or args.data), args.seed)
+
+
+def _draw_conditions(
+    args: argparse.Namespace, case: LabelledCase, conditions: SequenceOf[Condition]
+) -> None:
+    from BrainTumorSegLib.evaluation.condition_sheet import draw_conditions
+    from BrainTumorSegLib.evaluation.runs import load_labelled
+
+    args.output.mkdir(parents=True, exist_ok=True)
+    loaded, truth = load_labelled(case)
+    draw_conditions(loaded, truth, conditions, args.output / "conditions.png", args.seed)
 
 
 def _cases(args: argparse.Namespace) -> tuple[LabelledCase, ...]:
     from BrainTumorSegLib.errors import TrainingError
     from BrainTumorSegLib.training.cohort import read_cohort
 
+    if args.cases == ["none"]:
+        if not args.synthetic:
+            raise TrainingError("There is nothing to score.", "Name cases, or give --synthetic N.")
+        return ()
     cases = read_cohort(args.data)
     if args.cases:
         unknown = set(args.cases) - {case.name for case in cases}
@@ -190,9 +254,13 @@ def _command(args: argparse.Namespace) -> str:
     if args.ensemble:
         words.append("--ensemble")
     words += ["--tta", *args.tta]
-    for option in ("members", "cases", "measures"):
+    for option in ("members", "cases", "conditions", "measures"):
         if getattr(args, option):
             words += [f"--{option}", *getattr(args, option)]
     if args.tumour_free:
         words += ["--tumour-free", *(folder.name for folder in args.tumour_free)]
+    if args.synthetic:
+        words += ["--synthetic", str(args.synthetic)]
+    if args.seed:
+        words += ["--seed", str(args.seed)]
     return shlex.join(words)

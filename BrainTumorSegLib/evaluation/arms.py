@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.evaluation.conditions import AS_IS, CONDITIONS, Condition
 from BrainTumorSegLib.packs import ModelPack
 
 
@@ -20,6 +21,8 @@ class Arm:
         pack_title: name of the pack, with its folder where two packs have one name.
         views: name of the set of views.
         members: how many members, the first ones of the manifest; None for all.
+        condition: what the scans go through before.
+        against: name of the arm that it is compared with; empty for the first of all.
     """
 
     name: str
@@ -27,6 +30,8 @@ class Arm:
     pack_title: str
     views: str
     members: int | None
+    condition: Condition = CONDITIONS[AS_IS]
+    against: str = ""
 
 
 def make_arms(
@@ -54,6 +59,35 @@ def make_arms(
                     parts.append(_counted(count))
                 arms.append(Arm(", ".join(parts), pack, title, view, count))
     return tuple(arms)
+
+
+def with_conditions(arms: SequenceOf[Arm], conditions: SequenceOf[Condition]) -> tuple[Arm, ...]:
+    """Every arm under every condition, each compared with itself under the first one.
+
+    Raises:
+        TrainingError: when a condition takes away a sequence that a pack needs.
+    """
+    if len(conditions) < 2:
+        return tuple(arms)
+    made = []
+    for condition in conditions:
+        for arm in arms:
+            _check_missing(arm.pack, condition)
+            first, own = (
+                title if len(arms) == 1 else f"{arm.name}, {title}"
+                for title in (conditions[0].title, condition.title)
+            )
+            made.append(replace(arm, name=own, condition=condition, against=first))
+    return tuple(made)
+
+
+def _check_missing(pack: ModelPack, condition: Condition) -> None:
+    lost = condition.without
+    if lost in pack.sequences and lost not in pack.may_be_missing:
+        raise TrainingError(
+            f"Pack {pack.name!r} cannot do without {lost.name}.",
+            f"Leave the condition {condition.key} out.",
+        )
 
 
 def members_for(arm: Arm, fold: int | None) -> tuple[str, ...]:

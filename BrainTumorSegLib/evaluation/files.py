@@ -28,7 +28,7 @@ from BrainTumorSegLib.evaluation.uncertainty import LEVEL, RESAMPLES, SEED, Comp
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.measure import SCORED
 
-_WHO = ("case", "group", "fold", "views", "members", "pack", "arm")
+_WHO = ("case", "group", "fold", "views", "members", "pack", "condition", "arm")
 
 
 def write_case_table(scores: Iterable[CaseScore], path: Path) -> None:
@@ -108,10 +108,12 @@ def write_comparisons(scores: SequenceOf[CaseScore], path: Path) -> None:
 def comparisons(
     scores: SequenceOf[CaseScore], measures: Iterable[str] = tuple(CASE_MEASURES)
 ) -> Iterable[tuple[str, str, str, str, Comparison]]:
-    """Every arm against the first: first arm, arm, group, measure, comparison."""
+    """What each arm is compared with, the arm, group, measure, comparison."""
     arms = by_arm(scores)
-    first, *others = arms
-    for arm in others:
+    for arm, rows in arms.items():
+        first = rows[0].against or next(iter(arms))
+        if arm == first:
+            continue
         for group in REGIONS:
             for measure in measures:
                 result = compare_arms(arms[first], arms[arm], group, measure)
@@ -154,7 +156,8 @@ def summary_json(
         ]
     if findings:
         content["tumour_free"] = {
-            arm: asdict(summarise_false([f for f in findings if f.arm == arm])) for arm in arms
+            arm: asdict(summarise_false([f for f in findings if f.arm == arm]))
+            for arm in dict.fromkeys(f.arm for f in findings)
         }
     return json.dumps(_plain(content), indent=2, allow_nan=False)
 
@@ -170,7 +173,9 @@ def _one_pack(scores: SequenceOf[CaseScore]) -> bool:
 
 def _who(score: CaseScore) -> list[object]:
     members = "+".join(score.members)
-    return [score.case, score.group, score.fold, score.views, members, score.pack, score.arm]
+    fold = "" if score.fold is None else score.fold
+    made = [score.views, members, score.pack, score.condition]
+    return [score.case, score.group, fold, *made, score.arm]
 
 
 def _plain(value: Any) -> Any:

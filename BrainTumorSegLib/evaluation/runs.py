@@ -7,17 +7,18 @@ reference grid, so that they include cutting, restoring and cleaning up.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.case import Case
 from BrainTumorSegLib.errors import InputError, TrainingError
 from BrainTumorSegLib.evaluation.arms import Arm, members_for
+from BrainTumorSegLib.evaluation.conditions import Spoilt, spoil_case
 from BrainTumorSegLib.evaluation.scores import CaseScore, score_labels
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
@@ -46,6 +47,26 @@ class FalseFinding:
     volumes_ml: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class Subject:
+    """Something with a known truth that can be segmented.
+
+    Attributes:
+        name: of the case.
+        group: what it looks like.
+        fold: that keeps it out of training; None when no member saw it.
+        load: gives the scans, and the allowed tissues on the grid of their reference.
+        registration, brain: of the options.
+    """
+
+    name: str
+    group: str
+    fold: int | None
+    load: Callable[[], tuple[Case, sitk.Image]]
+    registration: str = "none"
+    brain: str = "stripped"
+
+
 def score_cases(
     cases: SequenceOf[LabelledCase],
     arms: SequenceOf[Arm],
@@ -53,60 +74,103 @@ def score_cases(
     device: str = "auto",
     out_of_fold: bool = True,
     progress: Progress | None = None,
+    seed: int = 0,
+    stage: str = "evaluate",
 ) -> list[CaseScore]:
-    """Segment every case in every arm and compare with its labels.
+    """Segment every case of a cohort in every arm and compare with its labels.
 
     Args:
         cases: registered, skull-stripped, labelled cases.
-        arms: from `make_arms`.
-        measures: keys of `extras.MEASURES`.
-        device: where to compute.
         out_of_fold: use only members trained without the case's fold; False uses
             the whole ensemble, which is right for cases that no member saw.
-        progress: advanced once a case and arm.
+
+    The other arguments, what is returned and raised: see `score_subjects`.
+    """
+    subjects = [
+        Subject(
+            case.name,
+            case.group,
+            case.fold,
+            partial(load_labelled, case),
+            case.preparation.registration,
+            case.preparation.brain,
+        )
+        for case in cases
+    ]
+    return score_subjects(subjects, arms, measures, device, out_of_fold, progress, seed, stage)
+
+
+def score_subjects(
+    subjects: SequenceOf[Subject],
+    arms: SequenceOf[Arm],
+    measures: Collection[str] = ("dice",),
+    device: str = "auto",
+    out_of_fold: bool = True,
+    progress: Progress | None = None,
+    seed: int = 0,
+    stage: str = "evaluate",
+) -> list[CaseScore]:
+    """Segment every subject in every arm and compare with its truth.
+
+    Args:
+        subjects: what to segment.
+        arms: from `make_arms` and `with_conditions`; arms of one condition should follow
+            each other, then each subject is brought into it once.
+        measures: keys of `extras.MEASURES`.
+        device: where to compute.
+        out_of_fold: use only members trained without the subject's fold.
+        progress: advanced once a subject and arm.
+        seed: of what conditions leave to chance.
+        stage: of the progress.
 
     Returns:
-        Scores, case by case, each in the order of the arms.
+        Scores, subject by subject, each in the order of the arms.
 
     Raises:
-        TrainingError: when an arm has too few members for a case (nothing was computed
+        TrainingError: when an arm has too few members for a subject (nothing was computed
             then), or labels lie on another grid than the scans.
     """
     progress = progress or Progress()
     members = {
-        (arm.name, case.name): members_for(arm, case.fold if out_of_fold else None)
-        for case in cases
+        (arm.name, one.name): members_for(arm, one.fold if out_of_fold else None)
+        for one in subjects
         for arm in arms
     }
-    progress.stage("evaluate", len(cases) * len(arms))
+    progress.stage(stage, len(subjects) * len(arms))
     scores = []
-    for case in cases:
-        loaded = load_case(case.scans, identity=case.name)
-        allowed = _truth(case, loaded)
+    for one in subjects:
+        case, truth = one.load()
+        spoilt, condition = Spoilt(case, truth), None
         for arm in arms:
-            used = members[arm.name, case.name]
+            if arm.condition is not condition:
+                condition = arm.condition
+                spoilt = spoil_case(condition, case, truth, seed)
+            used = members[arm.name, one.name]
             options = Options(
-                registration=case.preparation.registration, brain=case.preparation.brain
+                registration=condition.registration or one.registration,
+                brain=condition.brain or one.brain,
             )
-            labels = _labels(loaded, arm, used, device, options, progress)
+            labels = _labels(spoilt.case, arm, used, device, options, progress)
             scores.append(
                 CaseScore(
                     arm=arm.name,
                     pack=arm.pack_title,
                     views=arm.views,
                     members=used,
-                    case=case.name,
-                    group=case.group,
-                    fold=case.fold,
+                    case=one.name,
+                    group=one.group,
+                    fold=one.fold,
                     groups=score_labels(
                         sitk.GetArrayViewFromImage(labels),
-                        allowed,
+                        sitk.GetArrayViewFromImage(spoilt.truth),
                         tuple(reversed(labels.GetSpacing())),
                         measures,
                     ),
+                    condition=condition.key,
+                    against=arm.against,
                 )
             )
-            progress.advance(1, case.name)
+            progress.advance(1, one.name)
     return scores
 
 
@@ -161,7 +225,13 @@ def tumour_free_case(folder: Path) -> Case:
     return load_case(assignment.chosen, identity=folder.name)
 
 
-def _truth(case: LabelledCase, loaded: Case) -> np.ndarray:
+def load_labelled(case: LabelledCase) -> tuple[Case, sitk.Image]:
+    """Scans of a case of a cohort, and its allowed tissues on the grid of their reference.
+
+    Raises:
+        TrainingError: when labels lie on another grid than the scans.
+    """
+    loaded = load_case(case.scans, identity=case.name)
     labels = read_truth(case.labels)
     reference = loaded.reference_scan.image
     if labels.GetSize() != reference.GetSize():
@@ -170,7 +240,10 @@ def _truth(case: LabelledCase, loaded: Case) -> np.ndarray:
             f"{reference.GetSize()}.",
             "Bring the labels to the grid of the contrast-enhanced T1, by nearest neighbour.",
         )
-    return allowed_tissues(sitk.GetArrayFromImage(labels), case.protocol, str(case.labels))
+    allowed = allowed_tissues(sitk.GetArrayFromImage(labels), case.protocol, str(case.labels))
+    truth = sitk.GetImageFromArray(allowed)
+    truth.CopyInformation(reference)
+    return loaded, truth
 
 
 def _labels(

@@ -61,8 +61,10 @@ class CaseScore:
         members: names of the members that segmented it.
         case: its name.
         group: what it looks like, for means by group.
-        fold: of the case.
+        fold: of the case; None when no member saw it.
         groups: scores by group of `measure.SCORED`; None where the truth cannot tell.
+        condition: key of what the scans went through, see `conditions`.
+        against: name of the arm that this one is compared with; empty for the first.
     """
 
     arm: str
@@ -71,8 +73,10 @@ class CaseScore:
     members: tuple[str, ...]
     case: str
     group: str
-    fold: int
+    fold: int | None
     groups: Mapping[str, GroupScore | None]
+    condition: str = "as-is"
+    against: str = ""
 
     def dice(self, name: str) -> float | None:
         """Dice of a group; None where the truth cannot tell."""

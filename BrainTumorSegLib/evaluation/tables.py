@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from collections.abc import Sequence as SequenceOf
 
+from BrainTumorSegLib.evaluation.conditions import AS_IS, CONDITIONS
 from BrainTumorSegLib.evaluation.files import comparisons, number
 from BrainTumorSegLib.evaluation.lesions import LEAST_MM3, MERGE_MM
 from BrainTumorSegLib.evaluation.runs import FalseFinding
@@ -43,7 +44,7 @@ def markdown_tables(
         arm: {group: summarise_group(rows, group) for group in SCORED} for arm, rows in arms.items()
     }
     last = list(arms)[-1]
-    lines = [*_dice_table(figures, arms), *_convention_table(figures)]
+    lines = [*_condition_list(scores), *_dice_table(figures, arms), *_convention_table(figures)]
     if any("hd95_mm" in groups["WT"].present for groups in figures.values()):
         lines += _surface_table(figures)
     if any(groups["WT"].lesions for groups in figures.values()):
@@ -51,11 +52,22 @@ def markdown_tables(
     lines += _detection_table(figures, findings)
     if len(arms) > 1:
         lines += _comparison_table(scores)
-    lines += _looks_table(arms[last], last)
+    lines += _looks_table(arms)
     lines += _case_table(arms[last], last)
     if left_out:
         lines += ["", f"Not measured, because a package is not installed: {', '.join(left_out)}."]
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _condition_list(scores: SequenceOf[CaseScore]) -> Iterator[str]:
+    met = list(dict.fromkeys(score.condition for score in scores))
+    if met == [AS_IS]:
+        return
+    yield "Conditions, made of each case in memory, the same for all arms:"
+    yield ""
+    for key in met:
+        yield f"* **{CONDITIONS[key].title}** (`{key}`): {CONDITIONS[key].meaning}."
+    yield ""
 
 
 def _dice_table(
@@ -154,9 +166,11 @@ def _detection_table(
     columns = ("tumour-free scans silent", "false mL mean", "max", "ET mean") if findings else ()
     yield from _header("arm", "WT found", "ET found", "ET silent", *columns)
     for arm, groups in figures.items():
-        cells = []
-        if findings:
-            false = summarise_false([finding for finding in findings if finding.arm == arm])
+        own = [finding for finding in findings if finding.arm == arm]
+        # Controls are seen as they are, not under every condition.
+        cells = ["-"] * len(columns)
+        if own:
+            false = summarise_false(own)
             cells = [
                 f"{false.scans - false.with_findings} of {false.scans}",
                 *(_number(v, 2) for v in (false.mean_ml, false.max_ml, false.mean_enhancing_ml)),
@@ -173,8 +187,8 @@ def _detection_table(
 
 def _comparison_table(scores: SequenceOf[CaseScore]) -> Iterator[str]:
     yield ""
-    yield "Paired difference of Dice to the first arm over the same cases. Bootstrap p: two-sided, "
-    yield "from the same resamples. Wilcoxon signed-rank p: two-sided, zero differences ranked, "
+    yield "Paired difference of Dice over the same cases. Bootstrap p: two-sided, from "
+    yield "the same resamples. Wilcoxon signed-rank p: two-sided, zero differences ranked, "
     yield "then left out (Pratt). Neither is corrected for the number of comparisons:"
     yield ""
     yield from _header(
@@ -193,16 +207,18 @@ def _comparison_table(scores: SequenceOf[CaseScore]) -> Iterator[str]:
         )
 
 
-def _looks_table(rows: SequenceOf[CaseScore], arm: str) -> Iterator[str]:
-    yield from ("", f"Dice by group of cases, {arm}:", "")
-    yield from _header("group", "cases", *REGIONS)
-    for looks in sorted({row.group for row in rows}):
-        own = [row for row in rows if row.group == looks]
-        estimates = (summarise_group(own, region).present["dice"] for region in REGIONS)
-        cells = (
-            _number(e.value) + (f" ({e.cases})" if e.cases < len(own) else "") for e in estimates
-        )
-        yield _row(looks, len(own), *cells)
+def _looks_table(arms: dict[str, list[CaseScore]]) -> Iterator[str]:
+    yield from ("", "Dice by group of cases:", "")
+    yield from _header("group", "arm", "cases", *REGIONS)
+    for looks in sorted({row.group for rows in arms.values() for row in rows}):
+        for arm, rows in arms.items():
+            own = [row for row in rows if row.group == looks]
+            estimates = (summarise_group(own, region).present["dice"] for region in REGIONS)
+            cells = (
+                _number(e.value) + (f" ({e.cases})" if e.cases < len(own) else "")
+                for e in estimates
+            )
+            yield _row(looks, arm, len(own), *cells)
 
 
 def _case_table(rows: SequenceOf[CaseScore], arm: str) -> Iterator[str]:
@@ -210,7 +226,8 @@ def _case_table(rows: SequenceOf[CaseScore], arm: str) -> Iterator[str]:
     yield from _header("case", "group", "fold", *(_TITLES[name] for name in SCORED), "false ET mL")
     for row in rows:
         cells = (number(row.dice(name)) or "-" for name in SCORED)
-        yield _row(row.case, row.group, row.fold, *cells, f"{row.false_enhancing_ml:.2f}")
+        fold = "-" if row.fold is None else row.fold
+        yield _row(row.case, row.group, fold, *cells, f"{row.false_enhancing_ml:.2f}")
 
 
 def _header(*titles: str) -> Iterator[str]:

@@ -163,12 +163,12 @@ def acquire(
     if acquisition.gamma != 1.0:
         scan = np.power(np.maximum(scan, 0), np.float32(acquisition.gamma))
     if acquisition.thickness <= 1:
-        scan = _rician(rng, scan, acquisition.noise)
+        scan = rician(rng, scan, acquisition.noise)
         return _resample_slices(scan, slices)
     count = int((scan.shape[acquisition.axis] - 1 - acquisition.offset) // acquisition.thickness)
     native = acquisition.offset + acquisition.thickness * np.arange(count + 1)
     scan = take_slices(scan, acquisition.axis, native, acquisition.thickness)
-    scan = _rician(rng, scan, acquisition.noise)
+    scan = rician(rng, scan, acquisition.noise)
     if acquisition.axis == 0:
         # Straight from its own slices to those of the sample.
         return _interpolate(scan, 0, (slices.positions - native[0]) / acquisition.thickness)
@@ -210,7 +210,7 @@ def _interpolate(volume: Array, axis: int, positions: Array) -> Array:
     return above
 
 
-def _rician(rng: np.random.Generator, scan: Array, deviation: float) -> Array:
+def rician(rng: np.random.Generator, scan: Array, deviation: float) -> Array:
     """Magnitude of a signal with complex noise (Gudbjartsson and Patz 1995)."""
     if deviation <= 0:
         return scan

@@ -1,0 +1,270 @@
+"""Harder conditions than those of curated data, made of a case in memory, to see what they cost.
+
+Nothing on disk is changed. What chance decides comes from the seed, the name of the case and
+that of the condition, so that every pack meets the same spoilt scans.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass, replace
+
+import numpy as np
+import SimpleITK as sitk
+
+from BrainTumorSegLib.case import Case, Scan
+from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.evaluation.painted_head import with_head
+from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.synthesis.tumours.fields import noise
+from BrainTumorSegLib.synthesis.tumours.scanner import take_slices
+
+#: The untouched scans, with which all others are compared.
+AS_IS = "as-is"
+
+#: How strong each condition is.
+SLICE_MM, SHIFT_MM, TURN_DEGREES = 5.0, 2.0, 3.0
+BIAS, BIAS_MM, NOISE = 0.35, 120.0, 0.1
+
+
+@dataclass(frozen=True)
+class Spoilt:
+    """A case under a condition.
+
+    Attributes:
+        case: what is segmented.
+        truth: image of allowed tissues on the grid of its reference.
+    """
+
+    case: Case
+    truth: sitk.Image
+
+
+Spoil = Callable[[Spoilt, np.random.Generator], Spoilt]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One way in which scans can be worse than those of a challenge.
+
+    Attributes:
+        key: for the command line.
+        title: for tables.
+        meaning: a sentence that says what is done.
+        spoil: does it.
+        registration, brain: of the options, instead of those of the case; None keeps them.
+        without: the sequence that it takes away.
+    """
+
+    key: str
+    title: str
+    meaning: str
+    spoil: Spoil
+    registration: str | None = None
+    brain: str | None = None
+    without: Sequence | None = None
+
+
+def spoil_case(condition: Condition, case: Case, truth: sitk.Image, seed: int = 0) -> Spoilt:
+    """Bring a case into a condition; the images given are not changed.
+
+    Args:
+        condition: one of `CONDITIONS`.
+        case: registered scans.
+        truth: allowed tissues on the grid of its reference, uint8.
+        seed: the same one gives the same voxels.
+    """
+    name = f"{condition.key.removesuffix('-registered')}|{case.identity}".encode()
+    return condition.spoil(Spoilt(case, truth), np.random.default_rng([seed, zlib.crc32(name)]))
+
+
+def read_conditions(keys: SequenceOf[str]) -> tuple[Condition, ...]:
+    """Conditions by key, the untouched scans first; ``all`` means all of them.
+
+    Raises:
+        InputError: when there is no such condition.
+    """
+    wanted = set(CONDITIONS) if "all" in keys else {AS_IS, *keys}
+    unknown = sorted(wanted - set(CONDITIONS))
+    if unknown:
+        raise InputError(
+            f"Unknown condition {unknown[0]!r}.", f"Known conditions: {', '.join(CONDITIONS)}, all."
+        )
+    return tuple(condition for key, condition in CONDITIONS.items() if key in wanted)
+
+
+def _unchanged(spoilt: Spoilt, _: np.random.Generator) -> Spoilt:
+    return spoilt
+
+
+def _thick(spoilt: Spoilt, _: np.random.Generator) -> Spoilt:
+    images = {s: thick_slices(scan.image) for s, scan in spoilt.case.scans.items()}
+    truth = thick_slices(spoilt.truth, nearest=True)
+    return Spoilt(spoilt.case.with_images(images), truth)
+
+
+def _moved(spoilt: Spoilt, rng: np.random.Generator) -> Spoilt:
+    """Every scan but the reference lies a little elsewhere, by its header: no value is changed."""
+    case = spoilt.case
+    images = {
+        s: moved_image(scan.image, rng) for s, scan in case.scans.items() if s is not case.reference
+    }
+    return Spoilt(case.with_images(images), spoilt.truth)
+
+
+def _without(sequence: Sequence) -> Spoil:
+    def drop(spoilt: Spoilt, _: np.random.Generator) -> Spoilt:
+        scans = {s: scan for s, scan in spoilt.case.scans.items() if s is not sequence}
+        return Spoilt(replace(spoilt.case, scans=scans), spoilt.truth)
+
+    return drop
+
+
+def _head(spoilt: Spoilt, rng: np.random.Generator) -> Spoilt:
+    return Spoilt(with_head(spoilt.case, rng), spoilt.truth)
+
+
+def _biased(spoilt: Spoilt, rng: np.random.Generator) -> Spoilt:
+    return _changed(spoilt, lambda scan: _with_bias(scan, rng))
+
+
+def _noisy(spoilt: Spoilt, rng: np.random.Generator) -> Spoilt:
+    return _changed(spoilt, lambda scan: _with_noise(scan, rng))
+
+
+def _changed(spoilt: Spoilt, change: Callable[[Scan], np.ndarray]) -> Spoilt:
+    images: dict[Sequence, sitk.Image] = {}
+    for sequence, scan in spoilt.case.scans.items():
+        image = sitk.GetImageFromArray(change(scan).astype(np.float32))
+        image.CopyInformation(scan.image)
+        images[sequence] = image
+    return Spoilt(spoilt.case.with_images(images), spoilt.truth)
+
+
+def _with_bias(scan: Scan, rng: np.random.Generator) -> np.ndarray:
+    values = sitk.GetArrayFromImage(scan.image).astype(np.float32)
+    wavelength = BIAS_MM / float(np.prod(scan.image.GetSpacing()) ** (1 / 3))
+    field = noise(rng, values.shape, wavelength)
+    return values * np.exp(np.float32(BIAS) * np.clip(field, -2.2, 2.2))
+
+
+def _with_noise(scan: Scan, rng: np.random.Generator) -> np.ndarray:
+    """Magnitude of a signal with complex noise (Gudbjartsson and Patz 1995), where there is one."""
+    values = sitk.GetArrayFromImage(scan.image).astype(np.float32)
+    signal = values != 0
+    deviation = np.float32(NOISE * np.median(values[signal])) if signal.any() else np.float32(0)
+    real, imaginary = (rng.standard_normal(values.shape, np.float32) for _ in range(2))
+    noisy = np.hypot(values + deviation * real, deviation * imaginary)
+    return np.where(signal, noisy, values)
+
+
+def thick_slices(image: sitk.Image, nearest: bool = False) -> sitk.Image:
+    """Slices of `SLICE_MM` along the axis nearest to the body's; thicker ones are left alone.
+
+    Args:
+        image: any scalar 3D image.
+        nearest: take what lies in the middle of a slice instead of the average over its
+            bell-shaped profile, for labels.
+    """
+    direction = np.abs(np.array(image.GetDirection()).reshape(3, 3))
+    axis = int(direction[2].argmax())
+    spacing = image.GetSpacing()[axis]
+    step = SLICE_MM / spacing
+    if step <= 1:
+        return image
+    values = sitk.GetArrayFromImage(image)
+    count = max(1, int(values.shape[2 - axis] // step))
+    positions = (step - 1) / 2 + step * np.arange(count)
+    if nearest:
+        rounded = np.floor(positions + 0.5).astype(int)
+        thick = np.take(values, np.clip(rounded, 0, values.shape[2 - axis] - 1), 2 - axis)
+    else:
+        thick = take_slices(values.astype(np.float32), 2 - axis, positions, step)
+    result = sitk.GetImageFromArray(thick)
+    first = [0.0, 0.0, 0.0]
+    first[axis] = float(positions[0])
+    sizes = list(image.GetSpacing())
+    sizes[axis] = SLICE_MM
+    result.SetSpacing(sizes)
+    result.SetOrigin(image.TransformContinuousIndexToPhysicalPoint(first))
+    result.SetDirection(image.GetDirection())
+    return result
+
+
+def moved_image(image: sitk.Image, rng: np.random.Generator) -> sitk.Image:
+    """The same voxels, turned by `TURN_DEGREES` about the middle and shifted by `SHIFT_MM`."""
+    axis, way = (v / np.linalg.norm(v) for v in rng.normal(size=(2, 3)))
+    turn = sitk.VersorTransform(axis.tolist(), float(np.radians(TURN_DEGREES)))
+    rotation = np.array(turn.GetMatrix()).reshape(3, 3)
+    middle = np.array(
+        image.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in image.GetSize()])
+    )
+    origin = rotation @ (np.array(image.GetOrigin()) - middle) + middle + SHIFT_MM * way
+    direction = rotation @ np.array(image.GetDirection()).reshape(3, 3)
+    moved = sitk.Image(image)
+    moved.SetOrigin(origin.tolist())
+    moved.SetDirection(direction.ravel().tolist())
+    return moved
+
+
+_MOVED = (
+    f"T1 and FLAIR turned by {TURN_DEGREES:g} degrees about a random axis and shifted by "
+    f"{SHIFT_MM:g} mm"
+)
+
+CONDITIONS: Mapping[str, Condition] = {
+    condition.key: condition
+    for condition in (
+        Condition(AS_IS, "as is", "the scans as they are", _unchanged),
+        Condition(
+            "thick-slices",
+            f"{SLICE_MM:g} mm slices",
+            f"all scans averaged to slices of {SLICE_MM:g} mm; scored on these slices, against "
+            "the truth in the middle of each",
+            _thick,
+        ),
+        Condition("misregistered", "misregistered", f"{_MOVED}; not registered", _moved, "none"),
+        Condition(
+            "misregistered-registered",
+            "misregistered, registered",
+            f"{_MOVED}; then registered",
+            _moved,
+            "auto",
+        ),
+        Condition(
+            "without-t1",
+            "without T1",
+            "T1 is not given",
+            _without(Sequence.T1),
+            without=Sequence.T1,
+        ),
+        Condition(
+            "without-flair",
+            "without FLAIR",
+            "FLAIR is not given",
+            _without(Sequence.FLAIR),
+            without=Sequence.FLAIR,
+        ),
+        Condition(
+            "skull",
+            "with skull",
+            "a drawn head painted round the stripped brain, which is then found again",
+            _head,
+            brain="auto",
+        ),
+        Condition(
+            "bias-field",
+            "bias field",
+            f"each scan times a smooth field, deviation {100 * BIAS:g} % over about {BIAS_MM:g} mm",
+            _biased,
+        ),
+        Condition(
+            "noise",
+            "noise",
+            f"Rician noise of {100 * NOISE:g} % of the brain's median in each scan",
+            _noisy,
+        ),
+    )
+}
