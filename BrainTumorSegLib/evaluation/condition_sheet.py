@@ -19,7 +19,7 @@ _BACKGROUND = 1
 def draw_conditions(
     case: Case, truth: sitk.Image, conditions: SequenceOf[Condition], path: Path, seed: int = 0
 ) -> None:
-    """Draw the slice with most tumour of every scan, and T1CE from the side.
+    """Draw the slice with most tumour (else most brain) of every scan, and T1CE from the side.
 
     Args:
         case: registered scans.
@@ -32,6 +32,8 @@ def draw_conditions(
 
     reference = sitk.DICOMOrient(case.reference_scan.image, "LPS")
     tumour = _array(sitk.Cast(truth != _BACKGROUND, sitk.sitkUInt8), reference)
+    if not tumour.any():
+        tumour = _array(case.reference_scan.image, reference) != 0
     level, side = (int(tumour.sum(axis=axes).argmax()) for axes in ((1, 2), (0, 1)))
     figure = Figure(figsize=(10, 2.6 * len(conditions)), layout="constrained", dpi=80)
     grid = figure.subplots(len(conditions), 4, squeeze=False)
