@@ -1,0 +1,1 @@
+"""Starting peers and ourselves one after the other, and comparing what they cost."""

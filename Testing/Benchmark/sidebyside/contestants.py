@@ -1,0 +1,134 @@
+"""Who can take part, and the command that each one is started with."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sidebyside.figures import Run, missing_time
+from sidebyside.measuring import Cost
+
+HERE = Path(__file__).resolve().parents[1]
+
+#: The stage of our own report that a peer's network stage is compared with.
+OUR_NETWORK_STAGE = "segment"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all contestants are given.
+
+    Attributes:
+        scans: files by sequence: ``t1``, ``t1ce``, ``flair``.
+        as_scanned: whether the scans still have to be registered and freed of the skull.
+        pack: name or folder of our model pack.
+        views: ``none``, ``tta1``, ``tta2`` or ``tta3``.
+        members: how many members of the pack; None for all.
+        threads: CPU threads.
+        passes: peers compute so many calls of their network, and the rest is extrapolated.
+        batch: slices at once in the plain loop.
+        exported: folder with the members as the plain loop reads them.
+        peers_python: the Python that has the peers.
+    """
+
+    scans: Mapping[str, Path]
+    as_scanned: bool
+    pack: str
+    views: str
+    members: int | None
+    threads: int
+    passes: int | None
+    batch: int
+    exported: Path
+    peers_python: str
+
+    @property
+    def scan_options(self) -> list[str]:
+        return [word for name, path in self.scans.items() for word in (f"--{name}", str(path))]
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A program that segments the case.
+
+    Attributes:
+        name: as given on the command line.
+        title: for tables.
+        options: added to its command.
+        peer: the name that `peers/start.py` knows; None for ourselves.
+    """
+
+    name: str
+    title: str
+    options: tuple[str, ...] = field(default=())
+    peer: str | None = None
+
+    def command(self, task: Task, folder: Path, warming_up: bool = False) -> list[str]:
+        """What to start; results go into ``folder``. Warming up, a peer computes one pass."""
+        shared = [*task.scan_options, "-o", str(folder / "labels.nii.gz")]
+        shared += ["--threads", str(task.threads)]
+        if self.peer is None:
+            return [
+                *(sys.executable, "-m", "BrainTumorSegLib", "segment", *shared),
+                *("--report", str(folder / "notes.json"), "--overwrite", "--progress", "none"),
+                *("--pack", task.pack, "--tta", task.views, "--device", "cpu"),
+                *(["--members", str(task.members)] if task.members else []),
+                *("--registration", "simpleitk" if task.as_scanned else "none"),
+                *self.options,
+            ]
+        passes = 1 if warming_up else task.passes
+        return [
+            *(task.peers_python, str(HERE / "peers" / "start.py"), self.peer, *shared),
+            *("--notes", str(folder / "notes.json")),
+            *("--members", str(task.exported), "--batch", str(task.batch)),
+            *(["--passes", str(passes)] if passes else []),
+            *(["--as-scanned"] if task.as_scanned else []),
+            *self.options,
+        ]
+
+    def read(self, folder: Path, cost: Cost) -> Run:
+        """The run that left its notes in ``folder``."""
+        notes = json.loads((folder / "notes.json").read_text(encoding="utf-8"))
+        if self.peer is None:
+            network = notes["timings_s"][OUR_NETWORK_STAGE]
+            return Run(self.name, cost.wall_s, cost.cpu_s, network, cost.peak_bytes)
+        passes = notes["passes"]
+        wall, cpu = missing_time(passes)
+        timed = sum(one["items"] for one in passes["timed"])
+        return Run(
+            name=self.name,
+            wall_s=cost.wall_s + wall,
+            cpu_s=cost.cpu_s + cpu,
+            network_s=notes["stages"]["network"]["wall_s"] + wall,
+            peak_bytes=cost.peak_bytes,
+            timed_items=timed,
+            all_items=timed + passes["skipped_items"],
+        )
+
+
+_KNOWN = (
+    Contestant("ours-openvino", "BrainTumorSeg, OpenVINO", ("--engine", "openvino")),
+    Contestant("ours-torch", "BrainTumorSeg, torch", ("--engine", "torch")),
+    Contestant("plain", "plain loop, same members and views", (), "plain"),
+    Contestant("nnunet-1", "nnU-Net v2, 3D full resolution, 1 fold", ("--folds", "1"), "nnunet"),
+    Contestant("nnunet-5", "nnU-Net v2, 3D full resolution, 5 folds", ("--folds", "5"), "nnunet"),
+    Contestant("segresnet", "MONAI SegResNet, BraTS bundle", (), "segresnet"),
+)
+
+CONTESTANTS: Mapping[str, Contestant] = {one.name: one for one in _KNOWN}
+
+
+def variant(text: str) -> Contestant:
+    """Ourselves with other options, from ``NAME=OPTIONS``.
+
+    Raises:
+        ValueError: when the text is something else, or the name is taken.
+    """
+    name, equals, options = text.partition("=")
+    if not (name and equals) or name in CONTESTANTS:
+        raise ValueError(f"{text!r} is not a new name, an equals sign and options")
+    return Contestant(name, f"BrainTumorSeg, {options}", tuple(shlex.split(options)))
