@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import torch
 from monai.inferers import SlidingWindowInferer
 from monai.networks.nets import SegResNet
-from monai.transforms import Compose, LoadImage, NormalizeIntensity, SaveImage
+from monai.transforms import Compose, LoadImaged, NormalizeIntensityd, SaveImage
 from stopwatch import NETWORK, Passes, Stopwatch
 
 #: The window leaves no choice: it is meant for BraTS's grid of 240x240x155 at 1 mm.
@@ -39,11 +39,11 @@ def run(scans: Mapping[str, Path], args: Namespace, stopwatch: Stopwatch) -> Pas
     with stopwatch.stage("read"):
         prepare = Compose(
             [
-                LoadImage(ensure_channel_first=True),
-                NormalizeIntensity(nonzero=True, channel_wise=True),
+                LoadImaged("image"),
+                NormalizeIntensityd("image", nonzero=True, channel_wise=True),
             ]
         )
-        image = prepare([str(scans[name]) for name in ("t1", "t1ce", "flair")])
+        image = prepare({"image": [str(scans[name]) for name in ("t1", "t1ce", "flair")]})["image"]
     with stopwatch.stage(NETWORK), torch.no_grad():
         logits = inferer(image[None], network)[0]
     with stopwatch.stage("write"):
