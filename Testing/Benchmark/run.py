@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the comparison."""
     args = _parser().parse_args(arguments)
     contestants = {**CONTESTANTS, **{one.name: one for one in map(variant, args.variant)}}
-    chosen = [_chosen(text, contestants, args.runs) for text in args.peers]
+    chosen = [_chosen(text, contestants, args) for text in args.peers]
     if args.yardstick not in {one.name for one, _ in chosen}:
         chosen.insert(0, (contestants[args.yardstick], args.runs))
     args.output.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def _write(
         titles = {name: one.title for name, one in contestants.items()}
         text = markdown(table, titles, args.yardstick)
         about = (
-            f"{args.threads} threads, {args.tta}, pack {Path(args.pack).name}, "
+            f"CPU threads: {args.threads}, views: {args.tta}, pack: {Path(args.pack).name}, "
             f"{'scans as scanned' if args.as_scanned else 'co-registered scans without skull'}; "
             f"{context['machine']['processor']}"
         )
@@ -114,7 +114,6 @@ def _task(args: argparse.Namespace, folder: Path) -> Task:
         views=args.tta,
         members=args.members,
         threads=args.threads,
-        passes=args.passes,
         batch=args.batch,
         exported=folder / "members",
         peers_python=args.peers_python,
@@ -138,11 +137,15 @@ def _export(task: Task) -> None:
     subprocess.run(command, check=True)
 
 
-def _chosen(text: str, contestants: dict[str, Contestant], runs: int) -> tuple[Contestant, int]:
-    name, _, own_runs = text.partition(":")
-    if name not in contestants or (own_runs and not own_runs.isdigit()):
-        raise SystemExit(f"{text!r}: known are {', '.join(contestants)}, and NAME:RUNS.")
-    return replace(contestants[name]), int(own_runs) if own_runs else runs
+def _chosen(
+    text: str, contestants: dict[str, Contestant], args: argparse.Namespace
+) -> tuple[Contestant, int]:
+    """A contestant and its number of runs, from ``NAME[:RUNS[:PASSES]]``."""
+    name, *numbers = text.split(":")
+    if name not in contestants or len(numbers) > 2 or not all(n.isdigit() for n in numbers):
+        raise SystemExit(f"{text!r}: known are {', '.join(contestants)}, as NAME:RUNS:PASSES.")
+    runs, passes = [*map(int, numbers), *(args.runs, args.passes)[len(numbers) :]]
+    return replace(contestants[name], passes=passes), runs
 
 
 def _machine(args: argparse.Namespace) -> dict[str, object]:
@@ -167,8 +170,8 @@ def _parser() -> argparse.ArgumentParser:
         "--peers",
         nargs="+",
         required=True,
-        metavar="NAME[:RUNS]",
-        help=f"who takes part, and how often: {', '.join(CONTESTANTS)}, and variants",
+        metavar="NAME[:RUNS[:PASSES]]",
+        help=f"who, how often, cut short after so many passes; known are {', '.join(CONTESTANTS)}",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for results")
     parser.add_argument("--runs", type=int, default=3, help="measured runs of each (default: 3)")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,7 @@ def make_task(tmp_path: Path, **changes) -> Task:
     scans = {name: tmp_path / f"{name}.nii.gz" for name in ("t1", "t1ce", "flair")}
     fields = {
         **{"scans": scans, "as_scanned": False, "pack": "glioma-lite", "views": "tta1"},
-        **{"members": None, "threads": 2, "passes": None, "batch": 8},
+        **{"members": None, "threads": 2, "batch": 8},
         **{"exported": tmp_path / "members", "peers_python": "other-python"},
     }
     return Task(**{**fields, **changes})
@@ -168,12 +170,26 @@ def test_our_command_is_one_that_the_command_line_takes(tmp_path):
 
 
 def test_a_peer_warms_up_on_one_pass_and_we_on_everything(tmp_path):
-    task = make_task(tmp_path, passes=7)
-    warm = CONTESTANTS["plain"].command(task, tmp_path, warming_up=True)
-    assert warm[warm.index("--passes") + 1] == "1"
-    assert CONTESTANTS[OURS].command(task, tmp_path, warming_up=True) == CONTESTANTS[OURS].command(
-        task, tmp_path
-    )
+    task, plain = make_task(tmp_path), replace(CONTESTANTS["plain"], passes=7)
+    warm, cut = (plain.command(task, tmp_path, warming_up) for warming_up in (True, False))
+    assert [command[command.index("--passes") + 1] for command in (warm, cut)] == ["1", "7"]
+    assert "--passes" not in CONTESTANTS["plain"].command(task, tmp_path)
+    ours_warm = CONTESTANTS[OURS].command(task, tmp_path, warming_up=True)
+    assert ours_warm == CONTESTANTS[OURS].command(task, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "runs", "passes"), [("plain", 3, 9), ("plain:2", 2, 9), ("plain:1:4", 1, 4)]
+)
+def test_runs_and_passes_of_one_contestant_go_before_those_of_all(text, runs, passes):
+    one, count = side_by_side._chosen(text, dict(CONTESTANTS), Namespace(runs=3, passes=9))
+    assert (one.name, count, one.passes) == ("plain", runs, passes)
+
+
+@pytest.mark.parametrize("text", ["nobody", "plain:often", "plain:1:2:3"])
+def test_an_unknown_contestant_is_refused(text):
+    with pytest.raises(SystemExit, match="known are"):
+        side_by_side._chosen(text, dict(CONTESTANTS), Namespace(runs=3, passes=None))
 
 
 def test_notes_of_a_peer_become_a_run_with_what_is_missing_added(tmp_path):

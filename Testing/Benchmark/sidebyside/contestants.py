@@ -29,7 +29,6 @@ class Task:
         views: ``none``, ``tta1``, ``tta2`` or ``tta3``.
         members: how many members of the pack; None for all.
         threads: CPU threads.
-        passes: peers compute so many calls of their network, and the rest is extrapolated.
         batch: slices at once in the plain loop.
         exported: folder with the members as the plain loop reads them.
         peers_python: the Python that has the peers.
@@ -41,7 +40,6 @@ class Task:
     views: str
     members: int | None
     threads: int
-    passes: int | None
     batch: int
     exported: Path
     peers_python: str
@@ -60,12 +58,15 @@ class Contestant:
         title: for tables.
         options: added to its command.
         peer: the name that `peers/start.py` knows; None for ourselves.
+        passes: a peer computes so many calls of its network, and the rest is
+            extrapolated; None for all.
     """
 
     name: str
     title: str
     options: tuple[str, ...] = field(default=())
     peer: str | None = None
+    passes: int | None = None
 
     def command(self, task: Task, folder: Path, warming_up: bool = False) -> list[str]:
         """What to start; results go into ``folder``. Warming up, a peer computes one pass."""
@@ -80,7 +81,7 @@ class Contestant:
                 *("--registration", "simpleitk" if task.as_scanned else "none"),
                 *self.options,
             ]
-        passes = 1 if warming_up else task.passes
+        passes = 1 if warming_up else self.passes
         return [
             *(task.peers_python, str(HERE / "peers" / "start.py"), self.peer, *shared),
             *("--notes", str(folder / "notes.json")),

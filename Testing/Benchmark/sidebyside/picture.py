@@ -21,7 +21,7 @@ def draw(
     from matplotlib.patches import Patch
 
     ordered = sorted(rows, key=lambda row: row.wall_ratio.middle, reverse=True)
-    figure, axes = plt.subplots(figsize=(9, 1.4 + 0.55 * len(ordered)), layout="constrained")
+    figure, axes = plt.subplots(figsize=(9, 1.7 + 0.55 * len(ordered)), layout="constrained")
     for place, row in enumerate(ordered):
         middle = row.wall_ratio.middle
         colour = _OURS if row.name in ours else _PEER
@@ -39,13 +39,13 @@ def draw(
         )
     axes.set_yticks(range(len(ordered)), [titles[row.name] for row in ordered])
     axes.set_xlim(0, 1.12 * max(row.wall_ratio.high for row in ordered))
-    axes.set_xlabel("time from files to label map, as a multiple")
+    axes.set_xlabel("time from files to label map, as a multiple of ours")
     axes.set_title(subtitle, fontsize=9, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     marks = [Patch(color=_OURS, label="ours"), Patch(color=_PEER, label="peers")]
     marks.append(Patch(color=_NETWORK, label="of it in the network"))
     if any(row.extrapolated for row in ordered):
         marks.append(Patch(color="none", label="* extrapolated"))
-    axes.legend(handles=marks, frameon=False, fontsize=8, loc="upper right")
+    figure.legend(handles=marks, frameon=False, fontsize=8, loc="outside lower right", ncols=4)
     figure.savefig(path, dpi=130)
     plt.close(figure)
