@@ -24,6 +24,7 @@ from BrainTumorSegLib.commands import (
     dicom_seg,
     doctor,
     evaluate,
+    experiment,
     models,
     report,
     segment,
@@ -100,7 +101,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (segment, report, dicom_seg, demo, doctor, models, train, evaluate, synthesise):
+    laboratory = (models, train, evaluate, experiment, synthesise)
+    for command in (segment, report, dicom_seg, demo, doctor, *laboratory):
         command.add_parser(commands)
     return parser
 

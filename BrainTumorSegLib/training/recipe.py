@@ -83,17 +83,26 @@ def _kept_commands(run: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
 
 
-def _recipe(content: Mapping[str, Any]) -> TrainingRecipe:
-    refuse_unknown(content, ("training", "synthesis", "data", "pack"), "")
+def training_from_tables(content: Mapping[str, Any]) -> TrainingConfig:
+    """What the tables ``[training]`` and ``[synthesis]`` say, not yet checked as a whole.
+
+    Raises:
+        TrainingError: naming the key that is unknown or has the wrong type.
+    """
     table = content.get("training", {})
-    if "generator" in table.get("synthesis", {}):
+    if isinstance(table, Mapping) and "generator" in table.get("synthesis", {}):
         raise TrainingError(
             "training.synthesis.generator is no key of a recipe.",
             "Write the generator's settings into the table [synthesis].",
         )
     training = from_table(TrainingConfig(), table, "training")
     generator = config_from_table(content.get("synthesis", {}))
-    training = replace(training, synthesis=replace(training.synthesis, generator=generator))
+    return replace(training, synthesis=replace(training.synthesis, generator=generator))
+
+
+def _recipe(content: Mapping[str, Any]) -> TrainingRecipe:
+    refuse_unknown(content, ("training", "synthesis", "data", "pack"), "")
+    training = training_from_tables(content)
     check_config(training)
     data = from_table(CohortConfig(), content.get("data", {}), "data")
     check_cohort_config(data)

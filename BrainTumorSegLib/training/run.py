@@ -34,11 +34,13 @@ class Machine:
         device: torch device.
         workers: threads that prepare batches and processes that make synthetic samples.
         ranks: which of several processes this is.
+        cache: folder for prepared volumes, where several runs share one; else the run's own.
     """
 
     device: str = "cpu"
     workers: int = 0
     ranks: Ranks = ALONE
+    cache: Path | None = None
 
 
 def member_name(fold: int, seed: int, several_seeds: bool) -> str:
@@ -135,8 +137,9 @@ def _train(
             progress.stage(stage)
         return
     started = datetime.now(UTC)
+    cache = machine.cache or member.parent / "cache"
     with first_ahead(machine.ranks):
-        data = gather(cases, config, sources, member.parent / "cache", machine.workers, progress)
+        data = gather(cases, config, sources, cache, machine.workers, progress)
     training = training_cases(cases, config.fold)
     beginning = None
     if config.start_from:

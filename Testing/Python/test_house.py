@@ -48,7 +48,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "outputs",
         "doctor",
     ),
-    ("synthesis", "training", "evaluation", "mrml", "panel", "benchmark", "curation", "cohort"),
+    (
+        *("synthesis", "training", "evaluation", "experiments", "mrml", "panel"),
+        *("benchmark", "curation", "cohort"),
+    ),
     ("commands", "cli", "__main__"),
 )
 

@@ -18,8 +18,10 @@ LIBRARY, RESOURCES = CHECKOUT / "BrainTumorSegLib", CHECKOUT / "Resources"
 MODULE = CHECKOUT / "BrainTumorSeg"
 STANDIN = CHECKOUT / "Testing" / "Standins" / "Slicer"
 
-#: Files of Resources that are for the web and not installed.
+#: Files of Resources that are for the web and not installed; of experiments only the
+#: configurations are.
 FOR_THE_WEB = ("CMakeLists.txt", "Tutorial.md", "Screenshots", "ExtensionsIndex")
+EXPERIMENTS = "Experiments/"
 
 #: Keys of schema v1.0.2 of an Extensions Index entry, and which it cannot do without.
 INDEX_KEYS = {
@@ -50,6 +52,16 @@ def tracked(folder: Path, pattern: str) -> set[str]:
         path.relative_to(folder).as_posix()
         for path in folder.rglob(pattern)
         if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def installed_resources() -> set[str]:
+    """What of Resources the extension installs."""
+    return {
+        name
+        for name in tracked(RESOURCES, "*")
+        if name.split("/")[0] not in FOR_THE_WEB
+        and (not name.startswith(EXPERIMENTS) or name.endswith(".toml"))
     }
 
 
@@ -84,7 +96,7 @@ def test_the_library_holds_nothing_but_python():
 
 def test_every_resource_is_listed():
     listed = cmake_list(RESOURCES / "CMakeLists.txt", "BrainTumorSeg_RESOURCES")
-    there = {n for n in tracked(RESOURCES, "*") if n.split("/")[0] not in FOR_THE_WEB}
+    there = installed_resources()
     assert advice(listed, there) == ""
     assert listed == sorted(set(listed))
 
@@ -128,7 +140,7 @@ def test_the_installed_tree_is_the_one_that_slicer_expects(installed):
     assert (installed / "Resources" / "UI" / "BrainTumorSeg.ui").is_file()
     assert (installed / "Resources" / "Icons" / "BrainTumorSeg.png").is_file()
     assert tracked(installed / "BrainTumorSegLib", "*.py") == tracked(LIBRARY, "*.py")
-    there = {n for n in tracked(RESOURCES, "*") if n.split("/")[0] not in FOR_THE_WEB}
+    there = installed_resources()
     assert tracked(installed / "BrainTumorSegLib" / "Resources", "*") == there
     assert list(installed.glob("BrainTumorSegLib/__pycache__/cli.*.pyc"))
 

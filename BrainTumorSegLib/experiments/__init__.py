@@ -1,0 +1,1 @@
+"""Comparing ways of training and of segmenting, each at the same budget."""

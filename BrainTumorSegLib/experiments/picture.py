@@ -1,0 +1,116 @@
+"""An experiment as one picture: the rows below each other, and how their training went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence as SequenceOf
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from BrainTumorSegLib.evaluation.summary import REGIONS
+from BrainTumorSegLib.evaluation.uncertainty import LEVEL
+from BrainTumorSegLib.experiments.config import Experiment
+from BrainTumorSegLib.experiments.running import RowScores
+from BrainTumorSegLib.experiments.summary import GROUPS, MEAN, row_figures
+from BrainTumorSegLib.io.atomic import atomic_path
+from BrainTumorSegLib.training.checkpoint import LOG, read_rows
+from BrainTumorSegLib.training.run import member_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Okabe and Ito's colours, which colour-blind people tell apart.
+_COLOURS = {MEAN: "#000000", "WT": "#0072B2", "TC": "#D55E00", "ET": "#009E73"}
+_ARMS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#000000")
+_MARKERS = {MEAN: "D", "WT": "o", "TC": "s", "ET": "^"}
+
+
+def draw_experiment(
+    experiment: Experiment, scored: SequenceOf[RowScores], folder: Path, path: Path
+) -> None:
+    """Draw the Dice of every row and the training loss of every arm.
+
+    Args:
+        experiment: what was asked.
+        scored: the answer.
+        folder: of the experiment, whose logs are read.
+        path: of the picture, its ending says the format; replaced if it is there.
+    """
+    from matplotlib.figure import Figure
+
+    losses = {arm.name: _losses(experiment, folder / arm.name) for arm in experiment.arms}
+    height = 1.6 + 0.5 * len(scored)
+    figure = Figure(figsize=(9.5, max(3.6, height)), layout="constrained", dpi=100)
+    scores, training = figure.subplots(1, 2, width_ratios=(3, 2))
+    _draw_rows(scores, scored)
+    _draw_losses(training, losses)
+    figure.suptitle(experiment.title, fontsize=11)
+    with atomic_path(path, overwrite=True) as temporary:
+        figure.savefig(temporary)
+
+
+def _draw_rows(axis: Axes, scored: SequenceOf[RowScores]) -> None:
+    figures = [row_figures(row) for row in scored]
+    shift = np.linspace(-0.27, 0.27, len(GROUPS))
+    for group, offset in zip(GROUPS, shift, strict=True):
+        places = np.arange(len(figures)) + offset
+        known = [row.dice[group] for row in figures]
+        values = np.array([estimate.value for estimate in known])
+        # Rounding may put the mean of equal values beside its own interval.
+        below = np.clip([e.value - e.low for e in known], 0, None)
+        above = np.clip([e.high - e.value for e in known], 0, None)
+        axis.errorbar(
+            *(values, places),
+            xerr=np.nan_to_num(np.stack([below, above])),
+            fmt=_MARKERS[group],
+            color=_COLOURS[group],
+            markersize=5,
+            linewidth=1,
+            capsize=2,
+            label=group,
+        )
+        if group == MEAN:
+            for place, row in zip(places, figures, strict=True):
+                if len(row.sets) > 1:
+                    axis.plot(row.sets, [place] * len(row.sets), "|", color="0.5", markersize=11)
+    axis.set_yticks(range(len(figures)), [row.name for row in figures])
+    axis.set_ylim(len(figures) - 0.5, -0.5)
+    axis.set_xlabel("Dice in 3D; grey bars: single choices of seeds", fontsize=9)
+    axis.set_title(f"mean over cases, {100 * LEVEL:g} % bootstrap interval", fontsize=9)
+    axis.grid(axis="x", color="0.9")
+    axis.set_axisbelow(True)
+    for line in range(1, len(figures)):
+        axis.axhline(line - 0.5, color="0.85", linewidth=0.8)
+    axis.legend(fontsize=8, ncols=len((MEAN, *REGIONS)), loc="lower center", frameon=False)
+    axis.margins(x=0.05)
+
+
+def _draw_losses(
+    axis: Axes, losses: Mapping[str, SequenceOf[tuple[list[int], list[float]]]]
+) -> None:
+    for number, (name, curves) in enumerate(losses.items()):
+        for place, (steps, values) in enumerate(curves):
+            axis.plot(
+                steps,
+                values,
+                color=_ARMS[number % len(_ARMS)],
+                linestyle="solid" if number < len(_ARMS) else "dashed",
+                linewidth=1.2,
+                label=None if place else name,
+            )
+    axis.set_title("training loss; a line a member", fontsize=9)
+    axis.set_xlabel("step", fontsize=9)
+    axis.set_ylim(bottom=0)
+    axis.grid(color="0.9")
+    axis.legend(fontsize=8, frameon=False)
+
+
+def _losses(experiment: Experiment, folder: Path) -> list[tuple[list[int], list[float]]]:
+    curves = []
+    for fold in experiment.folds:
+        for seed in experiment.seeds:
+            rows = read_rows(folder / member_name(fold, seed, len(experiment.seeds) > 1) / LOG)
+            curves.append(([int(r["step"]) for r in rows], [float(r["loss"]) for r in rows]))
+    return curves
