@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from BrainTumorSegLib.evaluation.summary import REGIONS
 from BrainTumorSegLib.evaluation.uncertainty import LEVEL
 from BrainTumorSegLib.experiments.config import Experiment
 from BrainTumorSegLib.experiments.running import RowScores
-from BrainTumorSegLib.experiments.summary import GROUPS, MEAN, row_figures
+from BrainTumorSegLib.experiments.summary import GROUPS, MEAN, compare_rows, row_figures
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.training.checkpoint import LOG, read_rows
 from BrainTumorSegLib.training.run import member_name
@@ -30,7 +29,7 @@ _MARKERS = {MEAN: "D", "WT": "o", "TC": "s", "ET": "^"}
 def draw_experiment(
     experiment: Experiment, scored: SequenceOf[RowScores], folder: Path, path: Path
 ) -> None:
-    """Draw the Dice of every row and the training loss of every arm.
+    """Draw the Dice of every row, what it differs from the first, and how the arms learned.
 
     Args:
         experiment: what was asked.
@@ -42,10 +41,18 @@ def draw_experiment(
 
     losses = {arm.name: _losses(experiment, folder / arm.name) for arm in experiment.arms}
     height = 1.6 + 0.5 * len(scored)
-    figure = Figure(figsize=(9.5, max(3.6, height)), layout="constrained", dpi=100)
-    scores, training = figure.subplots(1, 2, width_ratios=(3, 2))
+    figure = Figure(figsize=(11, max(3.8, height)), layout="constrained", dpi=90)
+    scores, gains, training = figure.subplots(1, 3, width_ratios=(3, 2, 2))
     _draw_rows(scores, scored)
+    _draw_differences(gains, scored)
     _draw_losses(training, losses)
+    figure.legend(
+        *scores.get_legend_handles_labels(),
+        loc="outside lower left",
+        ncols=len(GROUPS),
+        fontsize=8,
+        frameon=False,
+    )
     figure.suptitle(experiment.title, fontsize=11)
     with atomic_path(path, overwrite=True) as temporary:
         figure.savefig(temporary)
@@ -75,15 +82,31 @@ def _draw_rows(axis: Axes, scored: SequenceOf[RowScores]) -> None:
             for place, row in zip(places, figures, strict=True):
                 if len(row.sets) > 1:
                     axis.plot(row.sets, [place] * len(row.sets), "|", color="0.5", markersize=11)
-    axis.set_yticks(range(len(figures)), [row.name for row in figures])
-    axis.set_ylim(len(figures) - 0.5, -0.5)
+    _line_up(axis, [row.name for row in figures])
     axis.set_xlabel("Dice in 3D; grey bars: single choices of seeds", fontsize=9)
     axis.set_title(f"mean over cases, {100 * LEVEL:g} % bootstrap interval", fontsize=9)
+
+
+def _draw_differences(axis: Axes, scored: SequenceOf[RowScores]) -> None:
+    axis.axvline(0, color="0.5", linewidth=1)
+    for place, row in enumerate(scored[1:], start=1):
+        gain = compare_rows(scored[0], row, MEAN).difference
+        reach = np.nan_to_num(np.clip([[gain.value - gain.low], [gain.high - gain.value]], 0, None))
+        axis.errorbar([gain.value], [place], xerr=reach, fmt="D", color="black", capsize=3)
+    _line_up(axis, [""] * len(scored))
+    axis.set_xlabel(f"Dice less that of {scored[0].row.name}", fontsize=9)
+    axis.set_title(f"paired difference of the {MEAN}", fontsize=9)
+
+
+def _line_up(axis: Axes, names: SequenceOf[str]) -> None:
+    """Rows below each other, at the same heights in every panel."""
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.tick_params(labelsize=9)
     axis.grid(axis="x", color="0.9")
     axis.set_axisbelow(True)
-    for line in range(1, len(figures)):
+    for line in range(1, len(names)):
         axis.axhline(line - 0.5, color="0.85", linewidth=0.8)
-    axis.legend(fontsize=8, ncols=len((MEAN, *REGIONS)), loc="lower center", frameon=False)
     axis.margins(x=0.05)
 
 
@@ -103,6 +126,8 @@ def _draw_losses(
     axis.set_title("training loss; a line a member", fontsize=9)
     axis.set_xlabel("step", fontsize=9)
     axis.set_ylim(bottom=0)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.tick_params(labelsize=9)
     axis.grid(color="0.9")
     axis.legend(fontsize=8, frameon=False)
 
