@@ -77,7 +77,7 @@ def score_ensembles(
     progress = progress or Progress()
     weights = [member / "weights.safetensors" for member in members]
     key = {
-        "members": {path.parent.name: file_sha256(path) for path in weights},
+        "members": [[path.parent.name, file_sha256(path)] for path in weights],
         "precision": training.precision,
         "ensembles": [[list(ensemble.members), ensemble.views] for ensemble in ensembles],
         "every": every,

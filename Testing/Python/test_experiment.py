@@ -376,7 +376,10 @@ def test_rows_are_compared_case_by_case():
         (("score_every = 2", "score_every = 0"), "score_every"),
         (("steps = 4", "steps = 4\nseed = 1"), "list seeds"),
         (("steps = 4", "stepz = 4"), "Did you mean steps"),
-        (("steps = 4", "steps = 4\n[training.validation]\nevery = 1"), "cases that are scored"),
+        (
+            ("[training.network]", "[training.validation]\nevery = 1\n[training.network]"),
+            "are scored",
+        ),
         (('name = "first"', 'name = "first"\nsteps = 9'), "part of the budget"),
         (('name = "first"', 'name = "first"\ncrop = [64, 64]'), "same for all arms"),
         (('name = "first"', 'name = "first"\nlerning_rate = 1.0'), "Did you mean learning_rate"),
