@@ -90,7 +90,8 @@ def training_from_tables(content: Mapping[str, Any]) -> TrainingConfig:
         TrainingError: naming the key that is unknown or has the wrong type.
     """
     table = content.get("training", {})
-    if isinstance(table, Mapping) and "generator" in table.get("synthesis", {}):
+    own = table.get("synthesis") if isinstance(table, Mapping) else None
+    if isinstance(own, Mapping) and "generator" in own:
         raise TrainingError(
             "training.synthesis.generator is no key of a recipe.",
             "Write the generator's settings into the table [synthesis].",
