@@ -20,6 +20,7 @@ from types import FrameType
 
 from BrainTumorSegLib import __version__
 from BrainTumorSegLib.commands import (
+    benchmark,
     demo,
     dicom_seg,
     doctor,
@@ -101,7 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    laboratory = (models, train, evaluate, experiment, synthesise)
+    laboratory = (models, train, evaluate, experiment, synthesise, benchmark)
     for command in (segment, report, dicom_seg, demo, doctor, *laboratory):
         command.add_parser(commands)
     return parser
