@@ -52,6 +52,9 @@ def measure_peaks(device: str, seconds: float = _SECONDS) -> dict[str, Any]:
             except (RuntimeError, TypeError) as error:
                 found.setdefault("left_out", {})[precision] = str(error).splitlines()[0]
         count = _TRIAD[kind]
+        if kind == "cuda":
+            # Three arrays, and as much again left free.
+            count = min(count, torch.cuda.mem_get_info(device)[0] // (2 * 3 * 4))
         found["triad_bytes"] = 3 * 4 * count
         found["bytes_per_s"] = _triad(device, count, seconds)
     return found

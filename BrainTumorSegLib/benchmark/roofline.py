@@ -91,6 +91,8 @@ def achieved(
     if not measured.runs or device is None or arm.options.get("cascade", "off") != "off":
         return None
     run = measured.runs[0]
+    if run["engine"]["device"].partition(":")[0] != arm.options["device"].partition(":")[0]:
+        return None  # it ran out of memory there and moved
     precision = run["engine"]["precision"]
     if precision not in device["flop_per_s"]:
         return None

@@ -12,7 +12,7 @@ _Document = Mapping[str, Any]
 def markdown_tables(document: _Document) -> str:
     """The figures of a document from `document.make_document`, for people."""
     return "\n".join(
-        line
+        line.rstrip()
         for part in (_head, _stages, _comparisons, _size, _cases, _roofline, _failures)
         for line in part(document)
     )
@@ -116,7 +116,7 @@ def _comparisons(document: _Document) -> Iterator[str]:
         head = ["", "networks, s", "ratio", "CPU ratio", "whole, s", "ratio", "CPU ratio"]
         yield from _table([*head, "peak memory", "labels"], rows)
     for name, reason in document["unavailable"].items():
-        yield f"Not measured here: {name}. {reason}"
+        yield f"* Not measured here: {name}. {reason}"
     if document["unavailable"]:
         yield ""
 

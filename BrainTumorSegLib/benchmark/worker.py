@@ -77,7 +77,6 @@ def _segment(order: Order) -> dict[str, Any]:
     from BrainTumorSegLib.progress import Progress
 
     threads = _limit_threads(order.threads)
-    _watch_gpu()
     # What was needed until now: the interpreter and the imports.
     started = {"wall_s": time.time() - order.started, "cpu_s": cpu_seconds()}
     stages: dict[str, dict[str, float]] = {"start": started}
@@ -212,13 +211,6 @@ def _limit_threads(count: int | None) -> dict[str, int]:
         "torch": torch.get_num_threads(),
         "SimpleITK": sitk.ProcessObject.GetGlobalDefaultNumberOfThreads(),
     }
-
-
-def _watch_gpu() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
 
 
 def _gpu_memory() -> dict[str, int]:

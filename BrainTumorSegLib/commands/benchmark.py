@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,11 +132,20 @@ def run(args: argparse.Namespace) -> int:
             absent=absent,
         )
 
+        kept: list[Path] = []
+
         def keep(measured: Mapping[str, Measured]) -> None:
             if args.output is not None:
-                _write_json(args.output, make_document(setting, measured, complete=False))
+                kept.append(
+                    _write_json(args.output, make_document(setting, measured, complete=False))
+                )
 
-        measured = measure(plan.arms, runs, material, progress, keep)
+        try:
+            measured = measure(plan.arms, runs, material, progress, keep)
+        except BaseException:
+            if kept:
+                print(f"{kept[-1]} holds what was measured so far.", file=sys.stderr)
+            raise
     document = make_document(setting, measured)
     progress.finish()
     tables = markdown_tables(document)
@@ -230,13 +240,15 @@ def _write(folder: Path, document: Mapping[str, Any], tables: str, progress: Pro
     draw_benchmark(document, folder / "benchmark.png")
 
 
-def _write_json(folder: Path, document: Mapping[str, Any]) -> None:
+def _write_json(folder: Path, document: Mapping[str, Any]) -> Path:
     import json
 
     from BrainTumorSegLib.io.atomic import atomic_path
 
-    with atomic_path(folder / "benchmark.json", overwrite=True) as path:
+    final = folder / "benchmark.json"
+    with atomic_path(final, overwrite=True) as path:
         path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return final
 
 
 def _command(args: argparse.Namespace) -> str:
