@@ -1,10 +1,13 @@
-"""An ensemble looks at every slice from every view; probabilities are averaged."""
+"""An ensemble looks at every slice from every view; probabilities are averaged.
+
+One member after the other sees all slices, so that an engine need never hold more than one.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,6 +19,9 @@ from BrainTumorSegLib.progress import Progress
 from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.slices import stack_slices
 from BrainTumorSegLib.views import View
+
+#: Slices at once when the sums of all members become the answer: few, for their copies.
+_FINISHED_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ def predict_volume(
     """Run every member on every view of every slice.
 
     When memory runs out the batch is halved; when a single image does not fit, the
-    job moves to the fallback engine; the slices that are done are kept.
+    job moves to the fallback engine; what is done is kept.
 
     Args:
         volumes: normalised volumes ``[slice, row, column]``; zero outside the brain.
@@ -63,7 +69,7 @@ def predict_volume(
         engine: where to run.
         fallback: makes the engine to move to, usually one on the CPU.
         batch: images at once; by default the engine finds out.
-        progress: advanced by one a slice.
+        progress: advanced by one a slice, member and view.
 
     Raises:
         DeviceError: when even one image does not fit in memory anywhere.
@@ -71,65 +77,17 @@ def predict_volume(
     progress = progress or Progress()
     depth, height, width = next(iter(volumes.values())).shape
     channels = stack_slices(volumes, recipe, [0]).shape[1]
-    notes: list[str] = []
-    batch = batch or engine.free_batch((channels, height, width))
-    result: _Accumulated | None = None
     occupied = np.flatnonzero([any(v[i].any() for v in volumes.values()) for i in range(depth)])
-    progress.stage("segment", max(1, len(occupied)))
-    position = 0
-    while position < len(occupied):
-        # Every view of a slice belongs to the same batch where it fits.
-        indices = occupied[position : position + max(1, batch // len(views))]
-        try:
-            images = torch.from_numpy(stack_slices(volumes, recipe, indices))
-            mean, member_entropy = _predict_slices(images, views, engine, batch)
-        except MemoryError as error:
-            engine, batch = _step_down(engine, batch, fallback, notes, error)
-            progress.warn(notes[-1])
-            continue
-        if result is None:
-            result = _Accumulated.empty(mean.shape[1], (depth, height, width))
-        result.store(indices, mean, member_entropy)
-        position += len(indices)
-        progress.advance(len(indices))
-    if result is None:
-        result = _Accumulated.empty(1, (depth, height, width))
-    return Prediction(
-        result.probabilities,
-        result.entropy,
-        result.mutual_information,
-        engine,
-        batch,
-        tuple(notes),
-    )
-
-
-def _predict_slices(
-    images: Tensor, views: tuple[View, ...], engine: Engine, batch: int
-) -> tuple[Tensor, Tensor]:
-    """Mean probabilities ``[N, K, H, W]`` and mean normalised member entropy ``[N, H, W]``."""
-    images = images.to(engine.device)
-    # Views are built once for all members; those that exchange rows and columns
-    # have another shape and run in batches of their own.
-    groups = [
-        (group, torch.cat([view.apply(images) for view in group]))
-        for swaps in (False, True)
-        if (group := [view for view in views if view.swaps_axes == swaps])
-    ]
-    mean: Tensor | None = None
-    entropy: Tensor | None = None
-    for member in range(engine.members):
-        own: Tensor | None = None
-        for group, stacked in groups:
-            seen = torch.cat([engine.predict(member, part) for part in stacked.split(batch)])
-            for view, probabilities in zip(group, seen.chunk(len(group)), strict=True):
-                undone = view.undo(probabilities)
-                own = undone.clone() if own is None else own.add_(undone)
-        own /= len(views)
-        own_entropy = normalised_entropy(own)
-        mean = own if mean is None else mean.add_(own)
-        entropy = own_entropy if entropy is None else entropy.add_(own_entropy)
-    return mean / engine.members, entropy / engine.members
+    members = engine.members
+    progress.stage("segment", max(1, len(occupied) * members * len(views)))
+    batch = batch or engine.free_batch((channels, height, width))
+    run = _Run(volumes, recipe, engine, batch, fallback, progress)
+    sums = _Sums((depth, height, width))
+    for member in range(members):
+        for indices, seen in run.looks(member, occupied, views):
+            sums.add(indices, seen.div_(len(views)))
+    probabilities, entropy, information = sums.finish(occupied, members)
+    return Prediction(probabilities, entropy, information, run.engine, run.batch, tuple(run.notes))
 
 
 def normalised_entropy(probabilities: Tensor) -> Tensor:
@@ -139,47 +97,115 @@ def normalised_entropy(probabilities: Tensor) -> Tensor:
 
 
 @dataclass
-class _Accumulated:
-    probabilities: np.ndarray
-    entropy: np.ndarray
-    mutual_information: np.ndarray
+class _Run:
+    """Where the networks run: changes when memory runs out."""
 
-    @classmethod
-    def empty(cls, classes: int, shape: tuple[int, int, int]) -> _Accumulated:
-        """Certain background everywhere: slices without brain stay like that."""
-        probabilities = np.zeros((classes, *shape), np.float32)
-        probabilities[0] = 1.0
-        return cls(probabilities, np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+    volumes: Mapping[Sequence, np.ndarray]
+    recipe: str
+    engine: Engine
+    batch: int
+    fallback: Callable[[], Engine] | None
+    progress: Progress
+    notes: list[str] = field(default_factory=list)
 
-    def store(self, indices: np.ndarray, mean: Tensor, member_entropy: Tensor) -> None:
-        entropy = normalised_entropy(mean)
-        self.probabilities[:, indices] = mean.movedim(0, 1).cpu().numpy()
-        self.entropy[indices] = entropy.cpu().numpy()
-        # Rounding can make the difference of two equal entropies slightly negative.
-        information = (entropy - member_entropy).clamp_(min=0)
-        self.mutual_information[indices] = information.cpu().numpy()
+    def looks(
+        self, member: int, slices: np.ndarray, views: tuple[View, ...]
+    ) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Show slices to a member.
+
+        Yields:
+            Numbers of a few slices, and the sum over views of the probabilities there,
+            ``[N, K, H, W]`` on the engine's device.
+        """
+        position = 0
+        while position < len(slices):
+            # Every view of a slice belongs to the same batch where it fits.
+            indices = slices[position : position + max(1, self.batch // len(views))]
+            try:
+                images = torch.from_numpy(stack_slices(self.volumes, self.recipe, indices))
+                seen = self._sum_over_views(member, images.to(self.engine.device), views)
+            except MemoryError as error:
+                self._step_down(error)
+                continue
+            yield indices, seen
+            position += len(indices)
+            self.progress.advance(len(indices) * len(views))
+
+    def _sum_over_views(self, member: int, images: Tensor, views: tuple[View, ...]) -> Tensor:
+        total: Tensor | None = None
+        # Views that exchange rows and columns have another shape and run in batches
+        # of their own.
+        for swaps in (False, True):
+            group = [view for view in views if view.swaps_axes == swaps]
+            if not group:
+                continue
+            shown = torch.cat([view.apply(images) for view in group])
+            parts = [self.engine.predict(member, part) for part in shown.split(self.batch)]
+            seen = torch.cat(parts) if len(parts) > 1 else parts[0]
+            for view, probabilities in zip(group, seen.chunk(len(group)), strict=True):
+                undone = view.undo(probabilities)
+                total = undone.clone() if total is None else total.add_(undone)
+        return total
+
+    def _step_down(self, error: MemoryError) -> None:
+        device = self.engine.device
+        if self.batch > 1:
+            self.batch //= 2
+            self.notes.append(f"{device} ran out of memory; the batch was halved to {self.batch}.")
+        else:
+            replacement = None if self.fallback is None else self.fallback()
+            if replacement is None or replacement.device == device:
+                raise DeviceError(
+                    f"Not enough memory on {device} for a single slice.",
+                    "Close other programs, or use fewer members.",
+                ) from error
+            self.notes.append(f"{device} ran out of memory; the run moved to the CPU.")
+            self.engine, self.batch = replacement, replacement.free_batch((1, 1, 1))
+        self.progress.warn(self.notes[-1])
 
 
-def _step_down(
-    engine: Engine,
-    batch: int,
-    fallback: Callable[[], Engine] | None,
-    notes: list[str],
-    error: MemoryError,
-) -> tuple[Engine, int]:
-    if batch > 1:
-        notes.append(f"{engine.device} ran out of memory; the batch was halved to {batch // 2}.")
-        return engine, batch // 2
-    if fallback is None:
-        raise DeviceError(
-            f"Not enough memory on {engine.device} for a single slice.",
-            "Close other programs, or use fewer members.",
-        ) from error
-    notes.append(f"{engine.device} ran out of memory; the run moved to the CPU.")
-    replacement = fallback()
-    if replacement.device == engine.device:
-        raise DeviceError(
-            f"Not enough memory on {engine.device} for a single slice.",
-            "Close other programs, or use fewer members.",
-        ) from error
-    return replacement, replacement.free_batch((1, 1, 1))
+class _Sums:
+    """Sums over members of their probabilities and of their entropies, kept where they arise."""
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        self._shape = shape
+        self._probabilities = self._entropy = torch.empty(0)
+
+    def add(self, indices: np.ndarray, own: Tensor) -> None:
+        """Add what a member says, ``[N, K, H, W]``, about some slices."""
+        if not self._probabilities.numel():
+            self._make(own.shape[1], own.device)
+        where = torch.from_numpy(indices).to(self._probabilities.device)
+        own = own.to(self._probabilities.device)
+        self._probabilities.index_add_(1, where, own.movedim(1, 0))
+        self._entropy.index_add_(0, where, normalised_entropy(own))
+
+    def finish(
+        self, occupied: np.ndarray, members: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Probabilities, entropy and mutual information, see `Prediction`.
+
+        Slices that are not occupied are background for certain.
+        """
+        if not self._probabilities.numel():
+            self._make(1, torch.device("cpu"))
+        probabilities, entropy = self._probabilities, self._entropy
+        information = torch.zeros_like(entropy)
+        for start in range(0, len(occupied), _FINISHED_AT_ONCE):
+            where = torch.from_numpy(occupied[start : start + _FINISHED_AT_ONCE]).to(entropy.device)
+            mean = probabilities.index_select(1, where) / members
+            probabilities.index_copy_(1, where, mean)
+            whole, of_members = normalised_entropy(mean.movedim(0, 1)), entropy[where] / members
+            entropy.index_copy_(0, where, whole)
+            # Rounding can make the difference of two equal entropies slightly negative.
+            information.index_copy_(0, where, (whole - of_members).clamp_(min=0))
+        empty = np.setdiff1d(np.arange(self._shape[0]), occupied)
+        probabilities[0, torch.from_numpy(empty).to(entropy.device)] = 1.0
+        return probabilities.cpu().numpy(), entropy.cpu().numpy(), information.cpu().numpy()
+
+    def _make(self, classes: int, device: torch.device) -> None:
+        try:
+            self._probabilities = torch.zeros(classes, *self._shape, device=device)
+            self._entropy = torch.zeros(self._shape, device=device)
+        except torch.OutOfMemoryError:
+            self._make(classes, torch.device("cpu"))

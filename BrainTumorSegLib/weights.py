@@ -167,6 +167,7 @@ def load_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
             "Get the file again, or import the pack again.",
         ) from error
     _check_format(content, path)
+    del content  # the tensors are copies; both at once would double what a large network takes
     state = _decode(stored, str(path))
     _refuse_non_finite(state, str(path))
     return state

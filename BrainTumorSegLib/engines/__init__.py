@@ -10,6 +10,9 @@ from torch import Tensor
 class Engine(Protocol):
     """Runs the members of an ensemble on one device.
 
+    An engine may hold only the member that it was asked last: ask one after the other, not
+    in turns.
+
     Attributes:
         name: of the engine, for the record.
         device: of the engine, for the record and for placing inputs.

@@ -191,8 +191,9 @@ def _why_no_openvino() -> str | None:
 def _torch_engine(
     pack: ModelPack, members: tuple[Member, ...], device: str, precision: str
 ) -> TorchEngine:
-    networks = load_members(pack, [member.name for member in members])
-    return TorchEngine(list(networks.values()), device, precision)
+    _require_unchanged(pack, members)
+    networks = [partial(_network, pack, member.name) for member in members]
+    return TorchEngine(networks, device, precision)
 
 
 def _openvino_engine(
@@ -202,10 +203,7 @@ def _openvino_engine(
     shape: tuple[int, int, int],
     progress: Progress,
 ) -> OpenVinoEngine:
-    for member in members:
-        # A member that is in the cache is not loaded, and yet must be what the manifest says.
-        if file_sha256(pack.member_path(member)) != member.sha256:
-            load_members(pack, [member.name])  # raises, and says what is wrong
+    _require_unchanged(pack, members)
     sources = [
         MemberSource(member.sha256, pack.network, partial(_network, pack, member.name))
         for member in members
@@ -213,6 +211,14 @@ def _openvino_engine(
     engine = OpenVinoEngine(sources, cache_folder(), plan.precision, progress=progress)
     engine.prepare(shape)
     return engine
+
+
+def _require_unchanged(pack: ModelPack, members: tuple[Member, ...]) -> None:
+    """Members are loaded late, or not at all where the cache has them, and yet each must be
+    what the manifest says before anything is computed."""
+    for member in members:
+        if file_sha256(pack.member_path(member)) != member.sha256:
+            load_members(pack, [member.name])  # raises, and says what is wrong
 
 
 def _network(pack: ModelPack, name: str) -> nn.Module:

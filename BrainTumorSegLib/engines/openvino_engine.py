@@ -73,6 +73,9 @@ class OpenVinoEngine:
     A member is converted when it is seen for the first time, checked against torch, and
     kept in the cache. Without a cache that can be written it is converted in memory each time.
 
+    Only one member is ready at a time: its weights, rearranged for the processor, and its
+    working memory are given back when another one is asked.
+
     Args:
         sources: the members.
         cache: folder of the cache; None for none.
@@ -116,9 +119,12 @@ class OpenVinoEngine:
             # Two runs at once would else be tied to the same cores.
             "ENABLE_CPU_PINNING": False,
         }
+        self._sources, self._cache = tuple(sources), cache
         with _memory_errors():
-            self._models = self._obtain_all(sources, cache, progress or Progress())
-        self._requests: dict[tuple[int, int, int], list[openvino.InferRequest]] = {}
+            self._kept = self._convert_what_is_new(progress or Progress())
+        #: The member that is ready, and its requests by size of image.
+        self._ready: int | None = None
+        self._requests: dict[tuple[int, int], list[openvino.InferRequest]] = {}
 
     def predict(self, member: int, images: Tensor) -> Tensor:
         """See `Engine.predict`. Every image is computed by itself, so that an answer does not
@@ -152,24 +158,28 @@ class OpenVinoEngine:
         return self.streams * IMAGES_A_STREAM
 
     def prepare(self, shape: tuple[int, int, int]) -> None:
-        """Make every member ready for images ``(C, H, W)``; `predict` would do so when asked.
+        """Make the first member ready for images ``(C, H, W)``; `predict` would do so when asked.
+
+        The others have the same layers: what runs one of them runs all.
 
         Raises:
             DeviceError: when a network cannot run.
             MemoryError: when there is no room.
         """
-        for member in range(self.members):
-            with _memory_errors():
-                self._requests_for(member, *shape)
+        with _memory_errors():
+            self._requests_for(0, *shape)
 
     def _requests_for(
         self, member: int, channels: int, height: int, width: int
     ) -> list[openvino.InferRequest]:
-        key = (member, height, width)
+        if member != self._ready:
+            self._requests.clear()
+            self._ready = member
+        key = (height, width)
         if key not in self._requests:
-            # Fixed sizes run up to a quarter faster than open ones.
-            model = self._models[member].clone()
+            model = self._model(member)
             try:
+                # Fixed sizes run up to a quarter faster than open ones.
                 model.reshape([1, channels, height, width])
                 compiled = self._core.compile_model(model, "CPU", self._settings)
                 made = [compiled.create_infer_request() for _ in range(self.streams)]
@@ -186,35 +196,48 @@ class OpenVinoEngine:
     def _capabilities(self) -> list[str]:
         return self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
-    def _obtain_all(
-        self, sources: SequenceOf[MemberSource], cache: Path | None, progress: Progress
-    ) -> list[openvino.Model]:
-        models = []
-        for number, source in enumerate(sources, start=1):
-            key = cache_key(source)
-            model = self._from_cache(cache, key) if cache else None
-            if model is None:
-                progress.message(f"Network {number} of {len(sources)} is converted for OpenVINO.")
-                model = self._convert(source, cache, key, progress)
-            models.append(model)
-        return models
+    def _convert_what_is_new(self, progress: Progress) -> dict[int, openvino.Model]:
+        """Convert members that the cache lacks.
 
-    def _from_cache(self, cache: Path, key: str) -> openvino.Model | None:
-        entry = find_entry(cache, key)
+        Returns:
+            Those that it would not take, by number.
+        """
+        kept = {}
+        for number, source in enumerate(self._sources):
+            if self._cache is not None and self._from_cache(cache_key(source)) is not None:
+                continue
+            progress.message(f"Network {number + 1} of {self.members} is converted for OpenVINO.")
+            model, stored = self._convert(source, progress)
+            if not stored:
+                kept[number] = model
+        return kept
+
+    def _model(self, member: int) -> openvino.Model:
+        """A model of one's own; its weights stay on disk where the cache has them."""
+        if member in self._kept:
+            return self._kept[member].clone()
+        source = self._sources[member]
+        found = self._from_cache(cache_key(source))
+        if found is None:
+            # Another program has removed it in the meantime.
+            found, _ = self._convert(source, Progress())
+        return found
+
+    def _from_cache(self, key: str) -> openvino.Model | None:
+        entry = find_entry(self._cache, key)
         if entry is None:
             return None
         try:
             return read_model(self._core, entry)
         except OSError:
-            remove_entry(cache, key)
+            remove_entry(self._cache, key)
             return None
 
-    def _convert(
-        self, source: MemberSource, cache: Path | None, key: str, progress: Progress
-    ) -> openvino.Model:
+    def _convert(self, source: MemberSource, progress: Progress) -> tuple[openvino.Model, bool]:
+        """Convert a member; whether the cache has it now."""
         network = source.load()
         model = convert_network(network, source.spec)
-        if cache is not None:
+        if self._cache is not None:
 
             def make(folder: Path) -> None:
                 write_model(model, folder)
@@ -222,11 +245,12 @@ class OpenVinoEngine:
                 check_agreement(self._core, read_model(self._core, folder), network, source.spec)
 
             try:
-                return read_model(self._core, store_entry(cache, key, make))
+                entry = store_entry(self._cache, cache_key(source), make)
+                return read_model(self._core, entry), True
             except OSError as error:
                 progress.message(f"The converted network is not kept: {error}")
         check_agreement(self._core, model, network, source.spec)
-        return model
+        return model, False
 
 
 def cache_key(source: MemberSource) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as SequenceOf
 from contextlib import contextmanager
 
@@ -31,7 +31,8 @@ class TorchEngine:
     of voxels and halves the time; on CPUs labels stay those of float32 unless told otherwise.
 
     Args:
-        networks: the members; they are moved to the device.
+        networks: the members, or functions that load them. On the CPU what is loaded by a
+            function is given back when another member is asked; other devices hold all.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``fp32``, ``fp16`` or ``bf16``; None for ``fp16`` on CUDA, else ``fp32``.
 
@@ -44,7 +45,7 @@ class TorchEngine:
 
     def __init__(
         self,
-        networks: SequenceOf[nn.Module],
+        networks: SequenceOf[nn.Module | Callable[[], nn.Module]],
         device: str = "cpu",
         precision: str | None = None,
     ) -> None:
@@ -54,18 +55,38 @@ class TorchEngine:
         self.precision = precision or ("fp16" if self._type == "cuda" else "fp32")
         self._half = _HALF_TYPES.get(self.precision)
         self.members = len(networks)
+        #: Members that stay, and the one that was loaded last of those that do not.
+        self._networks: dict[int, nn.Module] = {}
+        self._loaders: dict[int, Callable[[], nn.Module]] = {}
+        self._ready: tuple[int, nn.Module] | None = None
         with _memory_errors():
-            self._networks = [
-                network.eval().to(device, memory_format=torch.channels_last) for network in networks
-            ]
+            for number, member in enumerate(networks):
+                if isinstance(member, nn.Module):
+                    self._networks[number] = self._placed(member)
+                elif self._type != "cpu":
+                    self._networks[number] = self._placed(member())
+                else:
+                    self._loaders[number] = member
 
     def predict(self, member: int, images: Tensor) -> Tensor:
         """See `Engine.predict`."""
         with _memory_errors(), torch.inference_mode():
+            network = self._network(member)
             images = images.contiguous(memory_format=torch.channels_last)
             with torch.autocast(self._type, self._half, enabled=self._half is not None):
-                logits = self._networks[member](images)
+                logits = network(images)
             return logits.float().softmax(dim=1)
+
+    def _network(self, member: int) -> nn.Module:
+        if member in self._networks:
+            return self._networks[member]
+        if self._ready is None or self._ready[0] != member:
+            self._ready = None  # given back before the next one is loaded
+            self._ready = member, self._placed(self._loaders[member]())
+        return self._ready[1]
+
+    def _placed(self, network: nn.Module) -> nn.Module:
+        return network.eval().to(self.device, memory_format=torch.channels_last)
 
     def free_batch(self, shape: tuple[int, int, int]) -> int:
         """See `Engine.free_batch`; measured with one trial image on CUDA."""
