@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from BrainTumorSegLib.cascade import Cascade, near_tumour
 from BrainTumorSegLib.engines import Engine
 from BrainTumorSegLib.errors import DeviceError
 from BrainTumorSegLib.progress import Progress
@@ -34,7 +35,9 @@ class Prediction:
             logarithm of the number of classes: 0 certain, 1 clueless.
         mutual_information: like entropy; the part of it that comes from members
             contradicting each other: entropy of the mean less mean entropy of the
-            members (Houlsby et al. 2011). Zero for a single member.
+            members (Houlsby et al. 2011). Zero where a single member looked.
+        slices: how many were shown to the networks.
+        near: how many of them the whole ensemble looked at.
         engine: the engine that finished the job.
         batch: images at once in the end.
         notes: substitutions that the record must name.
@@ -43,6 +46,8 @@ class Prediction:
     probabilities: np.ndarray
     entropy: np.ndarray
     mutual_information: np.ndarray
+    slices: int
+    near: int
     engine: Engine
     batch: int
     notes: tuple[str, ...]
@@ -56,8 +61,9 @@ def predict_volume(
     fallback: Callable[[], Engine] | None = None,
     batch: int | None = None,
     progress: Progress | None = None,
+    cascade: Cascade | None = None,
 ) -> Prediction:
-    """Run every member on every view of every slice.
+    """Run every member on every view of every slice, or of those near tumour.
 
     When memory runs out the batch is halved; when a single image does not fit, the
     job moves to the fallback engine; what is done is kept.
@@ -70,6 +76,8 @@ def predict_volume(
         fallback: makes the engine to move to, usually one on the CPU.
         batch: images at once; by default the engine finds out.
         progress: advanced by one a slice, member and view.
+        cascade: have the first member look at all slices from the first view, and the others
+            only near tumour; None for no such choice. Near tumour the answer is the same.
 
     Raises:
         DeviceError: when even one image does not fit in memory anywhere.
@@ -83,11 +91,25 @@ def predict_volume(
     batch = batch or engine.free_batch((channels, height, width))
     run = _Run(volumes, recipe, engine, batch, fallback, progress)
     sums = _Sums((depth, height, width))
+    near, begun = occupied, None
+    if cascade is not None and members * len(views) > 1:
+        for indices, seen in run.looks(0, occupied, views[:1]):
+            sums.store(indices, seen)
+        near = np.intersect1d(occupied, np.flatnonzero(near_tumour(sums.tumour(), cascade)))
+        begun = sums.probabilities_of
+        progress.advance((len(occupied) - len(near)) * (members * len(views) - 1))
     for member in range(members):
-        for indices, seen in run.looks(member, occupied, views):
-            sums.add(indices, seen.div_(len(views)))
-    probabilities, entropy, information = sums.finish(occupied, members)
-    return Prediction(probabilities, entropy, information, run.engine, run.batch, tuple(run.notes))
+        more = views if member or begun is None else views[1:]
+        if not more:
+            continue  # its only look was the first
+        for indices, seen in run.looks(member, near, more, None if member else begun):
+            own = seen.div_(len(views))
+            sums.add(indices, own) if member else sums.store(indices, own)
+    counts = np.zeros(depth, int)
+    counts[occupied], counts[near] = 1, members
+    return Prediction(
+        *sums.finish(counts), len(occupied), len(near), run.engine, run.batch, tuple(run.notes)
+    )
 
 
 def normalised_entropy(probabilities: Tensor) -> Tensor:
@@ -109,9 +131,16 @@ class _Run:
     notes: list[str] = field(default_factory=list)
 
     def looks(
-        self, member: int, slices: np.ndarray, views: tuple[View, ...]
+        self,
+        member: int,
+        slices: np.ndarray,
+        views: tuple[View, ...],
+        begun: Callable[[np.ndarray], Tensor] | None = None,
     ) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Show slices to a member.
+
+        Args:
+            begun: gives a sum over earlier views to go on from, for numbers of slices.
 
         Yields:
             Numbers of a few slices, and the sum over views of the probabilities there,
@@ -123,7 +152,9 @@ class _Run:
             indices = slices[position : position + max(1, self.batch // len(views))]
             try:
                 images = torch.from_numpy(stack_slices(self.volumes, self.recipe, indices))
-                seen = self._sum_over_views(member, images.to(self.engine.device), views)
+                total = None if begun is None else begun(indices).to(self.engine.device)
+                images = images.to(self.engine.device)
+                seen = self._sum_over_views(member, images, views, total)
             except MemoryError as error:
                 self._step_down(error)
                 continue
@@ -131,8 +162,9 @@ class _Run:
             position += len(indices)
             self.progress.advance(len(indices) * len(views))
 
-    def _sum_over_views(self, member: int, images: Tensor, views: tuple[View, ...]) -> Tensor:
-        total: Tensor | None = None
+    def _sum_over_views(
+        self, member: int, images: Tensor, views: tuple[View, ...], total: Tensor | None
+    ) -> Tensor:
         # Views that exchange rows and columns have another shape and run in batches
         # of their own.
         for swaps in (False, True):
@@ -171,37 +203,61 @@ class _Sums:
         self._shape = shape
         self._probabilities = self._entropy = torch.empty(0)
 
-    def add(self, indices: np.ndarray, own: Tensor) -> None:
-        """Add what a member says, ``[N, K, H, W]``, about some slices."""
+    def store(self, indices: np.ndarray, own: Tensor) -> None:
+        """Begin anew with what a member says, ``[N, K, H, W]``, about some slices."""
         if not self._probabilities.numel():
             self._make(own.shape[1], own.device)
-        where = torch.from_numpy(indices).to(self._probabilities.device)
-        own = own.to(self._probabilities.device)
+        own, where = self._here(own), self._where(indices)
+        self._probabilities.index_copy_(1, where, own.movedim(1, 0))
+        self._entropy.index_copy_(0, where, normalised_entropy(own))
+
+    def add(self, indices: np.ndarray, own: Tensor) -> None:
+        """Add what another member says."""
+        own, where = self._here(own), self._where(indices)
         self._probabilities.index_add_(1, where, own.movedim(1, 0))
         self._entropy.index_add_(0, where, normalised_entropy(own))
 
-    def finish(
-        self, occupied: np.ndarray, members: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def probabilities_of(self, indices: np.ndarray) -> Tensor:
+        """A copy of the sum so far, ``[N, K, H, W]``."""
+        return self._probabilities.index_select(1, self._where(indices)).movedim(1, 0).contiguous()
+
+    def tumour(self) -> np.ndarray:
+        """The highest sum of all classes but the background in each slice."""
+        if not self._probabilities.numel():
+            return np.zeros(self._shape[0], np.float32)
+        highest = [self._probabilities[1:, n].sum(dim=0).max() for n in range(self._shape[0])]
+        return torch.stack(highest).cpu().numpy()
+
+    def finish(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Probabilities, entropy and mutual information, see `Prediction`.
 
-        Slices that are not occupied are background for certain.
+        Args:
+            counts: how many members looked at each slice; without any it is background for
+                certain.
         """
         if not self._probabilities.numel():
             self._make(1, torch.device("cpu"))
         probabilities, entropy = self._probabilities, self._entropy
         information = torch.zeros_like(entropy)
-        for start in range(0, len(occupied), _FINISHED_AT_ONCE):
-            where = torch.from_numpy(occupied[start : start + _FINISHED_AT_ONCE]).to(entropy.device)
-            mean = probabilities.index_select(1, where) / members
-            probabilities.index_copy_(1, where, mean)
-            whole, of_members = normalised_entropy(mean.movedim(0, 1)), entropy[where] / members
-            entropy.index_copy_(0, where, whole)
-            # Rounding can make the difference of two equal entropies slightly negative.
-            information.index_copy_(0, where, (whole - of_members).clamp_(min=0))
-        empty = np.setdiff1d(np.arange(self._shape[0]), occupied)
-        probabilities[0, torch.from_numpy(empty).to(entropy.device)] = 1.0
+        for count in np.unique(counts[counts > 0]):
+            slices = np.flatnonzero(counts == count)
+            for start in range(0, len(slices), _FINISHED_AT_ONCE):
+                where = self._where(slices[start : start + _FINISHED_AT_ONCE])
+                mean = probabilities.index_select(1, where) / int(count)
+                probabilities.index_copy_(1, where, mean)
+                whole = normalised_entropy(mean.movedim(0, 1))
+                of_members = entropy[where] / int(count)
+                entropy.index_copy_(0, where, whole)
+                # Rounding can make the difference of two equal entropies slightly negative.
+                information.index_copy_(0, where, (whole - of_members).clamp_(min=0))
+        probabilities[0, self._where(np.flatnonzero(counts == 0))] = 1.0
         return probabilities.cpu().numpy(), entropy.cpu().numpy(), information.cpu().numpy()
+
+    def _where(self, indices: np.ndarray) -> Tensor:
+        return torch.from_numpy(indices).to(self._entropy.device)
+
+    def _here(self, own: Tensor) -> Tensor:
+        return own.to(self._entropy.device)
 
     def _make(self, classes: int, device: torch.device) -> None:
         try:

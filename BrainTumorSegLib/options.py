@@ -19,6 +19,7 @@ class Options:
     Attributes:
         pack: name or folder of a model pack; None for the default one.
         members: names of the members to use, or how many; None for all.
+        cascade: ``auto``, ``on`` or ``off``, see `cascade`.
         views: ``none``, ``tta1``, ``tta2`` or ``tta3``; None for the pack's advice.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         engine: ``auto``, ``torch`` or ``openvino``, see `engines.choosing`.
@@ -36,6 +37,7 @@ class Options:
     pack: str | Path | None = None
     members: tuple[str, ...] | int | None = None
     views: str | None = None
+    cascade: str = "auto"
     device: str = "auto"
     engine: str = "auto"
     precision: str = "auto"
@@ -54,6 +56,7 @@ class Options:
             "pack": None if self.pack is None else str(self.pack),
             "members": list(self.members) if isinstance(self.members, tuple) else self.members,
             "views": self.views,
+            "cascade": self.cascade,
             "device": self.device,
             "engine": self.engine,
             "precision": self.precision,

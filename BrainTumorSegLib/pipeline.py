@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib import __version__
 from BrainTumorSegLib.brain import BrainMask, extract_brain
+from BrainTumorSegLib.cascade import Cascade, choose_cascade
 from BrainTumorSegLib.case import Case
 from BrainTumorSegLib.cleanup import remove_specks
 from BrainTumorSegLib.engines.choosing import OpenedEngine, open_engine, plan_engine
@@ -60,6 +61,7 @@ def segment(
     members = choose_members(pack, _member_names(pack, options.members))
     views_name = options.views or pack.advised_views
     views = views_by_name(views_name)
+    cascade = choose_cascade(options.cascade, pack.advised_cascade)
     _check_sequences(case, pack)
 
     progress.stage("register", max(1, len(case.scans) - 1))
@@ -87,6 +89,7 @@ def segment(
         fallback=opened.fallback,
         batch=options.batch,
         progress=progress,
+        cascade=cascade,
     )
     progress.stage("restore", 3)
     reference = case.reference_scan.image
@@ -107,6 +110,7 @@ def segment(
     record = {
         **_record(case, pack, members, alignment, brain, opened, prediction),
         "views": {"name": views_name, "count": len(views)},
+        "cascade": _cascade_record(cascade, prediction),
         **measured(labels, brain.volume_ml),
         "confidence": confidence(labels, entropy),
         "options": options.as_record(),
@@ -283,6 +287,16 @@ def _record(
             "notes": [*opened.notes, *prediction.notes],
         },
         "versions": _versions(),
+    }
+
+
+def _cascade_record(cascade: Cascade | None, prediction: Prediction) -> dict[str, Any] | None:
+    if cascade is None:
+        return None
+    return {
+        "threshold": cascade.threshold,
+        "slices": prediction.slices,
+        "near_tumour": prediction.near,
     }
 
 

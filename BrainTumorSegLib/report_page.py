@@ -233,6 +233,7 @@ def _method(record: Record) -> str:
         ("Members", f"@{len(pack['members'])}{members}"),
         ("Input recipe", escape(record["recipe"])),
         ("Views", escape(f"{views['name']} ({views['count']})")),
+        *_cascade(record.get("cascade")),
         (
             "Engine",
             escape(
@@ -247,6 +248,13 @@ def _method(record: Record) -> str:
         if value is not None
     ]
     return section("Method", table(None, rows))
+
+
+def _cascade(cascade: Record | None) -> list[tuple[str, str]]:
+    if cascade is None:
+        return []
+    near, slices = cascade["near_tumour"], cascade["slices"]
+    return [("Cascade", f"the whole ensemble looked at {near} of {slices} slices, near tumour")]
 
 
 def _running(record: Record) -> str:

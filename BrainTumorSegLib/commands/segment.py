@@ -100,6 +100,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="views to average over (default: the pack's advice)",
     )
     how.add_argument(
+        "--cascade",
+        choices=["auto", "on", "off"],
+        default="auto",
+        help="have the whole ensemble look only at slices near tumour, as its first member sees "
+        "it (auto: the pack's advice)",
+    )
+    how.add_argument(
         "--device", default="auto", metavar="auto|cpu|cuda[:n]|mps", help="where to compute"
     )
     how.add_argument(
@@ -262,6 +269,7 @@ def options_from(args: argparse.Namespace) -> Options:
         pack=args.pack,
         members=parse_members(args.members),
         views=args.tta,
+        cascade=args.cascade,
         device=args.device,
         engine=args.engine,
         precision=args.precision,

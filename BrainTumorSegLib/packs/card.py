@@ -53,6 +53,7 @@ def _facts(pack: ModelPack) -> list[tuple[str, str]]:
         ),
         ("classes", ", ".join(t.key.replace("_", "-") for t in pack.tissues)),
         ("advised views", f"`{pack.advised_views}`"),
+        *([("cascade", "the whole ensemble looks near tumour")] if pack.advised_cascade else []),
     ]
 
 

@@ -70,6 +70,8 @@ class ModelPack:
         members: the ensemble.
         label_protocols: what the labels of the training data distinguish.
         advised_views: ``none``, ``tta1``, ``tta2`` or ``tta3``.
+        advised_cascade: whether to have the whole ensemble look near tumour only, see
+            `cascade`: proven for this pack on real cases.
         provenance: data sources with licences, command, date, version of the code.
         validation: one mapping a figure, each with the command that made it.
         licence: SPDX expression.
@@ -100,6 +102,7 @@ class ModelPack:
     licence: str
     intended_use: str
     manifest: Mapping[str, Any]
+    advised_cascade: bool = False
     checked: bool = True
 
     @property
@@ -268,6 +271,7 @@ def _as_pack(manifest: Mapping[str, Any], path: Path) -> ModelPack:
         licence=fields["licence"],
         intended_use=fields["intended_use"],
         manifest=manifest,
+        advised_cascade=fields.get("advised_cascade", False),
     )
 
 
