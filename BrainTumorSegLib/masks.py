@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -16,3 +18,35 @@ def largest_piece(mask: sitk.Image) -> sitk.Image:
     """The largest connected piece of a mask as an unsigned 8-bit mask."""
     pieces = sitk.RelabelComponent(sitk.ConnectedComponent(mask), sortByObjectSize=True)
     return sitk.Cast(pieces == 1, sitk.sitkUInt8)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box of whole voxels of an image.
+
+    Attributes:
+        slices: where it lies in an array ``[slice, row, column]``.
+    """
+
+    slices: tuple[slice, slice, slice]
+
+    def cut(self, image: sitk.Image) -> sitk.Image:
+        """That part of an image, in its place in space."""
+        index = [s.start for s in reversed(self.slices)]
+        size = [s.stop - s.start for s in reversed(self.slices)]
+        return sitk.RegionOfInterest(image, size, index)
+
+
+def whole_box(image: sitk.Image) -> Box:
+    """All of an image."""
+    return Box(tuple(slice(0, size) for size in reversed(image.GetSize())))
+
+
+def mask_box(mask: sitk.Image) -> Box:
+    """The smallest box around a mask that is not empty."""
+    inside = sitk.GetArrayViewFromImage(mask) > 0
+    slices = []
+    for axis in range(3):
+        filled = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
+        slices.append(slice(int(filled[0]), int(filled[-1]) + 1))
+    return Box(tuple(slices))

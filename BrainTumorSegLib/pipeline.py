@@ -25,9 +25,10 @@ from BrainTumorSegLib.packs.members import choose_members
 from BrainTumorSegLib.progress import Progress
 from BrainTumorSegLib.record import SCHEMA, confidence, measured, now
 from BrainTumorSegLib.registration import Alignment, align
+from BrainTumorSegLib.restoring import restore_labels, restore_map
 from BrainTumorSegLib.segmentation import Segmentation
 from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.slices import ModelGrid, model_grid, normalise, restore, to_grid
+from BrainTumorSegLib.slices import ModelGrid, model_grid, normalise, to_grid
 from BrainTumorSegLib.stages import STAGES
 from BrainTumorSegLib.swap import looks_swapped
 from BrainTumorSegLib.views import views_by_name
@@ -93,14 +94,14 @@ def segment(
     )
     progress.stage("restore", 3)
     reference = case.reference_scan.image
-    labels, probabilities = _restore_labels(
-        prediction, grid, reference, brain, options.probabilities
+    labels, probabilities = restore_labels(
+        prediction.probabilities, grid, reference, brain.image, options.probabilities
     )
     labels = remove_specks(labels, options.min_lesion_mm3)
     progress.advance()
-    entropy = _restore_map(prediction.entropy, grid, reference, brain)
+    entropy = restore_map(prediction.entropy, grid, reference, brain.image)
     information = (
-        _restore_map(prediction.mutual_information, grid, reference, brain)
+        restore_map(prediction.mutual_information, grid, reference, brain.image)
         if len(members) > 1
         else None
     )
@@ -185,43 +186,6 @@ def _warn_if_swapped(
             f"T1 ({case.scans[Sequence.T1].source}) looks contrast-enhanced and T1CE "
             f"({case.scans[Sequence.T1CE].source}) does not: were they exchanged?"
         )
-
-
-def _restore_labels(
-    prediction: Prediction,
-    grid: ModelGrid,
-    reference: sitk.Image,
-    brain: BrainMask,
-    keep_probabilities: bool,
-) -> tuple[sitk.Image, sitk.Image | None]:
-    """Most probable class of every voxel of the reference; background outside the brain."""
-    best: np.ndarray | None = None
-    kept = []
-    for number, values in enumerate(restore(prediction.probabilities, grid, reference)):
-        if best is None:
-            best, labels = values.copy(), np.zeros(values.shape, np.uint8)
-        else:
-            better = values > best
-            labels[better] = number
-            best[better] = values[better]
-        if keep_probabilities:
-            image = sitk.GetImageFromArray(values)
-            image.CopyInformation(reference)
-            kept.append(image)
-    labels[sitk.GetArrayViewFromImage(brain.image) == 0] = 0
-    image = sitk.GetImageFromArray(labels)
-    image.CopyInformation(reference)
-    return image, sitk.Compose(kept) if kept else None
-
-
-def _restore_map(
-    values: np.ndarray, grid: ModelGrid, reference: sitk.Image, brain: BrainMask
-) -> sitk.Image:
-    """A map that is zero outside the brain, carried to the reference grid."""
-    resampled = sitk.Resample(
-        grid.image(values), reference, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkLinear, 0.0
-    )
-    return sitk.Mask(resampled, brain.image)
 
 
 def _registered(case: Case, alignment: Alignment) -> dict[str, sitk.Image]:
