@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from BrainTumorSegLib.errors import Cancelled, DeviceError
 from BrainTumorSegLib.inference import normalised_entropy, predict_volume
 from BrainTumorSegLib.progress import CancelToken, Progress
 from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.slices import stack_slices
 from BrainTumorSegLib.views import VIEW_SETS
 
 CLASSES = 5
@@ -238,6 +241,50 @@ def test_a_run_stops_between_batches_when_it_is_cancelled():
             progress=Progress(sinks=(stop_at_the_second_slice,), cancel=token),
         )
     assert max(seen) == 2
+
+
+def test_on_the_cpu_one_member_is_in_memory_at_a_time_and_each_is_loaded_once():
+    alive, loaded = weakref.WeakSet(), []
+
+    def loader(seed):
+        def load():
+            gc.collect()
+            assert not alive, "the member before was still in memory"
+            network = PointwiseNetwork(seed)
+            alive.add(network)
+            loaded.append(seed)
+            return network
+
+        return load
+
+    volumes = random_volumes()
+    engine = TorchEngine([loader(seed) for seed in range(3)])
+    assert loaded == [] and engine.members == 3
+    seen = predict_volume(volumes, "mixture", VIEW_SETS["tta3"], engine, batch=4)
+    assert loaded == [0, 1, 2]
+    held = TorchEngine([PointwiseNetwork(seed) for seed in range(3)])
+    expected = predict_volume(volumes, "mixture", VIEW_SETS["tta3"], held, batch=4)
+    assert np.array_equal(seen.probabilities, expected.probabilities)
+
+
+def test_sums_of_members_are_the_bits_that_a_plain_loop_gives():
+    """One slice after the other, all members at each: the order of adding is the same."""
+    volumes, views = random_volumes(), VIEW_SETS["tta2"]
+    engine = TorchEngine([PointwiseNetwork(seed) for seed in range(3)])
+    seen = predict_volume(volumes, "mixture", views, engine, batch=4)
+    for number in range(7):
+        images = torch.from_numpy(stack_slices(volumes, "mixture", [number]))
+        shown = torch.cat([view.apply(images) for view in views])
+        mean, entropy = 0, 0
+        for member in range(3):
+            answers = engine.predict(member, shown).chunk(4)
+            own = sum(view.undo(a) for view, a in zip(views, answers, strict=True)) / 4
+            mean, entropy = mean + own, entropy + normalised_entropy(own)
+        mean = mean / 3
+        assert np.array_equal(seen.probabilities[:, number], mean[0].numpy())
+        assert np.array_equal(seen.entropy[number], normalised_entropy(mean)[0].numpy())
+        information = (normalised_entropy(mean) - entropy / 3).clamp(min=0)[0].numpy()
+        assert np.array_equal(seen.mutual_information[number], information)
 
 
 def test_the_same_run_gives_the_same_bits():

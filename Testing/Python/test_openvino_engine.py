@@ -401,6 +401,54 @@ def test_a_batch_keeps_every_stream_busy():
     assert engine.free_batch((3, 64, 96)) % engine.streams == 0
 
 
+class CountingCore:
+    """Counts what is compiled."""
+
+    def __init__(self, core) -> None:
+        self.core, self.compiled = core, 0
+
+    def __getattr__(self, name):
+        return getattr(self.core, name)
+
+    def compile_model(self, *given):
+        self.compiled += 1
+        return self.core.compile_model(*given)
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_one_member_is_ready_at_a_time_and_comes_back_when_asked(tmp_path, cached):
+    members = [Counted(seed) for seed in (1, 2)]
+    engine = OpenVinoEngine([m.source for m in members], tmp_path if cached else None, threads=1)
+    engine._core = core = CountingCore(engine._core)
+    engine.prepare((3, 64, 96))
+    shown = images(2)
+    first, second = (engine.predict(n, shown) for n in (0, 1))
+    assert core.compiled == 2 and len(engine._requests) == 1
+    assert not torch.equal(first, second)
+    assert torch.equal(engine.predict(0, shown), first)
+    assert core.compiled == 3 and len(engine._requests) == 1
+    assert [m.loads for m in members] == [1, 1]
+    expected = TorchEngine([members[0].load()]).predict(0, shown)
+    assert (first - expected).abs().max() < CLOSE
+
+
+def test_every_member_is_compiled_once_a_size_for_a_volume():
+    rng = np.random.default_rng(3)
+    volumes = {s: rng.normal(size=(5, 64, 96)).astype(np.float32) for s in Sequence}
+    engine = OpenVinoEngine([Counted(seed).source for seed in (1, 2)], threads=1)
+    engine._core = core = CountingCore(engine._core)
+    predict_volume(volumes, "mixture", VIEW_SETS["tta3"], engine, batch=2)
+    assert core.compiled == 2 * 2  # two members, upright and turned
+
+
+def test_a_member_that_vanished_from_the_cache_is_converted_again(tmp_path):
+    member = Counted()
+    engine = OpenVinoEngine([member.source], tmp_path, threads=1)
+    openvino_engine.remove_entry(tmp_path, cache_key(member.source))
+    engine.predict(0, images(1))
+    assert member.loads == 2
+
+
 def test_openvino_s_out_of_memory_errors_become_memory_errors(monkeypatch):
     engine = OpenVinoEngine([Counted().source], threads=1)
 
