@@ -134,6 +134,8 @@ def _size(plan: Plan, measured: Mapping[str, Measured]) -> dict[str, Any] | None
     ]
     slices = [found.runs[0]["work"]["slices"] for found in cropped]
     stages = list(dict.fromkeys(s for found in cropped for s in stage_names(found.runs)))
+    # Starting Python knows nothing of the size.
+    stages = [stage for stage in stages if stage != "start"]
     return {
         "slices": {found.arm.case: n for found, n in zip(cropped, slices, strict=True)},
         "stages": {

@@ -113,7 +113,19 @@ def achieved(
         "times_floor": seconds["median"] / least["floor_s"],
         "flop_per_s": rate,
         "share_of_peak": rate / device["flop_per_s"][precision],
+        "share_of_peak_cpu": _by_cpu_time(measured, image.flop * images, device, precision),
         "bytes_per_s": moved / seconds["median"],
         "share_of_bandwidth": moved / seconds["median"] / device["bytes_per_s"],
         "flop_a_byte": image.flop * images / moved,
     }
+
+
+def _by_cpu_time(
+    measured: Measured, flop: int, peaks: Mapping[str, Any], precision: str
+) -> float | None:
+    """The share of the peak while the cores were ours; None on a GPU."""
+    if peaks["device"] != "cpu":
+        return None
+    spent = spread(stage_s(run, NETWORK, "cpu_s") * measured.arm.cases for run in measured.runs)
+    seconds = spent["median"] / peaks["threads"]
+    return flop / seconds / peaks["flop_per_s"][precision] if seconds > 0 else None

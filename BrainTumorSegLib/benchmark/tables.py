@@ -180,14 +180,18 @@ def _roofline(document: _Document) -> Iterator[str]:
             f"{place['times_floor']:.2f}",
             f"{place['flop_per_s'] / 1e9:.0f}",
             f"{100 * place['share_of_peak']:.0f} %",
+            _percent(place["share_of_peak_cpu"]),
             f"{100 * place['share_of_bandwidth']:.0f} %",
         ]
         for place in roofline["arms"]
     ]
     head = ["networks", "measured, s", "floor: arithmetic, s", "floor: memory, s"]
-    yield from _table([*head, "times the floor", "GFLOP/s", "of peak", "of bandwidth"], rows)
+    yield from _table(
+        [*head, "times the floor", "GFLOP/s", "of peak", "by CPU time", "of bandwidth"], rows
+    )
     yield "Peaks are the best of a matrix product and a convolution, and of the triad, over all"
-    yield "rounds, at the same number of threads."
+    yield "rounds, at the same number of threads; on a CPU by CPU time a thread, so that other"
+    yield "programs do not count. `of peak` is by wall time."
     yield ""
 
 
@@ -230,6 +234,10 @@ def _seconds(value: float) -> str:
 
 def _megabytes(value: Mapping[str, float]) -> str:
     return f"{value['high'] / 1e6:.0f} MB"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %"
 
 
 def _rate(value: float | None, unit: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -45,6 +46,7 @@ _PRODUCTS = ("convolution", "mm", "addmm", "bmm", "linear")
 _VIEWS = ("view", "reshape", "permute", "transpose", "expand", "slice", "select", "detach", "t")
 
 
+@lru_cache(maxsize=8)
 def image_work(spec: NetworkSpec, height: int, width: int) -> ImageWork:
     """Count the work of a network for one image ``[1, C, H, W]``; nothing is computed.
 
