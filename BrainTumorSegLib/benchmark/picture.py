@@ -41,7 +41,7 @@ def draw_benchmark(document: _Document, path: Path) -> None:
         if not rows:
             continue
         draw = _draw_size if chosen["part"] == "size" else _draw_comparison
-        panels.append(lambda axis, c=chosen, r=rows, d=draw: d(axis, c["title"], r, arms))
+        panels.append(lambda axis, c=chosen, r=rows, d=draw: d(axis, c, r, arms))
     for peaks in (document["roofline"] or {"peaks": ()})["peaks"]:
         panels.append(lambda axis, p=peaks: _draw_roofline(axis, p, document["roofline"]["arms"]))
     columns = min(2, max(1, len(panels)))
@@ -112,21 +112,25 @@ def _draw_stages(axis: Axes, arm: Mapping[str, Any]) -> None:
 
 
 def _draw_comparison(
-    axis: Axes, title: str, rows: list[Mapping[str, Any]], arms: Mapping[str, Any]
+    axis: Axes, chosen: Mapping[str, Any], rows: list[Mapping[str, Any]], arms: Mapping[str, Any]
 ) -> None:
     places = np.arange(len(rows))
     found = [arms[row["arm"]]["summary"] for row in rows]
     _bars(axis, places - 0.2, [s["network_wall_s"] for s in found], _NETWORKS, "networks")
     _bars(axis, places + 0.2, [s["whole_wall_s"] for s in found], _REST, "whole run")
+    # What several cases share is outside of the networks.
+    measure, what = "network_wall_s", "networks"
+    if chosen["part"] == "cases":
+        measure, what = "whole_wall_s", "whole run"
     labels = []
     for row in rows:
-        ratio = row["ratios"]["network_wall_s"]
+        ratio = row["ratios"][measure]
         labels.append(f"{row['label']}\n×{ratio['median']:.2f}" if ratio else row["label"])
-    _finish_bars(axis, labels, f"{title} (×: networks, to the first)")
+    _finish_bars(axis, labels, f"{chosen['title']} (×: {what}, to the first)")
 
 
 def _draw_size(
-    axis: Axes, title: str, rows: list[Mapping[str, Any]], arms: Mapping[str, Any]
+    axis: Axes, chosen: Mapping[str, Any], rows: list[Mapping[str, Any]], arms: Mapping[str, Any]
 ) -> None:
     cropped = sorted(
         (
@@ -140,7 +144,12 @@ def _draw_size(
         axis.set_axis_off()
         return
     slices = [count for count, _ in cropped]
-    stages = [stage for stage in cropped[-1][1] if all(stage in found for _, found in cropped)]
+    # Starting Python knows nothing of the size.
+    stages = [
+        stage
+        for stage in cropped[-1][1]
+        if stage != "start" and all(stage in found for _, found in cropped)
+    ]
     for stage, colour in zip(stages, _COLOURS, strict=False):
         times = [found[stage]["wall_s"] for _, found in cropped]
         middle = [time["median"] for time in times]
@@ -157,7 +166,7 @@ def _draw_size(
     axis.set_xlabel("slices with brain")
     axis.set_ylabel("seconds")
     axis.grid(color="0.9")
-    axis.set_title(title, fontsize=9)
+    axis.set_title(chosen["title"], fontsize=9)
     axis.legend(fontsize=7, frameon=False)
 
 
