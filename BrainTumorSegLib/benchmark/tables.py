@@ -83,9 +83,9 @@ def _stages(document: _Document) -> Iterator[str]:
     yield f"Peak memory: {_megabytes(summary['peak_bytes'])}."
     if summary["gpu_peak_bytes"]:
         yield f"On the GPU: {_megabytes(summary['gpu_peak_bytes'])}."
-    yield "`start` is Python with its imports, `prepare` holds the loading of the networks,"
-    yield "`segment` is the networks at work, `whole` goes from the start of the process to its"
-    yield "end, the networks' libraries closing down included."
+    yield "`start` is Python with its imports, `prepare` opens the engine, `segment` is the"
+    yield "networks at work, with members that are loaded on the way; `whole` goes from the"
+    yield "start of the process to its end, the networks' libraries closing down included."
     yield ""
 
 
