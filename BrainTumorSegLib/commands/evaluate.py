@@ -261,6 +261,7 @@ def _command(args: argparse.Namespace) -> str:
         words += ["--tumour-free", *(folder.name for folder in args.tumour_free)]
     if args.synthetic:
         words += ["--synthetic", str(args.synthetic)]
+        words += ["--sources", args.sources.name] if args.sources else []
     if args.seed:
         words += ["--seed", str(args.seed)]
     return shlex.join(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 from PIL import Image
 
+from BrainTumorSegLib import cli
 from BrainTumorSegLib.brain.stripped import mask_of_stripped_scan
 from BrainTumorSegLib.case import Case, Scan
 from BrainTumorSegLib.errors import InputError, TrainingError
@@ -276,3 +278,59 @@ def test_synthetic_subjects_are_held_out_and_of_every_kind(monkeypatch):
     assert len({str(seed) for _, seed in asked}) == len(subjects)
     assert {config.part for config, _ in asked} == {"held_out"}
     assert all(config.acquisition.missing == config.acquisition.skull == 0 for config, _ in asked)
+
+
+def test_the_command_writes_conditions_and_synthesis_each_with_their_tables(
+    tmp_path, monkeypatch, capsys
+):
+    data = tmp_path / "data"
+    rows = ["case\tlooks_like\tfold\tlabel_protocol"]
+    for number in range(2):
+        place = data / f"c{number}"
+        place.mkdir(parents=True)
+        case, truth = stripped(f"c{number}", number)
+        for sequence, scan in case.scans.items():
+            sitk.WriteImage(scan.image, str(place / f"c{number}_{sequence.value}.nii.gz"))
+        labels = sitk.Cast(truth == 16, sitk.sitkUInt8) * 4
+        sitk.WriteImage(labels, str(place / f"c{number}_seg.nii.gz"))
+        rows.append(f"c{number}\ttoy\t{number}\tcore1_edema2_enhancing4")
+    (data / "cases.tsv").write_text("\n".join(rows) + "\n")
+    met = []
+
+    def labels(case, arm, members, device, options, progress):
+        met.append((arm.condition.key, len(members)))
+        found = sitk.Image(case.reference_scan.image.GetSize(), sitk.sitkUInt8)
+        found.CopyInformation(case.reference_scan.image)
+        return found
+
+    def make(config, sources, seed):
+        case, truth = stripped("s")
+        kind = next(name for name, share in vars(config.kinds).items() if share)
+        allowed = sitk.GetArrayFromImage(truth)
+        return SimpleNamespace(
+            scans=arrays(case),
+            brain=ball(),
+            allowed=allowed if Kind(kind).has_tumour else np.ones_like(allowed),
+            record={"kind": kind},
+            image=image,
+        )
+
+    monkeypatch.setattr(runs, "_labels", labels)
+    monkeypatch.setattr(synthetic, "synthesise", make)
+    out = tmp_path / "out"
+    command = ["evaluate", "--data", str(data), "--pack", "glioma-lite", "--tta", "none"]
+    command += ["--measures", "dice", "--progress", "none"]
+    conditions = ["--conditions", "noise", "thick-slices", "--synthetic", "1"]
+    assert cli.main([*command, *conditions, "-o", str(out)]) == 0
+    assert met.count(("noise", 1)) == met.count(("thick-slices", 1)) == 2
+    assert met.count(("as-is", 5)) == len(synthetic.KINDS)
+    assert "| noise | as is | WT |" in (out / "tables.md").read_text(encoding="utf-8")
+    told = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert told["command"].endswith("--measures dice --synthetic 1")
+    assert {c["against"] for c in told["comparisons"]} == {"as is"}
+    made = (out / "synthetic" / "tables.md").read_text(encoding="utf-8")
+    assert "| neurinoma | none | 1 |" in made and "2 of 2" in made
+    for name in ("conditions.png", "scores.png", "synthetic/scores.png"):
+        assert (out / name).is_file()
+    assert cli.main([*command, "--cases", "none", "-o", str(out)]) == TrainingError.exit_code
+    assert "--synthetic" in capsys.readouterr().err
