@@ -10,8 +10,8 @@ from torch import Tensor
 class Engine(Protocol):
     """Runs the members of an ensemble on one device.
 
-    An engine may hold only the member that it was asked last: ask one after the other, not
-    in turns.
+    An engine may hold only the member that it was asked last, where members are large: ask
+    one after the other rather than in turns.
 
     Attributes:
         name: of the engine, for the record.

@@ -6,6 +6,7 @@ Measured on one core with AVX-512, float32: 3.5 times as fast as torch for a lig
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as SequenceOf
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from BrainTumorSegLib.engines.conversion import (
     read_model,
     write_model,
 )
+from BrainTumorSegLib.engines.held import Held
 from BrainTumorSegLib.engines.model_cache import entry_key, find_entry, remove_entry, store_entry
 from BrainTumorSegLib.errors import DeviceError
 from BrainTumorSegLib.installed import installed_version
@@ -73,8 +75,8 @@ class OpenVinoEngine:
     A member is converted when it is seen for the first time, checked against torch, and
     kept in the cache. Without a cache that can be written it is converted in memory each time.
 
-    Only one member is ready at a time: its weights, rearranged for the processor, and its
-    working memory are given back when another one is asked.
+    Large members are not ready together: the weights, rearranged for the processor, and the
+    working memory of one are given back when another one is asked.
 
     Args:
         sources: the members.
@@ -122,9 +124,9 @@ class OpenVinoEngine:
         self._sources, self._cache = tuple(sources), cache
         with _memory_errors():
             self._kept = self._convert_what_is_new(progress or Progress())
-        #: The member that is ready, and its requests by size of image.
-        self._ready: int | None = None
-        self._requests: dict[tuple[int, int], list[openvino.InferRequest]] = {}
+            self._bytes = weight_bytes(self._model(0)) if self.members else 0
+        #: Requests by size of image of the members that are ready.
+        self._held: Held[dict[tuple[int, int], list[openvino.InferRequest]]] = Held()
 
     def predict(self, member: int, images: Tensor) -> Tensor:
         """See `Engine.predict`. Every image is computed by itself, so that an answer does not
@@ -172,11 +174,9 @@ class OpenVinoEngine:
     def _requests_for(
         self, member: int, channels: int, height: int, width: int
     ) -> list[openvino.InferRequest]:
-        if member != self._ready:
-            self._requests.clear()
-            self._ready = member
+        ready = self._held.get(member, lambda: ({}, self._bytes))
         key = (height, width)
-        if key not in self._requests:
+        if key not in ready:
             model = self._model(member)
             try:
                 # Fixed sizes run up to a quarter faster than open ones.
@@ -190,8 +190,8 @@ class OpenVinoEngine:
                     f"OpenVINO cannot run this network: {str(error).strip().splitlines()[0]}",
                     "Use --engine torch.",
                 ) from error
-            self._requests[key] = made
-        return self._requests[key]
+            ready[key] = made
+        return ready[key]
 
     def _capabilities(self) -> list[str]:
         return self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -262,6 +262,14 @@ def cache_key(source: MemberSource) -> str:
             "shapes": _SHAPE_POLICY,
             "versions": {name: installed_version(name) for name in _DECISIVE},
         }
+    )
+
+
+def weight_bytes(model: openvino.Model) -> int:
+    """How much the constants of a model take."""
+    constants = (op for op in model.get_ops() if op.get_type_name() == "Constant")
+    return sum(
+        op.get_output_element_type(0).size * math.prod(op.get_output_shape(0)) for op in constants
     )
 
 

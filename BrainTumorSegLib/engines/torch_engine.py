@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as SequenceOf
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from BrainTumorSegLib.engines.held import Held
 from BrainTumorSegLib.errors import DeviceError
 
 #: Fixed on the CPU, so that the same machine gives the same labels every time.
@@ -31,8 +33,8 @@ class TorchEngine:
     of voxels and halves the time; on CPUs labels stay those of float32 unless told otherwise.
 
     Args:
-        networks: the members, or functions that load them. On the CPU what is loaded by a
-            function is given back when another member is asked; other devices hold all.
+        networks: the members, or functions that load them. On the CPU large members that
+            functions loaded are given back when others are asked; other devices hold all.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``fp32``, ``fp16`` or ``bf16``; None for ``fp16`` on CUDA, else ``fp32``.
 
@@ -55,10 +57,10 @@ class TorchEngine:
         self.precision = precision or ("fp16" if self._type == "cuda" else "fp32")
         self._half = _HALF_TYPES.get(self.precision)
         self.members = len(networks)
-        #: Members that stay, and the one that was loaded last of those that do not.
+        #: Members that stay, and how to get those that need not.
         self._networks: dict[int, nn.Module] = {}
         self._loaders: dict[int, Callable[[], nn.Module]] = {}
-        self._ready: tuple[int, nn.Module] | None = None
+        self._held: Held[nn.Module] = Held()
         with _memory_errors():
             for number, member in enumerate(networks):
                 if isinstance(member, nn.Module):
@@ -80,10 +82,11 @@ class TorchEngine:
     def _network(self, member: int) -> nn.Module:
         if member in self._networks:
             return self._networks[member]
-        if self._ready is None or self._ready[0] != member:
-            self._ready = None  # given back before the next one is loaded
-            self._ready = member, self._placed(self._loaders[member]())
-        return self._ready[1]
+        return self._held.get(member, partial(self._load, member))
+
+    def _load(self, member: int) -> tuple[nn.Module, int]:
+        network = self._placed(self._loaders[member]())
+        return network, sum(p.numel() * p.element_size() for p in network.parameters())
 
     def _placed(self, network: nn.Module) -> nn.Module:
         return network.eval().to(self.device, memory_format=torch.channels_last)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import math
 import weakref
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
+from BrainTumorSegLib.engines.held import Held
 from BrainTumorSegLib.engines.torch_engine import CPU_BATCH, TorchEngine, choose_device
 from BrainTumorSegLib.errors import Cancelled, DeviceError
 from BrainTumorSegLib.inference import normalised_entropy, predict_volume
@@ -243,7 +245,18 @@ def test_a_run_stops_between_batches_when_it_is_cancelled():
     assert max(seen) == 2
 
 
-def test_on_the_cpu_one_member_is_in_memory_at_a_time_and_each_is_loaded_once():
+@pytest.mark.parametrize(("limit", "together"), [(0, 1), (200, 2), (10**6, 3)])
+def test_on_the_cpu_members_are_in_memory_as_far_as_there_is_room(limit, together):
+    engine = TorchEngine([partial(PointwiseNetwork, seed) for seed in range(3)])
+    engine._held = Held(limit)  # each takes 80 bytes
+    shown = torch.ones(1, 3, 8, 8)
+    answers = [engine.predict(member, shown) for member in (0, 1, 2)]
+    assert len(engine._held) == together
+    for member in (2, 0, 1):
+        assert torch.equal(engine.predict(member, shown), answers[member])
+
+
+def test_large_members_are_in_memory_one_at_a_time_and_each_is_loaded_once():
     alive, loaded = weakref.WeakSet(), []
 
     def loader(seed):
@@ -259,6 +272,7 @@ def test_on_the_cpu_one_member_is_in_memory_at_a_time_and_each_is_loaded_once():
 
     volumes = random_volumes()
     engine = TorchEngine([loader(seed) for seed in range(3)])
+    engine._held = Held(0)
     assert loaded == [] and engine.members == 3
     seen = predict_volume(volumes, "mixture", VIEW_SETS["tta3"], engine, batch=4)
     assert loaded == [0, 1, 2]

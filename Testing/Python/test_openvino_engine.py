@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import torch
 from BrainTumorSegLib.compat import import_openvino
 from BrainTumorSegLib.engines import openvino_engine
 from BrainTumorSegLib.engines.conversion import check_agreement, convert_network
+from BrainTumorSegLib.engines.held import Held
 from BrainTumorSegLib.engines.openvino_engine import (
     MemberSource,
     OpenVinoEngine,
@@ -24,7 +26,7 @@ from BrainTumorSegLib.engines.openvino_engine import (
 from BrainTumorSegLib.engines.torch_engine import TorchEngine
 from BrainTumorSegLib.errors import Cancelled, DependencyError, DeviceError
 from BrainTumorSegLib.inference import predict_volume
-from BrainTumorSegLib.networks import NetworkSpec, build_network
+from BrainTumorSegLib.networks import NetworkSpec, build_network, network_entries
 from BrainTumorSegLib.packs import load_members, load_pack
 from BrainTumorSegLib.progress import CancelToken, Progress
 from BrainTumorSegLib.sequences import Sequence
@@ -416,20 +418,36 @@ class CountingCore:
 
 
 @pytest.mark.parametrize("cached", [True, False])
-def test_one_member_is_ready_at_a_time_and_comes_back_when_asked(tmp_path, cached):
+def test_large_members_are_ready_one_at_a_time_and_come_back_when_asked(tmp_path, cached):
     members = [Counted(seed) for seed in (1, 2)]
     engine = OpenVinoEngine([m.source for m in members], tmp_path if cached else None, threads=1)
     engine._core = core = CountingCore(engine._core)
+    engine._held = Held(0)
     engine.prepare((3, 64, 96))
     shown = images(2)
     first, second = (engine.predict(n, shown) for n in (0, 1))
-    assert core.compiled == 2 and len(engine._requests) == 1
+    assert core.compiled == 2 and len(engine._held) == 1
     assert not torch.equal(first, second)
     assert torch.equal(engine.predict(0, shown), first)
-    assert core.compiled == 3 and len(engine._requests) == 1
+    assert core.compiled == 3 and len(engine._held) == 1
     assert [m.loads for m in members] == [1, 1]
     expected = TorchEngine([members[0].load()]).predict(0, shown)
     assert (first - expected).abs().max() < CLOSE
+
+
+def test_small_members_stay_ready():
+    engine = OpenVinoEngine([Counted(seed).source for seed in (1, 2)], threads=1)
+    engine._core = core = CountingCore(engine._core)
+    for member in (0, 1, 0, 1):
+        engine.predict(member, images(1))
+    assert core.compiled == len(engine._held) == 2
+
+
+def test_the_size_of_a_model_is_that_of_its_weights():
+    network = made()
+    weights = 4 * sum(math.prod(shape) for shape in network_entries(SPEC).live.values())
+    model = convert_network(network, SPEC)
+    assert 0.9 < openvino_engine.weight_bytes(model) / weights < 1.2
 
 
 def test_every_member_is_compiled_once_a_size_for_a_volume():
@@ -437,6 +455,7 @@ def test_every_member_is_compiled_once_a_size_for_a_volume():
     volumes = {s: rng.normal(size=(5, 64, 96)).astype(np.float32) for s in Sequence}
     engine = OpenVinoEngine([Counted(seed).source for seed in (1, 2)], threads=1)
     engine._core = core = CountingCore(engine._core)
+    engine._held = Held(0)
     predict_volume(volumes, "mixture", VIEW_SETS["tta3"], engine, batch=2)
     assert core.compiled == 2 * 2  # two members, upright and turned
 
