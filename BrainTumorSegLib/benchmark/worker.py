@@ -10,7 +10,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,8 +111,16 @@ def _segment(order: Order) -> dict[str, Any]:
         "labels_sha256": _labels_hash(result),
         "engine": result.record["engine"],
         "work": _grid_work(result, order),
-        "warnings": list(result.record["warnings"]),
+        "warnings": _without_folders(result.record["warnings"], order),
     }
+
+
+def _without_folders(texts: Iterable[str], order: Order) -> list[str]:
+    """What was warned of, naming files without where they lie on this computer."""
+    found = list(texts)
+    for path in map(Path, order.scans.values()):
+        found = [text.replace(str(path), path.name) for text in found]
+    return found
 
 
 def _open(order: Order) -> dict[str, Any]:
