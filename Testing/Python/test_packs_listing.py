@@ -59,6 +59,7 @@ def test_everything_that_a_panel_shows_is_there(models):
     assert {row["name"]: row["usable"] for row in models_table()} == {
         "mine": True,
         "glioma-lite": True,
+        "four-tumours": True,
     }
 
 
