@@ -93,12 +93,25 @@ LABORATORY_EXTRAS: Mapping[str, tuple[str, tuple[Requirement, ...]]] = {
 }
 
 
+#: What the figures of a run depend on.
+_COMPUTING = (
+    *("torch", "segmentation-models-pytorch", "timm", "openvino"),
+    *("SimpleITK", "numpy", "deepbet"),
+)
+
+
 def installed_version(distribution: str) -> str | None:
     """Version of an installed package by its metadata, without importing it."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def computing_versions() -> dict[str, str]:
+    """Versions of what the figures of a run depend on, as far as it is installed."""
+    found = {package: installed_version(package) for package in _COMPUTING}
+    return {package: version for package, version in found.items() if version is not None}
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from BrainTumorSegLib.engines.choosing import OpenedEngine, open_engine, plan_en
 from BrainTumorSegLib.engines.torch_engine import choose_device
 from BrainTumorSegLib.errors import InputError
 from BrainTumorSegLib.inference import Prediction, predict_volume
+from BrainTumorSegLib.installed import computing_versions
 from BrainTumorSegLib.options import Options
 from BrainTumorSegLib.packs import Member, ModelPack, load_pack
 from BrainTumorSegLib.packs.members import choose_members
@@ -250,7 +250,11 @@ def _record(
             "reason": opened.reason,
             "notes": [*opened.notes, *prediction.notes],
         },
-        "versions": _versions(),
+        "versions": {
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            **computing_versions(),
+        },
     }
 
 
@@ -262,17 +266,3 @@ def _cascade_record(cascade: Cascade | None, prediction: Prediction) -> dict[str
         "slices": prediction.slices,
         "near_tumour": prediction.near,
     }
-
-
-def _versions() -> dict[str, str]:
-    packages = (
-        *("torch", "segmentation-models-pytorch", "timm", "openvino"),
-        *("SimpleITK", "numpy", "deepbet"),
-    )
-    versions = {"python": platform.python_version(), "platform": platform.platform()}
-    for package in packages:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.case import Case
-
-_PACKAGES = (
-    *("torch", "segmentation-models-pytorch", "timm", "openvino"),
-    *("SimpleITK", "numpy", "deepbet"),
-)
+from BrainTumorSegLib.installed import computing_versions
 
 
 def describe_machine(device: str = "cpu") -> dict[str, Any]:
@@ -24,7 +19,7 @@ def describe_machine(device: str = "cpu") -> dict[str, Any]:
     ask = getattr(torch.cpu, "get_capabilities", dict)
     abilities = ask()
     described: dict[str, Any] = {
-        "processor": _processor(),
+        "processor": processor_name(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "bf16": any(abilities.get(key) for key in ("avx512_bf16", "amx_bf16", "bf16")),
         "cores": psutil.cpu_count(logical=False),
@@ -32,7 +27,7 @@ def describe_machine(device: str = "cpu") -> dict[str, Any]:
         "usable_threads": usable_threads(),
         "memory_bytes": psutil.virtual_memory().total,
         "system": platform.platform(),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **computing_versions()},
     }
     if torch.device(device).type == "cuda" and torch.cuda.is_available():
         properties = torch.cuda.get_device_properties(device)
@@ -68,7 +63,8 @@ def load_average() -> float | None:
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """What the processor is called, as the system tells it."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -76,13 +72,3 @@ def _processor() -> str:
             if name.strip() == "model name":
                 return value.strip()
     return platform.processor() or platform.machine()
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions

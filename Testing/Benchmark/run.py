@@ -23,6 +23,7 @@ from sidebyside.measuring import run_measured
 from sidebyside.picture import draw
 from sidebyside.tables import markdown
 
+from BrainTumorSegLib.benchmark.machine import processor_name
 from BrainTumorSegLib.sequences import recognise_files
 
 
@@ -149,13 +150,7 @@ def _chosen(
 
 
 def _machine(args: argparse.Namespace) -> dict[str, object]:
-    processor = platform.processor() or platform.machine()
-    listing = Path("/proc/cpuinfo")
-    if listing.is_file():
-        lines = listing.read_text(encoding="utf-8").splitlines()
-        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-        processor = names[0] if names else processor
-    return {"processor": processor, "system": platform.platform(), "threads": args.threads}
+    return {"processor": processor_name(), "system": platform.platform(), "threads": args.threads}
 
 
 def _say(text: str) -> None:
