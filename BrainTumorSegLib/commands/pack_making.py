@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from BrainTumorSegLib.commands.train import add_gate_options
+from BrainTumorSegLib.commands.train import add_pack_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as SequenceOf
@@ -30,28 +30,13 @@ def add_export_options(parser: argparse._ArgumentGroup) -> None:
     parser.add_argument(
         "--members", nargs="+", metavar="NAME", help="only these members, such as fold0 (all)"
     )
-    parser.add_argument(
-        "--precision",
-        choices=["int8", "fp16", "fp32"],
-        default="int8",
-        help="of the weights (default: int8)",
-    )
-    add_gate_options(parser)
+    add_pack_options(parser)
     parser.add_argument(
         "--check-slices",
         type=int,
         default=32,
         metavar="N",
         help="slices of each case that are compared (default: 32)",
-    )
-    parser.add_argument(
-        "--evaluation",
-        type=Path,
-        metavar="FOLDER",
-        help="put the figures of `brain-tumor-seg evaluate` into manifest and model card",
-    )
-    parser.add_argument(
-        "--notes", type=Path, metavar="FILE", help="Markdown for the end of the model card"
     )
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
     parser.add_argument("--progress", choices=["bar", "json", "none"], default="bar")

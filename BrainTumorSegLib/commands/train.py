@@ -48,22 +48,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         metavar="FOLDER",
         help="where to write the pack (default: a folder of the pack's name in the run)",
     )
-    parser.add_argument(
-        "--precision",
-        choices=["int8", "fp16", "fp32"],
-        default="int8",
-        help="of the pack's weights (default: int8)",
-    )
-    add_gate_options(parser)
-    parser.add_argument(
-        "--evaluation",
-        type=Path,
-        metavar="FOLDER",
-        help="put the figures of `brain-tumor-seg evaluate` into manifest and model card",
-    )
-    parser.add_argument(
-        "--notes", type=Path, metavar="FILE", help="Markdown for the end of the model card"
-    )
+    add_pack_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace an existing pack")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda[:n] or mps")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
@@ -78,8 +63,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
-def add_gate_options(parser: argparse.ArgumentParser) -> None:
-    """Options of making a pack that ``models export`` shares."""
+def add_pack_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Options of making a pack, which ``models export`` shares."""
+    parser.add_argument(
+        "--precision",
+        choices=["int8", "fp16", "fp32"],
+        default="int8",
+        help="of the pack's weights (default: int8)",
+    )
     parser.add_argument(
         "--allowed-loss",
         type=float,
@@ -94,6 +85,15 @@ def add_gate_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="what to compare on: labelled cases of the fold left out, or samples of the held-out "
         "generator; auto takes the latter for members without such a case",
+    )
+    parser.add_argument(
+        "--evaluation",
+        type=Path,
+        metavar="FOLDER",
+        help="put the figures of `brain-tumor-seg evaluate` into manifest and model card",
+    )
+    parser.add_argument(
+        "--notes", type=Path, metavar="FILE", help="Markdown for the end of the model card"
     )
 
 

@@ -41,7 +41,7 @@ def write_case_table(scores: Iterable[CaseScore], path: Path) -> None:
         ]
         for score in scores
     ]
-    _write(path, (*_WHO, *SCORED, "false_ET_ml"), rows)
+    write_csv(path, (*_WHO, *SCORED, "false_ET_ml"), rows)
 
 
 def write_group_table(scores: Iterable[CaseScore], path: Path) -> None:
@@ -73,7 +73,7 @@ def write_group_table(scores: Iterable[CaseScore], path: Path) -> None:
             )
     measured = ("dice", "hd95_mm", "nsd", "lesions_found", "lesions_missed", "lesions_false")
     columns = (*_WHO, "tissues", "truth_ml", "predicted_ml", *measured, "lesion_f1", "lesion_dice")
-    _write(path, columns, rows)
+    write_csv(path, columns, rows)
 
 
 def write_false_table(findings: Iterable[FalseFinding], path: Path) -> None:
@@ -81,7 +81,7 @@ def write_false_table(findings: Iterable[FalseFinding], path: Path) -> None:
     findings = list(findings)
     names = list(findings[0].volumes_ml) if findings else []
     rows = [[f.case, f.arm, *(number(f.volumes_ml[name]) for name in names)] for f in findings]
-    _write(path, ("case", "arm", *(f"{name}_ml" for name in names)), rows)
+    write_csv(path, ("case", "arm", *(f"{name}_ml" for name in names)), rows)
 
 
 def write_comparisons(scores: SequenceOf[CaseScore], path: Path) -> None:
@@ -102,7 +102,7 @@ def write_comparisons(scores: SequenceOf[CaseScore], path: Path) -> None:
     ]
     interval = ("difference", "low", "high", "zeros")
     columns = ("arm", "against", "tissues", "measure", "cases", *interval)
-    _write(path, (*columns, "bootstrap_p", "wilcoxon_p"), rows)
+    write_csv(path, (*columns, "bootstrap_p", "wilcoxon_p"), rows)
 
 
 def comparisons(
@@ -188,7 +188,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _write(path: Path, columns: SequenceOf[str], rows: Iterable[SequenceOf[object]]) -> None:
+def write_csv(path: Path, columns: SequenceOf[str], rows: Iterable[SequenceOf[object]]) -> None:
+    """Write a table, which appears whole or not at all; an older one is replaced."""
     with (
         atomic_path(path, overwrite=True) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as stream,

@@ -85,7 +85,7 @@ def _dice_table(
             estimate = groups[name].present["dice"]
             few = f" ({estimate.cases})" if estimate.cases < len(arms[arm]) else ""
             cells.append(_interval(estimate) + few)
-        yield _row(arm, len(arms[arm]), *cells)
+        yield markdown_row(arm, len(arms[arm]), *cells)
 
 
 def _convention_table(figures: dict[str, dict[str, GroupSummary]]) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _convention_table(figures: dict[str, dict[str, GroupSummary]]) -> Iterator[s
         brats = (_number(groups[r].brats["dice"].value) for r in REGIONS)
         silent = groups["ET"].without_group
         false = f"{groups['ET'].false_ml:.2f} mL ({silent})" if silent else "no such case"
-        yield _row(arm, *brats, pooled, false)
+        yield markdown_row(arm, *brats, pooled, false)
 
 
 def _surface_table(figures: dict[str, dict[str, GroupSummary]]) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _surface_table(figures: dict[str, dict[str, GroupSummary]]) -> Iterator[str]
     for arm, groups in figures.items():
         nsd = (_interval(groups[r].present["nsd"]) for r in REGIONS if "nsd" in groups[r].present)
         brats = " / ".join(_number(groups[r].brats["hd95_mm"].value, 1) for r in REGIONS)
-        yield _row(arm, *nsd, *(_hd95(groups[r]) for r in REGIONS), brats)
+        yield markdown_row(arm, *nsd, *(_hd95(groups[r]) for r in REGIONS), brats)
 
 
 def _hd95(group: GroupSummary) -> str:
@@ -151,7 +151,7 @@ def _lesion_table(figures: dict[str, dict[str, GroupSummary]]) -> Iterator[str]:
             for r in REGIONS
         )
         counts = (" / ".join(map(str, groups[r].lesions or "-")) for r in REGIONS)
-        yield _row(arm, *means, *counts)
+        yield markdown_row(arm, *means, *counts)
 
 
 def _detection_table(
@@ -176,7 +176,7 @@ def _detection_table(
                 *(_number(v, 2) for v in (false.mean_ml, false.max_ml, false.mean_enhancing_ml)),
             ]
         whole, enhancing = groups["WT"], groups["ET"]
-        yield _row(
+        yield markdown_row(
             arm,
             f"{whole.detected} of {whole.with_group}",
             f"{enhancing.detected} of {enhancing.with_group}",
@@ -195,7 +195,7 @@ def _comparison_table(scores: SequenceOf[CaseScore]) -> Iterator[str]:
         *("arm", "against", "tissues", "cases", "difference", "zeros", "bootstrap p", "Wilcoxon p")
     )
     for first, arm, group, _, result in comparisons(scores, ("dice",)):
-        yield _row(
+        yield markdown_row(
             arm,
             first,
             group,
@@ -218,7 +218,7 @@ def _looks_table(arms: dict[str, list[CaseScore]]) -> Iterator[str]:
                 _number(e.value) + (f" ({e.cases})" if e.cases < len(own) else "")
                 for e in estimates
             )
-            yield _row(looks, arm, len(own), *cells)
+            yield markdown_row(looks, arm, len(own), *cells)
 
 
 def _case_table(rows: SequenceOf[CaseScore], arm: str) -> Iterator[str]:
@@ -227,15 +227,16 @@ def _case_table(rows: SequenceOf[CaseScore], arm: str) -> Iterator[str]:
     for row in rows:
         cells = (number(row.dice(name)) or "-" for name in SCORED)
         fold = "-" if row.fold is None else row.fold
-        yield _row(row.case, row.group, fold, *cells, f"{row.false_enhancing_ml:.2f}")
+        yield markdown_row(row.case, row.group, fold, *cells, f"{row.false_enhancing_ml:.2f}")
 
 
 def _header(*titles: str) -> Iterator[str]:
-    yield _row(*titles)
+    yield markdown_row(*titles)
     yield "| --- " * len(titles) + "|"
 
 
-def _row(*cells: object) -> str:
+def markdown_row(*cells: object) -> str:
+    """A line of a Markdown table."""
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 

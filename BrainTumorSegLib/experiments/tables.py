@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 
-from BrainTumorSegLib.evaluation.files import number
+from BrainTumorSegLib.evaluation.files import number, write_csv
 from BrainTumorSegLib.evaluation.summary import REGIONS
+from BrainTumorSegLib.evaluation.tables import markdown_row
 from BrainTumorSegLib.evaluation.uncertainty import LEVEL, RESAMPLES, SEED, Estimate
 from BrainTumorSegLib.experiments.config import Experiment
 from BrainTumorSegLib.experiments.plan import budget_line, describe_arm
@@ -20,7 +20,6 @@ from BrainTumorSegLib.experiments.summary import (
     compare_rows,
     row_figures,
 )
-from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.training.cohort import LabelledCase
 
 #: What holds for every experiment that has published figures beside its own.
@@ -85,7 +84,7 @@ def write_row_table(
         line += [silent, " ".join(number(v, 4) for v in row.sets)]
         line += _published(experiment, row.name, "")
         lines.append([*line, command])
-    _write(path, [*columns, "command"], lines)
+    write_csv(path, [*columns, "command"], lines)
 
 
 def write_row_comparisons(scored: SequenceOf[RowScores], path: Path) -> None:
@@ -104,7 +103,7 @@ def write_row_comparisons(scored: SequenceOf[RowScores], path: Path) -> None:
                 ]
             )
     interval = ("difference", "low", "high", "bootstrap_p", "wilcoxon_p")
-    _write(path, ("row", "against", "tissues", "cases", *interval), lines)
+    write_csv(path, ("row", "against", "tissues", "cases", *interval), lines)
 
 
 def write_cases(scored: Iterable[RowScores], path: Path) -> None:
@@ -119,7 +118,7 @@ def write_cases(scored: Iterable[RowScores], path: Path) -> None:
         for scores in row.sets
         for score in scores
     ]
-    _write(path, ("row", "members", "views", "case", "group", "fold", *groups), lines)
+    write_csv(path, ("row", "members", "views", "case", "group", "fold", *groups), lines)
 
 
 def _scale(experiment: Experiment, cases: SequenceOf[LabelledCase]) -> Iterator[str]:
@@ -147,7 +146,7 @@ def _main_table(experiment: Experiment, figures: SequenceOf[RowFigures]) -> Iter
     titles = ["", *(_TITLES.get(group, group) for group in GROUPS), "pooled WT / TC / ET"]
     titles += ["single choices of seeds"] * several
     titles += [f"*published:* {name}" for name in experiment.published.columns]
-    yield _row(titles)
+    yield markdown_row(*titles)
     yield "| --- " * len(titles) + "|"
     for row in figures:
         few = row.dice[MEAN].cases
@@ -155,7 +154,7 @@ def _main_table(experiment: Experiment, figures: SequenceOf[RowFigures]) -> Iter
         cells.append(" / ".join(number(row.pooled[region]) or "-" for region in REGIONS))
         if several:
             cells.append(", ".join(number(value) for value in row.sets))
-        yield _row([*cells, *_published(experiment, row.name, "-")])
+        yield markdown_row(*cells, *_published(experiment, row.name, "-"))
 
 
 def _legend(experiment: Experiment, figures: SequenceOf[RowFigures]) -> Iterator[str]:
@@ -173,14 +172,14 @@ def _comparison_table(scored: SequenceOf[RowScores]) -> Iterator[str]:
     yield f"Paired difference in Dice to *{scored[0].row.name}* over the same cases; two-sided p "
     yield "of Wilcoxon's signed-rank test, not corrected for the number of comparisons:"
     yield ""
-    yield _row(["", *(f"{_TITLES.get(group, group)} | p" for group in GROUPS)])
+    yield markdown_row("", *(f"{_TITLES.get(group, group)} | p" for group in GROUPS))
     yield "| --- " * (1 + 2 * len(GROUPS)) + "|"
     for row in scored[1:]:
         cells = [row.row.name]
         for group in GROUPS:
             result = compare_rows(scored[0], row, group)
             cells += [_interval(result.difference, None, "+"), number(result.wilcoxon_p) or "-"]
-        yield _row(cells)
+        yield markdown_row(*cells)
 
 
 def _caveats(experiment: Experiment) -> Iterator[str]:
@@ -202,17 +201,3 @@ def _interval(estimate: Estimate, all_cases: int | None, sign: str = "") -> str:
     value, low, high = (f"{v:{sign}.3f}" for v in values)
     few = "" if all_cases in (None, estimate.cases) else f" ({estimate.cases})"
     return (value if estimate.cases < 2 else f"{value} [{low}, {high}]") + few
-
-
-def _row(cells: Iterable[object]) -> str:
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
-
-
-def _write(path: Path, columns: SequenceOf[str], lines: Iterable[SequenceOf[object]]) -> None:
-    with (
-        atomic_path(path, overwrite=True) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as stream,
-    ):
-        writer = csv.writer(stream)
-        writer.writerow(columns)
-        writer.writerows(lines)

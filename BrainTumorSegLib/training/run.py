@@ -143,7 +143,7 @@ def _train(
     training = training_cases(cases, config.fold)
     beginning = None
     if config.start_from:
-        beginning = find_beginning(config, [c.name for c in cases if c not in training])
+        beginning = find_beginning(config, [c.name for c in cases if c.fold == config.fold])
     trained = train_member(
         *(data, config, member, machine.device, progress, machine.workers, machine.ranks),
         beginning,

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from toy_cases import PACK_TABLE
 
 from BrainTumorSegLib import cli
 from BrainTumorSegLib.errors import PackError, TrainingError
@@ -27,25 +28,12 @@ from BrainTumorSegLib.weights import save_weights
 SPEC = NetworkSpec(encoder="mobilenet_v2", encoder_depth=4)
 CONFIG = TrainingConfig(network=SPEC, fold=0)
 
-RECIPE = """
+RECIPE = f"""
 [training.network]
 encoder = "mobilenet_v2"
 encoder_depth = 4
-[pack]
-name = "toy"
-version = "0.0.1"
-title = "A toy"
-description = "Nothing to use."
-label_protocols = ["core1_edema2_enhancing4"]
-licence = "CC0-1.0"
-intended_use = "Tests."
-[pack.sequences]
-used = ["t1", "t1ce", "flair"]
-may_be_missing = []
-[[pack.sources]]
-name = "generated"
-licence = "CC0-1.0"
-"""
+
+{PACK_TABLE}"""
 
 
 def member(seed=0):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from PIL import Image
-from toy_cases import write_toy_cohort
+from toy_cases import PACK_TABLE, write_toy_cohort
 
 from BrainTumorSegLib import cli
 from BrainTumorSegLib.errors import TrainingError
@@ -26,7 +26,7 @@ from BrainTumorSegLib.training.recipe import read_recipe
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-RECIPE = """
+RECIPE = f"""
 [training]
 steps = 3
 batch = 2
@@ -37,23 +37,7 @@ warmup = 1
 encoder = "mobilenet_v2"
 encoder_depth = 3
 
-[pack]
-name = "toy"
-version = "0.0.1"
-title = "A toy"
-description = "Nothing to use."
-label_protocols = ["core1_edema2_enhancing4"]
-licence = "CC0-1.0"
-intended_use = "Tests."
-
-[pack.sequences]
-used = ["t1", "t1ce", "flair"]
-may_be_missing = []
-
-[[pack.sources]]
-name = "generated"
-licence = "CC0-1.0"
-"""
+{PACK_TABLE}"""
 
 
 @pytest.fixture(scope="module")

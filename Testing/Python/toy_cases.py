@@ -7,6 +7,25 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+#: What a recipe says of the pack that a toy network becomes.
+PACK_TABLE = """[pack]
+name = "toy"
+version = "0.0.1"
+title = "A toy"
+description = "Nothing to use."
+label_protocols = ["core1_edema2_enhancing4"]
+licence = "CC0-1.0"
+intended_use = "Tests."
+
+[pack.sequences]
+used = ["t1", "t1ce", "flair"]
+may_be_missing = []
+
+[[pack.sources]]
+name = "generated"
+licence = "CC0-1.0"
+"""
+
 
 def write_case(folder: Path, name: str, seed: int) -> None:
     """A ball of noise with a bright lesion of three labels in it."""
