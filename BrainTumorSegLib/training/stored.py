@@ -12,17 +12,21 @@ from pathlib import Path
 
 import numpy as np
 
+from BrainTumorSegLib.io.atomic import atomic_path
+
 #: Length of the fixed part of a local header in a zip file, and where the lengths of the
 #: two variable parts stand in it (PKWARE APPNOTE 4.3.7).
 _HEADER, _LENGTHS = 30, 26
 
 
 def store_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Write arrays uncompressed into one ``.npz`` file, which appears whole or not at all."""
+    """Write arrays uncompressed into one ``.npz`` file, which appears whole or not at all.
+
+    Several runs may share a cache: where two make the same file at once, the later one stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part.npz")
-    np.savez(temporary, **arrays)
-    temporary.replace(path)
+    with atomic_path(path, overwrite=True) as temporary:
+        np.savez(temporary, **arrays)
 
 
 def map_array(path: Path, name: str) -> np.ndarray:

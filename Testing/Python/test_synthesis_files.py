@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +28,7 @@ from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig
 from BrainTumorSegLib.synthesis.tumours.sheet import contact_sheet, telling_slice
 from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
 from BrainTumorSegLib.training.cohort import read_cohort
+from BrainTumorSegLib.training.stored import map_array, store_arrays
 from BrainTumorSegLib.training.synthetic import (
     prepare_sample,
     real_cases,
@@ -114,6 +116,19 @@ def test_cached_volumes_are_those_that_were_made(tmp_path):
 
 
 # Files and sheets
+
+
+def test_several_runs_may_fill_one_cache_at_the_same_time(tmp_path):
+    path = tmp_path / "cache" / "case.npz"
+    values = np.arange(200_000, dtype=np.float32)
+
+    def fill(_: int) -> None:
+        store_arrays(path, scans=values)
+        assert np.array_equal(map_array(path, "scans"), values)
+
+    with ThreadPoolExecutor(4) as runs:
+        list(runs.map(fill, range(40)))
+    assert [p.name for p in path.parent.iterdir()] == ["case.npz"]
 
 
 def test_written_samples_are_a_cohort_that_training_reads(tmp_path, glioblastoma):
