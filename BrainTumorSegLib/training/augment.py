@@ -15,17 +15,40 @@ from torch.nn import functional
 
 from BrainTumorSegLib.sequences import Sequence
 
+#: Distance between the values that a smooth displacement runs through.
+_KNOT_PIXELS = 24
+
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """How strongly to change slices; probabilities are per slice unless said otherwise."""
+    """How strongly to change slices; probabilities are per slice unless said otherwise.
+
+    Attributes:
+        rotation_degrees: largest turn to either side.
+        scale: largest change of size, as a logarithm.
+        shift_pixels: largest shift along rows and along columns.
+        deformation_pixels: standard deviation of smooth displacements, of half of the slices.
+        mirror: probability of a mirrored slice.
+        dihedral_batches: probability that a whole batch is turned by right angles.
+        intensity: probability of another gain, offset and bend of each channel's values.
+        shading: probability of the shading of a coil: a smooth field by which the intensities
+            before normalisation are multiplied, another one for each channel.
+        shading_strength: largest standard deviation of that field's logarithm.
+        bias_field: probability of a weak smooth field that is added.
+        noise: probability of noise.
+        blur: probability of half the resolution.
+        drop_sequence: probability that T1 or FLAIR is missing.
+    """
 
     rotation_degrees: float = 20.0
     scale: float = 0.15
     shift_pixels: float = 8.0
+    deformation_pixels: float = 0.0
     mirror: float = 0.5
     dihedral_batches: float = 0.3
     intensity: float = 0.8
+    shading: float = 0.0
+    shading_strength: float = 0.45
     bias_field: float = 0.3
     noise: float = 0.3
     blur: float = 0.2
@@ -95,6 +118,8 @@ def _move(
         dim=1,
     )
     grid = functional.affine_grid(theta, [n, 1, height, width], align_corners=False)
+    if config.deformation_pixels:
+        grid = grid + _displacement(n, height, width, config, generator)
     moved = functional.grid_sample(images, grid, mode="bilinear", align_corners=False)
     # Bits are sampled with an offset so that what comes from outside reads 0 = background.
     labels = functional.grid_sample(
@@ -103,10 +128,61 @@ def _move(
     return moved, (labels[:, 0] + 1.0).round().to(torch.uint8)
 
 
+def _displacement(
+    n: int, height: int, width: int, config: AugmentationConfig, generator: torch.Generator
+) -> Tensor:
+    """Smooth random displacements ``[N, H, W, 2]`` in units of `affine_grid`, of half of them."""
+    knots = max(4, round(height / _KNOT_PIXELS)), max(4, round(width / _KNOT_PIXELS))
+    pixels = config.deformation_pixels * _smooth((n, 2, height, width), knots, generator)
+    pixels = pixels * _chance(n, 0.5, generator).float().view(n, 1, 1, 1)
+    return pixels.permute(0, 2, 3, 1) * torch.tensor([2.0 / width, 2.0 / height])
+
+
+def _smooth(
+    shape: tuple[int, int, int, int], knots: tuple[int, int], generator: torch.Generator
+) -> Tensor:
+    """Random fields that are smooth between ``knots`` values along height and width."""
+    return functional.interpolate(
+        torch.randn(*shape[:2], *knots, generator=generator),
+        size=shape[2:],
+        mode="bicubic",
+        align_corners=False,
+    )
+
+
+def _shade(
+    images: Tensor, brain: Tensor, config: AugmentationConfig, generator: torch.Generator
+) -> Tensor:
+    """Multiply what the scanner measured by a smooth field; mean and spread stay as they were.
+
+    Normalised values lack the mean that a field multiplies, so each channel is given one back:
+    in scans of brains it is 2.5 to 5 of their standard deviations above zero.
+    """
+    n, channels, height, width = images.shape
+    chosen = _chance(n, config.shading, generator).view(n, 1, 1, 1)
+    strength = _between(n, 0.0, config.shading_strength, generator).view(n, 1, 1, 1)
+    mean = _between(n * channels, 2.5, 5.0, generator).view(n, channels, 1, 1)
+    field = _smooth((n, channels, height, width), (3, 3), generator).clamp(-2.2, 2.2)
+    shaded = (images + mean) * torch.exp(strength * field) - mean
+    before, after = _moments(images, brain), _moments(shaded, brain)
+    shaded = (shaded - after[0]) * (before[1] / after[1]) + before[0]
+    return torch.where(chosen & brain, shaded, images)
+
+
+def _moments(images: Tensor, brain: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel inside the brain, ``[N, C, 1, 1]``."""
+    count = brain.sum(dim=(2, 3), keepdim=True).clamp(min=1)
+    mean = (images * brain).sum(dim=(2, 3), keepdim=True) / count
+    spread = ((images - mean).square() * brain).sum(dim=(2, 3), keepdim=True) / count
+    return mean, spread.sqrt().clamp(min=1e-3)
+
+
 def _change_intensity(
     images: Tensor, brain: Tensor, config: AugmentationConfig, generator: torch.Generator
 ) -> Tensor:
     n, channels, height, width = images.shape
+    if config.shading:
+        images = _shade(images, brain, config, generator)
 
     def per_channel(low: float, high: float) -> Tensor:
         return _between(n * channels, low, high, generator).view(n, channels, 1, 1)
@@ -117,12 +193,7 @@ def _change_intensity(
     bend = per_channel(-0.12, 0.12)
     changed = images * (1 + chosen * gain) + chosen * (offset + bend * (images.square() - 1))
 
-    field = functional.interpolate(
-        torch.randn(n, channels, 4, 4, generator=generator),
-        size=(height, width),
-        mode="bicubic",
-        align_corners=False,
-    )
+    field = _smooth((n, channels, height, width), (4, 4), generator)
     chosen = _chance(n, config.bias_field, generator).float().view(n, 1, 1, 1)
     changed = changed + chosen * 0.2 * field
 

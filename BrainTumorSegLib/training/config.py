@@ -190,6 +190,8 @@ def _check_ranges(config: TrainingConfig, where: str) -> None:
         ("validation.slices", 1, many),
         ("validation.samples", 1, many),
         *((f"augmentation.{name}", zero, one) for name in _PROBABILITIES),
+        ("augmentation.shading_strength", zero, 1.0),
+        ("augmentation.deformation_pixels", zero, 20.0),
     ):
         value: Any = config
         for part in name.split("."):
@@ -202,6 +204,6 @@ def _check_ranges(config: TrainingConfig, where: str) -> None:
 
 
 _PROBABILITIES = (
-    *("mirror", "dihedral_batches", "intensity", "bias_field", "noise", "blur"),
+    *("mirror", "dihedral_batches", "intensity", "shading", "bias_field", "noise", "blur"),
     "drop_sequence",
 )

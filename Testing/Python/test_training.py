@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -154,7 +154,7 @@ def test_every_recipe_trains(toy_volumes, tmp_path, recipe):
 
 # --- augmentation --------------------------------------------------------------------------
 
-STILL = AugmentationConfig(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+STILL = AugmentationConfig(**dict.fromkeys(asdict(AugmentationConfig()), 0))
 
 
 def batch_of(n=4, height=32, width=24):
@@ -232,6 +232,56 @@ def test_the_outside_of_the_brain_stays_zero_whatever_happens_to_intensities():
         images, allowed, channel_sequences("mixture"), config, torch.Generator().manual_seed(0)
     )
     assert (changed[:, :, :6] == 0).all()
+
+
+def test_shading_multiplies_what_the_scanner_measured_and_keeps_mean_and_spread():
+    images, allowed = batch_of(64)
+    images[:, :, :6] = 0
+    config = replace(STILL, shading=1.0, shading_strength=0.4)
+    shaded, labels = augment(
+        images, allowed, channel_sequences("mixture"), config, torch.Generator().manual_seed(0)
+    )
+    brain = slice(6, None)
+    assert (shaded[:, :, :6] == 0).all()
+    assert torch.equal(labels, allowed)
+    assert (shaded - images).abs().max() > 0.5
+    for moment in (torch.mean, torch.std):
+        before, after = (moment(x[:, :, brain], dim=(2, 3)) for x in (images, shaded))
+        assert torch.allclose(before, after, atol=1e-2)
+
+
+def test_shading_spares_the_slices_that_chance_leaves_out():
+    shaded, _ = augmented(replace(STILL, shading=0.5, shading_strength=0.4), n=64)
+    changed = (shaded - batch_of(64)[0]).flatten(1).abs().amax(1) > 1e-3
+    assert 15 < changed.sum() < 49
+
+
+def test_a_slice_without_brain_survives_shading():
+    images, allowed = torch.zeros(2, 3, 32, 32), torch.ones(2, 32, 32, dtype=torch.uint8)
+    config = replace(STILL, shading=1.0, shading_strength=0.4)
+    shaded, _ = augment(
+        images, allowed, channel_sequences("mixture"), config, torch.Generator().manual_seed(0)
+    )
+    assert torch.equal(shaded, images)
+
+
+def test_a_deformation_moves_images_and_labels_together_and_smoothly():
+    n, side = 16, 96
+    rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    inside = (rows - 47.5) ** 2 + (columns - 47.5) ** 2 < 28**2
+    allowed = torch.where(inside, BIT[Tissue.EDEMA], BIT[Tissue.BACKGROUND]).to(torch.uint8)
+    moved, labels = augment(
+        inside.float().expand(n, 3, side, side).clone(),
+        allowed.expand(n, side, side).clone(),
+        channel_sequences("mixture"),
+        replace(STILL, deformation_pixels=2.5),
+        torch.Generator().manual_seed(1),
+    )
+    tumour = labels == BIT[Tissue.EDEMA]
+    assert ((moved[:, 0] > 0.5) == tumour).float().mean() > 0.99
+    overlap = 2 * (tumour & inside).flatten(1).sum(1) / (tumour.flatten(1).sum(1) + inside.sum())
+    assert (overlap == 1).any(), "half of the slices stay as they are"
+    assert (overlap < 0.98).any() and overlap.min() > 0.75
 
 
 def test_dropping_sequences_takes_t1_or_flair_never_both_and_never_t1ce():
