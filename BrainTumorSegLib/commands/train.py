@@ -67,9 +67,9 @@ def add_pack_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) 
     """Options of making a pack, which ``models export`` shares."""
     parser.add_argument(
         "--precision",
-        choices=["int8", "fp16", "fp32"],
+        choices=["int6", "int8", "fp16", "fp32"],
         default="int8",
-        help="of the pack's weights (default: int8)",
+        help="of the pack's weights; int6 is for large networks (default: int8)",
     )
     parser.add_argument(
         "--allowed-loss",

@@ -40,7 +40,7 @@ class Member:
         file: name of its weights file in the pack's folder.
         sha256: of that file, hexadecimal.
         bytes: length of that file.
-        precision: ``fp32``, ``fp16`` or ``int8``.
+        precision: ``fp32``, ``fp16``, ``int8`` or ``int6``.
         trained: ``fold`` left out, ``seed`` and whatever else the training recorded.
     """
 

@@ -178,7 +178,7 @@ def refuse_loss(checks: Iterable[MemberCheck], allowed: float) -> None:
         for c in refused
     )
     precision = refused[0].precision
-    better = "fp16" if precision == "int8" else "fp32"
+    better = {"int6": "int8", "int8": "fp16"}.get(precision, "fp32")
     raise PackError(
         f"Weights in {precision} lose more than {allowed:g} in Dice (mean of WT, TC, ET): {told}.",
         f"Store them finer (--precision {better}), or allow the loss (--allowed-loss).",

@@ -171,7 +171,7 @@ def test_members_answer_like_the_networks_they_were_made_from(tmp_path, precisio
         with torch.inference_mode():
             expected, found = original.eval()(image), network(image)
         error = float((found - expected).square().mean().sqrt() / expected.std())
-        assert error <= {"fp32": 0, "fp16": 5e-3, "int8": 2e-2}[precision]
+        assert error <= {"fp32": 0, "fp16": 5e-3, "int8": 2e-2, "int6": 6e-2}[precision]
 
 
 def test_members_are_loaded_by_name_in_the_order_asked_for(made):

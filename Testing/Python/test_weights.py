@@ -12,7 +12,14 @@ import torch
 
 from BrainTumorSegLib.errors import OutputError, PackError
 from BrainTumorSegLib.networks import NetworkSpec, build_network, network_entries
-from BrainTumorSegLib.quantise import LARGEST, dequantise, quantise, worth_quantising
+from BrainTumorSegLib.quantise import (
+    LARGEST,
+    dequantise,
+    pack_six_bits,
+    quantise,
+    unpack_six_bits,
+    worth_quantising,
+)
 from BrainTumorSegLib.weights import (
     PRECISIONS,
     SCALE_SUFFIX,
@@ -43,7 +50,9 @@ def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
 # Precision
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 0), ("fp16", 5e-4), ("int8", 1e-2)])
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), [("fp32", 0), ("fp16", 5e-4), ("int8", 1e-2), ("int6", 4e-2)]
+)
 def test_a_round_trip_keeps_every_entry(state, tmp_path, precision, tolerance):
     saved = save_weights(state, tmp_path / "w.safetensors", precision, SPEC)
     loaded = load_weights(saved.path, saved.sha256)
@@ -66,18 +75,19 @@ def test_a_loaded_network_answers_like_the_saved_one(state, tmp_path, precision)
     image = torch.randn(2, 3, 64, 96)
     with torch.inference_mode():
         expected, found = network(image), loaded(image)
-    tolerance = {"fp32": 0, "fp16": 3e-3, "int8": 3e-2}[precision]
+    tolerance = {"fp32": 0, "fp16": 3e-3, "int8": 3e-2, "int6": 1e-1}[precision]
     assert float((found - expected).square().mean().sqrt()) <= tolerance * float(expected.std())
     assert not loaded.training
     assert not any(p.requires_grad or p.is_meta for p in loaded.parameters())
     assert not any(b.is_meta for b in loaded.buffers())
 
 
-def test_eight_bits_take_a_quarter_of_the_room(state, tmp_path):
+def test_eight_bits_take_a_quarter_of_the_room_and_six_less(state, tmp_path):
     sizes = {
         p: save_weights(state, tmp_path / f"{p}.safetensors", p, SPEC).bytes for p in PRECISIONS
     }
     assert sizes["int8"] < 0.3 * sizes["fp32"]
+    assert sizes["int6"] < 0.85 * sizes["int8"]
     assert sizes["fp16"] < 0.52 * sizes["fp32"]
 
 
@@ -168,17 +178,43 @@ def test_an_unknown_precision_or_ending_is_refused(state, tmp_path):
 # Quantisation
 
 
+@pytest.mark.parametrize(("bits", "error"), [(8, 8e-3), (6, 3e-2)])
 @pytest.mark.parametrize("axis", [0, 1])
-def test_no_rounded_value_is_further_off_than_clipping_allows(axis):
+def test_no_rounded_value_is_further_off_than_clipping_allows(axis, bits, error):
     weight = torch.randn(32, 48, 3, 3, generator=torch.Generator().manual_seed(1))
-    integers, scales = quantise(weight, axis)
+    integers, scales = quantise(weight, axis, bits)
     assert integers.dtype == torch.int8
-    assert int(integers.abs().max()) <= LARGEST
+    assert int(integers.abs().max()) <= LARGEST[bits]
     assert scales.shape == ((32, 1, 1, 1) if axis == 0 else (1, 48, 1, 1))
     back = dequantise(integers, scales)
-    inside = weight.abs() <= LARGEST * scales
+    inside = weight.abs() <= LARGEST[bits] * scales
     assert ((back - weight).abs() <= 0.501 * scales)[inside].all()
-    assert relative_error(back, weight) < 8e-3
+    assert relative_error(back, weight) < error
+
+
+@pytest.mark.parametrize("shape", [(1,), (3,), (4,), (63,), (2, 3, 5, 7), (8, 8)])
+def test_six_bits_come_back_to_the_bit_whatever_the_shape(shape):
+    integers = torch.randint(-31, 32, shape, generator=torch.Generator().manual_seed(4))
+    packed = pack_six_bits(integers.to(torch.int8))
+    assert packed.dtype == torch.uint8
+    assert len(packed) == 3 * -(-integers.numel() // 4)
+    assert torch.equal(unpack_six_bits(packed, shape), integers.to(torch.int8))
+
+
+def test_only_large_kernels_get_six_bits_and_only_files_with_them_are_of_version_two(tmp_path):
+    generator = torch.Generator().manual_seed(5)
+    state = {
+        "large": torch.randn(256, 256, generator=generator),
+        "middle": torch.randn(128, 128, generator=generator),
+        "bias": torch.randn(256, generator=generator),
+    }
+    six = save_weights(state, tmp_path / "six.safetensors", "int6").path
+    kinds = {name: value.dtype for name, value in safetensors.torch.load_file(six).items()}
+    assert kinds["large"] == torch.uint8
+    assert kinds["middle"] == torch.int8
+    eight = save_weights(state, tmp_path / "eight.safetensors", "int8").path
+    for path, version in ((six, b'\\"format\\": 2'), (eight, b'\\"format\\": 1')):
+        assert version in path.read_bytes()
 
 
 @pytest.mark.parametrize(("values", "tolerance"), [(64, 1.2), (576, 1.03), (4608, 1.01)])
@@ -186,10 +222,10 @@ def test_the_chosen_scales_are_as_good_as_an_exhaustive_search(values, tolerance
     generator = torch.Generator().manual_seed(2)
     weight = torch.randn(16, values, generator=generator)
     weight = weight / (torch.randn(16, values, generator=generator).square() + 0.3).sqrt()
-    largest = weight.abs().amax(dim=1, keepdim=True) / LARGEST
+    largest = weight.abs().amax(dim=1, keepdim=True) / LARGEST[8]
 
     def error(scales: torch.Tensor) -> torch.Tensor:
-        integers = (weight / scales).round().clamp(-LARGEST, LARGEST)
+        integers = (weight / scales).round().clamp(-LARGEST[8], LARGEST[8])
         return (integers * scales - weight).square().sum(dim=1)
 
     tried = [error(largest * share) for share in torch.linspace(0.5, 1.05, 1000)]
@@ -323,6 +359,9 @@ def test_a_scale_that_is_not_finite_is_refused(tmp_path):
         load_weights(path)
 
 
+SIX = torch.zeros(6, dtype=torch.uint8)
+
+
 @pytest.mark.parametrize(
     ("tensors", "message"),
     [
@@ -336,10 +375,17 @@ def test_a_scale_that_is_not_finite_is_refused(tmp_path):
             "scales of 'a' have the wrong shape",
         ),
         ({"a::scale": torch.ones(2, 1)}, "belongs to no entry"),
+        ({"a::shape": torch.ones(2, dtype=torch.int64)}, "belongs to no entry"),
+        ({"a": SIX}, "the shape of 'a' is missing"),
+        ({"a": SIX, "a::shape": torch.ones(2)}, "the shape of 'a' is missing"),
+        ({"a": SIX, "a::shape": torch.tensor([-2, -2])}, "the shape of 'a' is missing"),
+        ({"a": SIX, "a::shape": torch.tensor([2**40, 2**40])}, "are not"),
+        ({"a": SIX[:4], "a::shape": torch.tensor([2, 4])}, "are not 8 values of six bits"),
+        ({"a": SIX, "a::shape": torch.tensor([2, 4])}, "scales of 'a' are missing"),
         ({"a": torch.ones(2, dtype=torch.int32)}, "type torch.int32"),
     ],
 )
-def test_eight_bit_entries_without_fitting_scales_are_refused(tmp_path, tensors, message):
+def test_integers_without_fitting_scales_and_shapes_are_refused(tmp_path, tensors, message):
     path = tmp_path / "w.safetensors"
     safetensors.torch.save_file(tensors, path, HEADER)
     with pytest.raises(PackError, match=message):
@@ -353,8 +399,8 @@ def test_eight_bit_entries_without_fitting_scales_are_refused(tmp_path, tensors,
         ({"format": "pt"}, "was not written by this program", "model pack"),
         ({"brain_tumor_seg_weights": "[]"}, "was not written by this program", "model pack"),
         (
-            {"brain_tumor_seg_weights": '{"format": 2, "precision": "int4"}'},
-            "weights format 2, newer",
+            {"brain_tumor_seg_weights": '{"format": 3, "precision": "int4"}'},
+            "weights format 3, newer",
             "Update the extension",
         ),
         (
