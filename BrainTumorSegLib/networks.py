@@ -25,6 +25,7 @@ __all__ = [
     "build_skeleton",
     "live_parameter_names",
     "network_entries",
+    "trial_image",
 ]
 
 
@@ -167,6 +168,17 @@ def build_skeleton(spec: NetworkSpec) -> nn.Module:
         alive.update(".".join(parts[:end]) for end in range(1, len(parts)))
     _replace_dead_modules(network, "", alive)
     return network
+
+
+def trial_image(spec: NetworkSpec, rows: int, columns: int) -> Tensor:
+    """A random image ``[1, C, H, W]``, always the same, to hold two forms of a network together.
+
+    Args:
+        rows, columns: its sides in multiples of what the network divides by.
+    """
+    generator = torch.Generator().manual_seed(0)
+    size = (1, spec.in_channels, rows * spec.stride, columns * spec.stride)
+    return torch.randn(size, generator=generator)
 
 
 def _build_on_meta(spec: NetworkSpec) -> nn.Module:

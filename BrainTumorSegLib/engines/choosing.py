@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from BrainTumorSegLib.engines import Engine
+from BrainTumorSegLib.engines.folding import load_folded
 from BrainTumorSegLib.engines.model_cache import cache_folder
 from BrainTumorSegLib.engines.openvino_engine import MemberSource, OpenVinoEngine
 from BrainTumorSegLib.engines.torch_engine import TorchEngine, choose_device
@@ -192,7 +193,8 @@ def _torch_engine(
     pack: ModelPack, members: tuple[Member, ...], device: str, precision: str
 ) -> TorchEngine:
     _require_unchanged(pack, members)
-    networks = [partial(_network, pack, member.name) for member in members]
+    loaders = [partial(_network, pack, member.name) for member in members]
+    networks = [partial(load_folded, load, pack.network) for load in loaders]
     return TorchEngine(networks, device, precision)
 
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from BrainTumorSegLib.compat import import_openvino
 from BrainTumorSegLib.errors import DeviceError
-from BrainTumorSegLib.networks import NetworkSpec
+from BrainTumorSegLib.networks import NetworkSpec, trial_image
 
 if TYPE_CHECKING:
     import openvino
@@ -52,7 +52,7 @@ def convert_network(network: nn.Module, spec: NetworkSpec) -> openvino.Model:
         from openvino.frontend import FrontEndManager
         from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-        decoder = TorchScriptPythonDecoder(with_softmax, example_input=(_trial(spec, 4, 6),))
+        decoder = TorchScriptPythonDecoder(with_softmax, example_input=(trial_image(spec, 4, 6),))
         frontend = FrontEndManager().load_by_framework("pytorch")
         model = frontend.convert(frontend.load(decoder))
         # Batch norms are folded here once, rather than at every start: that
@@ -94,7 +94,7 @@ def check_agreement(
     Raises:
         DeviceError: when a class probability differs by more than `TOLERANCE`.
     """
-    image = _trial(spec, 6, 2)
+    image = trial_image(spec, 6, 2)
     with torch.inference_mode():
         expected = network(image).softmax(dim=1).numpy()
     with _explained("run"):
@@ -109,13 +109,6 @@ def check_agreement(
             f"conversion to OpenVINO (probabilities differ by {worst:.2g}).",
             "Use --engine torch, and report this network.",
         )
-
-
-def _trial(spec: NetworkSpec, rows: int, columns: int) -> Tensor:
-    """A random image; sides in multiples of what the network divides by."""
-    generator = torch.Generator().manual_seed(0)
-    size = (1, spec.in_channels, rows * spec.stride, columns * spec.stride)
-    return torch.randn(size, generator=generator)
 
 
 @contextmanager
