@@ -15,10 +15,12 @@ from torch import Tensor
 
 from BrainTumorSegLib.cascade import Cascade, near_tumour
 from BrainTumorSegLib.engines import Engine
+from BrainTumorSegLib.engines.torch_engine import memory_errors
 from BrainTumorSegLib.errors import DeviceError
+from BrainTumorSegLib.feeding import Feed, send, slice_feed
 from BrainTumorSegLib.progress import Progress
 from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.slices import stack_slices
+from BrainTumorSegLib.slices import recipe_channels
 from BrainTumorSegLib.views import View
 
 #: Slices at once when the sums of all members become the answer: few, for their copies.
@@ -84,12 +86,13 @@ def predict_volume(
     """
     progress = progress or Progress()
     depth, height, width = next(iter(volumes.values())).shape
-    channels = stack_slices(volumes, recipe, [0]).shape[1]
     occupied = np.flatnonzero([any(v[i].any() for v in volumes.values()) for i in range(depth)])
     members = engine.members
     progress.stage("segment", max(1, len(occupied) * members * len(views)))
-    batch = batch or engine.free_batch((channels, height, width))
-    run = _Run(volumes, recipe, engine, batch, fallback, progress)
+    # Before the room that is left is measured.
+    feed = slice_feed(volumes, recipe, engine.device)
+    batch = batch or engine.free_batch((recipe_channels(recipe), height, width))
+    run = _Run(volumes, recipe, engine, feed, batch, fallback, progress)
     sums = _Sums((depth, height, width))
     near, begun = occupied, None
     if cascade is not None and members * len(views) > 1:
@@ -125,6 +128,7 @@ class _Run:
     volumes: Mapping[Sequence, np.ndarray]
     recipe: str
     engine: Engine
+    feed: Feed
     batch: int
     fallback: Callable[[], Engine] | None
     progress: Progress
@@ -147,14 +151,14 @@ class _Run:
             ``[N, K, H, W]`` on the engine's device.
         """
         position = 0
+        together = max(map(len, _by_shape(views)))
         while position < len(slices):
             # Every view of a slice belongs to the same batch where it fits.
-            indices = slices[position : position + max(1, self.batch // len(views))]
+            indices = slices[position : position + max(1, self.batch // together)]
             try:
-                images = torch.from_numpy(stack_slices(self.volumes, self.recipe, indices))
-                total = None if begun is None else begun(indices).to(self.engine.device)
-                images = images.to(self.engine.device)
-                seen = self._sum_over_views(member, images, views, total)
+                with memory_errors():
+                    total = None if begun is None else begun(indices).to(self.engine.device)
+                    seen = self._sum_over_views(member, self.feed(indices), views, total)
             except MemoryError as error:
                 self._step_down(error)
                 continue
@@ -165,12 +169,7 @@ class _Run:
     def _sum_over_views(
         self, member: int, images: Tensor, views: tuple[View, ...], total: Tensor | None
     ) -> Tensor:
-        # Views that exchange rows and columns have another shape and run in batches
-        # of their own.
-        for swaps in (False, True):
-            group = [view for view in views if view.swaps_axes == swaps]
-            if not group:
-                continue
+        for group in _by_shape(views):
             shown = torch.cat([view.apply(images) for view in group])
             parts = [self.engine.predict(member, part) for part in shown.split(self.batch)]
             seen = torch.cat(parts) if len(parts) > 1 else parts[0]
@@ -193,7 +192,14 @@ class _Run:
                 ) from error
             self.notes.append(f"{device} ran out of memory; the run moved to the CPU.")
             self.engine, self.batch = replacement, replacement.free_batch((1, 1, 1))
+            self.feed = slice_feed(self.volumes, self.recipe, replacement.device)
         self.progress.warn(self.notes[-1])
+
+
+def _by_shape(views: tuple[View, ...]) -> list[list[View]]:
+    """Views that exchange rows and columns have another shape and run in batches of their own."""
+    groups = [[view for view in views if view.swaps_axes == swaps] for swaps in (False, True)]
+    return [group for group in groups if group]
 
 
 class _Sums:
@@ -254,7 +260,7 @@ class _Sums:
         return probabilities.cpu().numpy(), entropy.cpu().numpy(), information.cpu().numpy()
 
     def _where(self, indices: np.ndarray) -> Tensor:
-        return torch.from_numpy(indices).to(self._entropy.device)
+        return send(torch.from_numpy(indices), self._entropy.device)
 
     def _here(self, own: Tensor) -> Tensor:
         return own.to(self._entropy.device)

@@ -61,7 +61,7 @@ class TorchEngine:
         self._networks: dict[int, nn.Module] = {}
         self._loaders: dict[int, Callable[[], nn.Module]] = {}
         self._held: Held[nn.Module] = Held()
-        with _memory_errors():
+        with memory_errors():
             for number, member in enumerate(networks):
                 if isinstance(member, nn.Module):
                     self._networks[number] = self._placed(member)
@@ -72,7 +72,7 @@ class TorchEngine:
 
     def predict(self, member: int, images: Tensor) -> Tensor:
         """See `Engine.predict`."""
-        with _memory_errors(), torch.inference_mode():
+        with memory_errors(), torch.inference_mode():
             network = self._network(member)
             images = images.contiguous(memory_format=torch.channels_last)
             with torch.autocast(self._type, self._half, enabled=self._half is not None):
@@ -142,7 +142,7 @@ def check_device(device: str) -> None:
 
 
 @contextmanager
-def _memory_errors() -> Iterator[None]:
+def memory_errors() -> Iterator[None]:
     """Turn every way in which torch runs out of memory into `MemoryError`."""
     try:
         yield

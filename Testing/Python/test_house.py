@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("io", "registration", "brain", "slices", "swap"),
         *("network_spec", "networks", "quantise", "weights", "packs"),
     ),
-    ("views", "cascade", "engines", "inference", "restoring", "cleanup", "measure"),
+    ("views", "cascade", "engines", "feeding", "inference", "restoring", "cleanup", "measure"),
     (
         "stages",
         "record",
