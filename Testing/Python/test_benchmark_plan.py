@@ -1,0 +1,142 @@
+"""What a benchmark runs: comparisons, engines, scans and sizes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from benchmark_cases import wishes, write_case
+
+from BrainTumorSegLib.benchmark import arms, preparing
+from BrainTumorSegLib.benchmark.arms import ENGINES, PARTS, SIZES, make_plan
+from BrainTumorSegLib.benchmark.scaling import resized
+from BrainTumorSegLib.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    return write_case(tmp_path_factory.mktemp("case"))
+
+
+def test_the_plan_has_a_comparison_for_every_part_and_runs_equal_arms_once():
+    plan = make_plan(wishes())
+    parts = [chosen.part for chosen in plan.comparisons]
+    assert parts == [p for p in PARTS if p != "roofline" and (p != "cascade" or arms.has_cascade())]
+    named = {name for chosen in plan.comparisons for name in chosen.arms.values()}
+    assert named <= plan.arms.keys()
+    settings = [
+        (tuple(sorted(map(str, arm.options.items()))), arm.case, arm.cases, arm.empty_cache)
+        for arm in plan.arms.values()
+        if arm.kind == "segment"
+    ]
+    assert len(set(settings)) == len(settings)
+
+
+def test_the_baselines_are_torch_in_float32_no_views_one_member_and_the_whole_volume():
+    plan = make_plan(wishes())
+    baselines = {c.part: plan.arms[c.baseline] for c in plan.comparisons}
+    engine = baselines["engines"].options
+    assert (engine["engine"], engine["precision"], engine["members"]) == ("torch", "fp32", 5)
+    assert baselines["views"].options["views"] == "none"
+    assert baselines["members"].options["members"] == 1
+    assert SIZES[baselines["size"].case] == 1.0
+    assert baselines["cases"] is plan.arms[plan.base]
+
+
+def test_the_first_engine_the_first_views_and_all_members_are_those_of_the_base():
+    options = make_plan(wishes()).arms[make_plan(wishes()).base].options
+    assert (options["engine"], options["views"], options["members"]) == ("openvino", "tta1", 5)
+
+
+def test_only_the_parts_that_were_asked_for_are_planned():
+    plan = make_plan(wishes(parts=("views",)))
+    assert [c.part for c in plan.comparisons] == ["views"]
+    assert {arm.kind for arm in plan.arms.values()} == {"segment"}
+    assert len(plan.arms) == 2
+
+
+def test_a_cascade_gets_arms_of_its_own_and_is_off_in_all_others(monkeypatch):
+    monkeypatch.setattr(arms, "has_cascade", lambda: True)
+    plan = make_plan(wishes())
+    chosen = next(c for c in plan.comparisons if c.part == "cascade")
+    off, on = (plan.arms[name] for name in chosen.arms.values())
+    assert off.name == plan.base and on.options["cascade"] == "on"
+    others = [arm for arm in plan.arms.values() if arm.kind == "segment" and arm is not on]
+    assert {arm.options["cascade"] for arm in others} == {"off"}
+
+
+def test_an_engine_without_a_precision_means_all_of_them():
+    assert arms.engines_by_name(["torch", "openvino-bf16", "torch-bf16"]) == (
+        *("torch-fp32", "torch-bf16", "openvino-bf16"),
+    )
+    with pytest.raises(InputError, match="abacus"):
+        arms.engines_by_name(["abacus"])
+
+
+def test_engines_that_cannot_be_tried_here_are_named_with_the_reason():
+    there, absent = arms.available_engines()
+    assert {*there, *absent} == set(ENGINES) and not set(there) & set(absent)
+    assert "torch-fp32" in there
+    if not torch.cuda.is_available():
+        assert "not there" in absent["cuda-fp16"]
+
+
+def test_scans_are_told_from_labels_in_a_folder(case):
+    found = preparing.case_scans([case])
+    assert {s.value: p.name for s, p in found.items()} == {
+        name: f"toy_{name}.nii.gz" for name in ("t1", "t1ce", "flair")
+    }
+
+
+@pytest.mark.parametrize("names", [["toy_t1.nii.gz"], ["nothing"]])
+def test_a_case_without_the_scan_that_is_always_needed_is_refused(case, names):
+    with pytest.raises(InputError):
+        preparing.case_scans([case / name for name in names])
+
+
+# Sizes
+
+
+def ball(shape=(40, 30, 30)):
+    z, y, x = np.ogrid[: shape[0], : shape[1], : shape[2]]
+    inside = ((z - 20) / 15) ** 2 + ((y - 15) / 10) ** 2 + ((x - 15) / 10) ** 2 < 1
+    image = sitk.GetImageFromArray(inside.astype(np.uint8))
+    image.SetSpacing((4.0, 4.0, 4.0))
+    return image
+
+
+def slices_with_brain(image):
+    return int(sitk.GetArrayViewFromImage(image).any(axis=(1, 2)).sum())
+
+
+def test_a_size_is_a_share_of_the_slices_with_brain_and_stays_in_its_place():
+    brain = ball()
+    cut = resized(brain, brain, 2 / 3)
+    assert slices_with_brain(cut) == round(2 / 3 * slices_with_brain(brain)) == cut.GetSize()[2]
+    back = sitk.Resample(cut, brain, sitk.Transform(), sitk.sitkNearestNeighbor)
+    assert not sitk.GetArrayFromImage(sitk.And(back, sitk.Not(brain)))[back.GetSize()[2] // 2].any()
+    both = sitk.GetArrayFromImage(back) & sitk.GetArrayFromImage(brain)
+    assert np.array_equal(both, sitk.GetArrayFromImage(back))
+
+
+def test_a_scan_of_sagittal_slices_is_cut_along_the_axis_of_the_body():
+    brain = sitk.PermuteAxes(ball(), [2, 0, 1])
+    axis = int(np.argmax(np.abs(np.array(brain.GetDirection()).reshape(3, 3)[2])))
+    cut = resized(brain, brain, 1 / 2)
+    changed = [a for a in range(3) if cut.GetSize()[a] != brain.GetSize()[a]]
+    assert axis != 2 and changed == [axis]
+
+
+def test_a_larger_size_puts_zeros_around_and_keeps_the_positions():
+    brain = ball()
+    wide = resized(brain, brain, 1.5)
+    assert wide.GetSize() == tuple(round(1.5 * n) for n in brain.GetSize())
+    inside = sitk.Resample(wide, brain, sitk.Transform(), sitk.sitkNearestNeighbor)
+    assert np.array_equal(sitk.GetArrayFromImage(inside), sitk.GetArrayFromImage(brain))
+    assert sitk.GetArrayFromImage(wide).sum() == sitk.GetArrayFromImage(brain).sum()
+
+
+def test_no_size_is_thinner_than_a_head_can_be():
+    brain = ball()
+    assert resized(brain, brain, 0.01).GetSize()[2] * 4.0 >= 40
