@@ -105,6 +105,10 @@ class Wishes:
         sizes: keys of `SIZES`.
         cases: how many cases one process does.
         parts: of `PARTS`.
+        crop: the size on which engines, views and numbers of members are compared, engines
+            and views with the fewest members; `WHOLE_CASE` compares all in full.
+        peak_seconds: how long each kernel is repeated to find the machine's peaks; None for
+            the usual time.
     """
 
     base: Mapping[str, Any]
@@ -114,6 +118,8 @@ class Wishes:
     sizes: tuple[str, ...] = tuple(SIZES)
     cases: int = 3
     parts: tuple[str, ...] = PARTS
+    crop: str = WHOLE_CASE
+    peak_seconds: float | None = None
 
 
 def engines_by_name(names: SequenceOf[str]) -> tuple[str, ...]:
@@ -191,6 +197,10 @@ def make_plan(wishes: Wishes) -> Plan:
         return name
 
     base = run()
+    few, which = members, ""
+    if wishes.crop != WHOLE_CASE:
+        few = min(wishes.members)
+        which = f"; {few} member{'s' if few > 1 else ''}, {wishes.crop}"
     comparisons = []
     for part in PARTS:
         if part not in wishes.parts:
@@ -198,14 +208,16 @@ def make_plan(wishes: Wishes) -> Plan:
         if part == "engines":
             # PyTorch in float32 is what every other figure can be compared with.
             order = sorted(wishes.engines, key=lambda name: name != "torch-fp32")
-            compared = {name: run(engine=name) for name in order}
-            title = "Engines and precisions"
+            compared = {name: run(engine=name, members=few, case=wishes.crop) for name in order}
+            title = f"Engines and precisions{which}"
         elif part == "views":
             order = sorted(wishes.views)  # none, tta1, tta2, tta3
-            compared, title = {name: run(views=name) for name in order}, "Views (TTA)"
+            compared = {name: run(views=name, members=few, case=wishes.crop) for name in order}
+            title = f"Views (TTA){which}"
         elif part == "members":
-            compared = {str(count): run(members=count) for count in sorted(wishes.members)}
-            title = "Members of the ensemble"
+            counts = sorted(wishes.members)
+            compared = {str(count): run(members=count, case=wishes.crop) for count in counts}
+            title = "Members of the ensemble" + (f"; {wishes.crop}" if which else "")
         elif part == "cascade" and has_cascade():
             compared = {f"cascade {word}": run(cascade=word) for word in ("off", "on")}
             title = "Cascade: one member and view everywhere, all of them near tumour"
@@ -227,7 +239,10 @@ def make_plan(wishes: Wishes) -> Plan:
     if "roofline" in wishes.parts:
         for device in sorted({ENGINES[name]["device"] for name in wishes.engines}):
             name = f"peaks of {device}"
-            arms[name] = Arm(name, "peaks", {"device": device})
+            options = {"device": device}
+            if wishes.peak_seconds is not None:
+                options["seconds"] = wishes.peak_seconds
+            arms[name] = Arm(name, "peaks", options)
     return Plan(base, arms, tuple(comparisons))
 
 

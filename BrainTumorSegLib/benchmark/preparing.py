@@ -68,7 +68,7 @@ def prepare(
     order = Order(
         kind="prepare",
         # Not the engine of the arm: should that fail, the other arms still have their case.
-        options={**base, "engine": "auto", "precision": "auto", "views": "none"},
+        options={**base, "engine": "auto", "precision": "auto"},
         scans=given,
         folder="",
         started=0.0,

@@ -149,7 +149,7 @@ def _peaks(order: Order) -> dict[str, Any]:
     from BrainTumorSegLib.benchmark.peaks import measure_peaks
 
     threads = _limit_threads(order.threads)
-    found = measure_peaks(order.options["device"])
+    found = measure_peaks(**order.options)
     return {**found, "threads": threads, "cpu_s": cpu_seconds(), "peak_bytes": peak_memory_bytes()}
 
 
@@ -166,8 +166,9 @@ def _prepare(order: Order) -> dict[str, Any]:
 
     _limit_threads(order.threads)
     case = load_case(_paths(order))
-    options = _options(order)
-    result = segment(case, replace(options, registered=bool(order.sizes)))
+    # One look is enough for a brain mask and registered scans.
+    options = replace(_options(order), members=1, views="none", registered=bool(order.sizes))
+    result = segment(case, options)
     grid = _grid_work(result, order)
     answer: dict[str, Any] = {
         "machine": describe_machine(options.device),

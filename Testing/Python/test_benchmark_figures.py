@@ -254,6 +254,15 @@ def test_the_tables_hold_every_comparison_and_say_how_they_came_about(made):
         assert len(widths) <= 1, table
 
 
+def test_a_benchmark_with_crops_is_a_document_and_its_roofline_is_of_the_whole_case():
+    plan = make_plan(wishes(crop="1/3 of the slices", peak_seconds=0.1))
+    made = document.make_document(fake_setting(plan), fake_measured(plan))
+    check_schema(made)
+    assert made["roofline"]["arms"][0]["arm"] == plan.base
+    assert all(plan.arms[p["arm"]].case == "case" for p in made["roofline"]["arms"])
+    assert "## Views (TTA); 1 member, 1/3 of the slices" in markdown_tables(made)
+
+
 def test_the_picture_is_drawn_from_a_whole_document_and_from_one_with_failures(made, tmp_path):
     pytest.importorskip("matplotlib")
     from PIL import Image

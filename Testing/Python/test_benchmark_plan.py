@@ -49,6 +49,21 @@ def test_the_first_engine_the_first_views_and_all_members_are_those_of_the_base(
     assert (options["engine"], options["views"], options["members"]) == ("openvino", "tta1", 5)
 
 
+def test_on_a_crop_engines_and_views_have_few_members_and_the_whole_case_keeps_the_stages():
+    crop = "1/3 of the slices"
+    plan = make_plan(wishes(crop=crop, peak_seconds=0.1))
+    of = {c.part: [plan.arms[name] for name in c.arms.values()] for c in plan.comparisons}
+    for part, members in (("engines", {1}), ("views", {1}), ("members", {1, 5})):
+        assert {arm.case for arm in of[part]} == {crop}
+        assert {arm.options["members"] for arm in of[part]} == members
+    assert {(arm.case, arm.options["members"]) for arm in of["cascade"]} == {("case", 5)}
+    assert (plan.arms[plan.base].case, plan.arms[plan.base].options["members"]) == ("case", 5)
+    titles = {c.part: c.title for c in plan.comparisons}
+    assert titles["engines"] == f"Engines and precisions; 1 member, {crop}"
+    assert titles["members"] == f"Members of the ensemble; {crop}"
+    assert plan.arms["peaks of cpu"].options == {"device": "cpu", "seconds": 0.1}
+
+
 def test_only_the_parts_that_were_asked_for_are_planned():
     plan = make_plan(wishes(parts=("views",)))
     assert [c.part for c in plan.comparisons] == ["views"]

@@ -19,6 +19,7 @@ from BrainTumorSegLib.benchmark import runs
 from BrainTumorSegLib.benchmark.arms import PARTS, Arm
 from BrainTumorSegLib.benchmark.worker import Order
 from BrainTumorSegLib.commands import benchmark as command
+from BrainTumorSegLib.packs import load_pack
 from BrainTumorSegLib.progress import Progress
 
 
@@ -144,6 +145,34 @@ def test_a_stopped_benchmark_stops_its_run_and_leaves_no_temporary_files(case, t
 def test_what_makes_no_sense_is_refused_before_anything_runs(arguments, words, capsys):
     assert cli.main(["benchmark", *arguments]) == 3
     assert words in capsys.readouterr().err
+
+
+def quick_plan(*more):
+    args = cli.build_parser().parse_args(["benchmark", "--quick", *more])
+    return command._plan(args, load_pack())[0]
+
+
+def test_a_quick_benchmark_leaves_out_members_sizes_cases_and_most_engines_and_views():
+    plan = quick_plan()
+    assert [c.part for c in plan.comparisons] == ["engines", "views", "cascade"]
+    engines, views, _ = (list(c.arms) for c in plan.comparisons)
+    assert engines[0] == "torch-fp32" and len(engines) <= 2
+    assert views == ["none", load_pack().advised_views]
+    whole = [arm for arm in plan.arms.values() if arm.kind == "segment" and arm.case == "case"]
+    assert {arm.options["cascade"] for arm in whole} == {"off", "on"} and len(whole) == 2
+    assert len(plan.arms) <= 6
+
+
+def test_what_is_named_by_hand_is_measured_even_by_a_quick_benchmark():
+    plan = quick_plan("--engines", "torch", "--views", "none", "tta1", "--cases", "4")
+    by_part = {c.part: c for c in plan.comparisons}
+    assert list(by_part["engines"].arms) == ["torch-fp32", "torch-bf16"]
+    assert list(by_part["views"].arms) == ["none", "tta1"]
+    assert "4 cases in one process" in by_part["cases"].arms
+    (_, _, members, _) = quick_plan("--members", "2", "3").comparisons
+    assert list(members.arms) == ["2", "3"]
+    (only,) = quick_plan("--only", "size").comparisons
+    assert list(only.arms) == ["all slices", "1/3 of the slices"]
 
 
 def test_the_parts_that_the_help_names_are_those_there_are():
