@@ -200,16 +200,16 @@ def _devices() -> list[Finding]:
 def _cpu() -> Finding:
     import torch
 
-    # Older torch cannot tell; then bf16 is not mentioned.
+    from BrainTumorSegLib.engines.processor import native_bf16
+
     ask = getattr(torch.cpu, "get_capabilities", dict)
-    abilities = ask()
-    bf16 = any(abilities.get(key) for key in ("avx512_bf16", "amx_bf16", "bf16"))
+    bf16 = native_bf16()
     parts = [
-        str(abilities.get("cpu_name") or platform.processor() or platform.machine()),
+        str(ask().get("cpu_name") or platform.processor() or platform.machine()),
         f"{torch.get_num_threads()} of {os.cpu_count()} threads",
         torch.backends.cpu.get_cpu_capability(),
     ]
-    if abilities:
+    if bf16 is not None:
         parts.append("bf16" if bf16 else "no bf16")
     return Finding("CPU", OK, ", ".join(parts))
 
@@ -244,8 +244,13 @@ def _engine() -> list[Finding]:
     from BrainTumorSegLib.compat import import_openvino
     from BrainTumorSegLib.engines.choosing import plan_engine
     from BrainTumorSegLib.engines.model_cache import cache_folder
+    from BrainTumorSegLib.packs import load_pack
 
-    plan = plan_engine()
+    try:
+        bf16 = load_pack().allows_bf16
+    except BrainTumorSegError:
+        bf16 = False  # there is a finding of its own for that
+    plan = plan_engine(bf16=bf16)
     detail = f"{plan.name} on {plan.device}, {plan.precision}: {plan.reason}"
     if plan.name == "openvino":
         import_openvino()

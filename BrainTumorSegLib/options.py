@@ -23,7 +23,7 @@ class Options:
         views: ``none``, ``tta1``, ``tta2`` or ``tta3``; None for the pack's advice.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         engine: ``auto``, ``torch`` or ``openvino``, see `engines.choosing`.
-        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``, see `engines.choosing.plan_engine`.
         registration: ``auto``, ``brainsfit``, ``simpleitk`` or ``none``.
         brainsfit: the BRAINSFit executable, or whom to ask to run it; None to look for it.
         brain: ``auto``, ``stripped``, ``deepbet`` or ``hdbet``.

@@ -58,7 +58,7 @@ def segment(
     # What can fail without computing anything fails first.
     pack = load_pack(options.pack)
     device = choose_device(options.device)
-    plan = plan_engine(options.engine, options.device, options.precision)
+    plan = plan_engine(options.engine, options.device, options.precision, pack.allows_bf16)
     members = choose_members(pack, _member_names(pack, options.members))
     views_name = options.views or pack.advised_views
     views = views_by_name(views_name)

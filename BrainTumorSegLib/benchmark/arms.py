@@ -140,8 +140,12 @@ def engines_by_name(names: SequenceOf[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def available_engines() -> tuple[tuple[str, ...], dict[str, str]]:
-    """Engines that can be tried here, the one a run takes by itself first; why not the others."""
+def available_engines(bf16: bool = False) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Engines that can be tried here, the one a run takes by itself first; why not the others.
+
+    Args:
+        bf16: whether the pack allows it, `ModelPack.allows_bf16`.
+    """
     from BrainTumorSegLib.engines.choosing import plan_engine
 
     there, absent = [], {}
@@ -152,7 +156,7 @@ def available_engines() -> tuple[tuple[str, ...], dict[str, str]]:
             absent[name] = error.message
         else:
             there.append(name)
-    chosen = plan_engine()
+    chosen = plan_engine(bf16=bf16)
     kind = chosen.device.partition(":")[0]
     usual = f"{chosen.name if kind == 'cpu' else kind}-{chosen.precision}"
     return tuple(sorted(there, key=lambda name: name != usual)), absent

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.case import Case
+from BrainTumorSegLib.engines.processor import native_bf16
 from BrainTumorSegLib.installed import computing_versions
 
 
@@ -16,12 +17,10 @@ def describe_machine(device: str = "cpu") -> dict[str, Any]:
     import psutil
     import torch
 
-    ask = getattr(torch.cpu, "get_capabilities", dict)
-    abilities = ask()
     described: dict[str, Any] = {
         "processor": processor_name(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "bf16": any(abilities.get(key) for key in ("avx512_bf16", "amx_bf16", "bf16")),
+        "bf16": bool(native_bf16()),
         "cores": psutil.cpu_count(logical=False),
         "threads": os.cpu_count(),
         "usable_threads": usable_threads(),

@@ -189,7 +189,7 @@ def _plan(args: argparse.Namespace, pack: ModelPack) -> tuple[Plan, dict[str, st
         make_plan,
     )
 
-    there, absent = available_engines()
+    there, absent = available_engines(pack.allows_bf16)
     if args.engines:
         # Named by hand they are tried, and a failure is told where it belongs.
         there, absent = engines_by_name(args.engines), {}

@@ -119,7 +119,8 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=["auto", "fp32", "bf16", "fp16"],
         default="auto",
-        help="auto is fp32, on CUDA fp16; bf16 is faster and moves a few voxels in a thousand",
+        help="auto is fp32, on CUDA fp16, with OpenVINO bf16 where the processor has it and the "
+        "pack was checked for it; bf16 is faster and moves a few voxels in a thousand",
     )
     how.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     how.add_argument("--batch", type=int, metavar="N", help="slices at once (default: found)")

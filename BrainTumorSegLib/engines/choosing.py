@@ -13,10 +13,12 @@ from functools import partial
 import torch
 from torch import nn
 
+from BrainTumorSegLib.compat import import_openvino
 from BrainTumorSegLib.engines import Engine
 from BrainTumorSegLib.engines.folding import load_folded
 from BrainTumorSegLib.engines.model_cache import cache_folder
 from BrainTumorSegLib.engines.openvino_engine import MemberSource, OpenVinoEngine
+from BrainTumorSegLib.engines.processor import native_bf16
 from BrainTumorSegLib.engines.torch_engine import TorchEngine, choose_device
 from BrainTumorSegLib.errors import DependencyError, DeviceError, InputError
 from BrainTumorSegLib.installed import EXTRAS
@@ -71,16 +73,20 @@ class OpenedEngine:
     notes: tuple[str, ...] = ()
 
 
-def plan_engine(engine: str = "auto", device: str = "auto", precision: str = "auto") -> EnginePlan:
+def plan_engine(
+    engine: str = "auto", device: str = "auto", precision: str = "auto", bf16: bool = False
+) -> EnginePlan:
     """Decide what will run the networks.
 
     By default: torch on a GPU; on the CPU OpenVINO where it is installed, else torch.
-    Lower precision than float32 must be asked for, except on CUDA (fp16).
+    Lower precision than float32 must be asked for, except fp16 on CUDA, and bf16 in OpenVINO
+    on processors that have it, for packs that were found to lose nothing by it.
 
     Args:
         engine: one of `ENGINES`.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: one of `PRECISIONS`.
+        bf16: whether the pack was found to lose nothing in bf16, `ModelPack.allows_bf16`.
 
     Raises:
         InputError: for an unknown engine or precision, or wishes that contradict each other.
@@ -94,7 +100,7 @@ def plan_engine(engine: str = "auto", device: str = "auto", precision: str = "au
         if value not in known:
             raise InputError(f"Unknown {what} {value!r}.", f"Choose one of {', '.join(known)}.")
     if engine == "openvino":
-        return _openvino_by_hand(device, precision)
+        return _openvino_by_hand(device, precision, bf16)
     place = choose_device(device)
     kind = torch.device(place).type
     if engine == "torch":
@@ -104,9 +110,10 @@ def plan_engine(engine: str = "auto", device: str = "auto", precision: str = "au
     elif precision == "fp16":
         reason = "chosen precision"
     elif (reason := _why_no_openvino()) is None:
-        chosen = _precision(precision, "fp32")
+        chosen, why = _openvino_precision(precision, bf16)
         # Another engine would not compute in the precision that was asked for.
-        return EnginePlan("openvino", "cpu", chosen, "fastest on the CPU", chosen != "fp32")
+        binding = precision == "bf16"
+        return EnginePlan("openvino", "cpu", chosen, f"fastest on the CPU{why}", binding)
     chosen = _precision(precision, "fp16" if kind == "cuda" else "fp32")
     if chosen not in _TORCH_PRECISIONS[kind]:
         raise DeviceError(f"Networks on {place} do not run in {chosen}.", "Use --precision fp32.")
@@ -159,7 +166,7 @@ def open_engine(
     return OpenedEngine(on_cpu(), on_cpu, "the first choice failed", (note,))
 
 
-def _openvino_by_hand(device: str, precision: str) -> EnginePlan:
+def _openvino_by_hand(device: str, precision: str, bf16: bool) -> EnginePlan:
     if device not in ("auto", "cpu"):
         raise InputError(
             f"The OpenVINO engine computes on the CPU, not on {device!r}.",
@@ -172,7 +179,26 @@ def _openvino_by_hand(device: str, precision: str) -> EnginePlan:
             f"The OpenVINO engine cannot be used: {lacking}.",
             "Install it with: pip install 'BrainTumorSeg[openvino]'",
         )
-    return EnginePlan("openvino", "cpu", _precision(precision, "fp32"), "chosen by hand", True)
+    chosen, why = _openvino_precision(precision, bf16)
+    return EnginePlan("openvino", "cpu", chosen, f"chosen by hand{why}", True)
+
+
+def _openvino_precision(wish: str, bf16: bool) -> tuple[str, str]:
+    """The precision, and why when nobody asked for it."""
+    if wish == "auto" and bf16 and _openvino_has_bf16():
+        return "bf16", ", in bf16 as the pack was checked for it"
+    return _precision(wish, "fp32"), ""
+
+
+def _openvino_has_bf16() -> bool:
+    """Whether it would compute in bf16, and not slower than in fp32 for being emulated."""
+    if not native_bf16():
+        return False
+    try:
+        openvino = import_openvino()
+    except DependencyError:
+        return False  # told when it is opened
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _precision(wish: str, default: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from BrainTumorSegLib.packs.manifest import ModelPack
@@ -54,7 +54,15 @@ def _facts(pack: ModelPack) -> list[tuple[str, str]]:
         ("classes", ", ".join(t.key.replace("_", "-") for t in pack.tissues)),
         ("advised views", f"`{pack.advised_views}`"),
         *([("cascade", "the whole ensemble looks near tumour")] if pack.advised_cascade else []),
+        *([("bf16", _bf16(pack.bf16))] if pack.bf16 else []),
     ]
+
+
+def _bf16(check: Mapping[str, Any]) -> str:
+    return (
+        f"changes mean Dice (WT, TC, ET) by at most {check['dice_change']:g}, Dice of a case by "
+        f"{check['case_change']:g} ({check['cases']} {check['data']}; `{check['command']}`)"
+    )
 
 
 def _member_rows(pack: ModelPack) -> Iterable[tuple[Any, ...]]:

@@ -27,6 +27,9 @@ MODEL_CARD = "MODEL_CARD.md"
 SCHEMA_NAME, SCHEMA_VERSION = "brain-tumor-seg-pack", 1
 SCHEMA = f"{SCHEMA_NAME}/{SCHEMA_VERSION}"
 
+#: How much a mean Dice may change in bf16 for a run to take it by itself.
+BF16_LIMIT = 0.001
+
 #: A manifest is a few kilobytes; anything much larger is something else.
 MAX_TEXT_BYTES = 1024**2
 
@@ -72,6 +75,10 @@ class ModelPack:
         advised_views: ``none``, ``tta1``, ``tta2`` or ``tta3``.
         advised_cascade: whether to have the whole ensemble look near tumour only, see
             `cascade`: proven for this pack on real cases.
+        bf16: what computing in bf16 changes: ``dice_change``, the largest change of a mean
+            Dice (WT, TC, ET) against fp32, and ``case_change``, that of a Dice in one case,
+            with ``cases``, ``data`` and ``command`` (Testing/Benchmark/bf16.py); None when it
+            was not measured.
         provenance: data sources with licences, command, date, version of the code.
         validation: one mapping a figure, each with the command that made it.
         licence: SPDX expression.
@@ -103,12 +110,19 @@ class ModelPack:
     intended_use: str
     manifest: Mapping[str, Any]
     advised_cascade: bool = False
+    bf16: Mapping[str, Any] | None = None
     checked: bool = True
 
     @property
     def bytes(self) -> int:
         """Length of all members' files together."""
         return sum(member.bytes for member in self.members)
+
+    @property
+    def allows_bf16(self) -> bool:
+        """Whether a run may take bf16 by itself where that is faster."""
+        known = self.checked and self.bf16 is not None
+        return known and self.bf16["dice_change"] <= BF16_LIMIT
 
     def member_path(self, member: Member) -> Path:
         return self.folder / member.file
@@ -272,6 +286,7 @@ def _as_pack(manifest: Mapping[str, Any], path: Path) -> ModelPack:
         intended_use=fields["intended_use"],
         manifest=manifest,
         advised_cascade=fields.get("advised_cascade", False),
+        bf16=fields.get("bf16"),
     )
 
 

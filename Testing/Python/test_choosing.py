@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import torch
 from BrainTumorSegLib.commands.segment import add_run_options
 from BrainTumorSegLib.engines import choosing
 from BrainTumorSegLib.engines.choosing import ENGINES, PRECISIONS, open_engine, plan_engine
+from BrainTumorSegLib.engines.processor import native_bf16
 from BrainTumorSegLib.errors import DependencyError, DeviceError, InputError, PackError
 from BrainTumorSegLib.installed import installed_version
 from BrainTumorSegLib.packs import load_pack
@@ -85,6 +87,73 @@ def test_lower_precision_is_only_taken_when_asked_for(with_openvino):
     plan = plan_engine(device="cpu", precision="bf16")
     assert told(plan) == ("openvino", "cpu", "bf16") and plan.binding
     assert told(plan_engine("torch", "cpu", "bf16")) == ("torch", "cpu", "bf16")
+
+
+def has_bf16(monkeypatch, native: bool | None, openvino: bool = True):
+    """Let the processor have bf16 or not, and OpenVINO compute in it or not."""
+    abilities = ["FP32", "BF16"] if openvino else ["FP32"]
+    core = SimpleNamespace(get_property=lambda *_: abilities)
+    seeming = SimpleNamespace(Core=lambda: core)
+    monkeypatch.setattr(choosing, "native_bf16", lambda: native)
+    monkeypatch.setattr(choosing, "import_openvino", lambda: seeming)
+
+
+def test_bf16_is_taken_for_a_pack_that_was_checked_for_it(with_openvino, monkeypatch):
+    has_bf16(monkeypatch, native=True)
+    plan = plan_engine(device="cpu", bf16=True)
+    # Nobody asked for bf16: torch in fp32 may take its place.
+    assert told(plan) == ("openvino", "cpu", "bf16") and not plan.binding
+    assert "checked" in plan.reason
+    assert told(plan_engine("openvino", bf16=True)) == ("openvino", "cpu", "bf16")
+    assert told(plan_engine(device="cpu", precision="fp32", bf16=True))[2] == "fp32"
+    assert told(plan_engine("torch", "cpu", bf16=True)) == ("torch", "cpu", "fp32")
+
+
+@pytest.mark.parametrize(
+    ("checked", "native", "openvino"),
+    [(False, True, True), (True, False, True), (True, None, True), (True, True, False)],
+)
+def test_fp32_is_taken_where_the_pack_the_processor_or_openvino_is_not_made_for_bf16(
+    with_openvino, monkeypatch, checked, native, openvino
+):
+    has_bf16(monkeypatch, native, openvino)
+    for engine in ("auto", "openvino"):
+        plan = plan_engine(engine, "cpu", bf16=checked)
+        assert told(plan) == ("openvino", "cpu", "fp32") and "bf16" not in plan.reason
+
+
+def test_bf16_of_a_pack_does_not_concern_other_engines(monkeypatch):
+    pretend(monkeypatch, None)
+    has_bf16(monkeypatch, native=True)
+    assert told(plan_engine(device="cpu", bf16=True)) == ("torch", "cpu", "fp32")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert told(plan_engine(bf16=True)) == ("torch", "cuda", "fp16")
+
+
+def test_an_openvino_that_does_not_start_is_told_later_and_not_by_the_look_for_bf16(
+    with_openvino, monkeypatch
+):
+    def fails():
+        raise DependencyError("OpenVINO cannot start.")
+
+    has_bf16(monkeypatch, native=True)
+    monkeypatch.setattr(choosing, "import_openvino", fails)
+    assert told(plan_engine(device="cpu", bf16=True)) == ("openvino", "cpu", "fp32")
+
+
+@pytest.mark.parametrize(
+    ("abilities", "expected"),
+    [({"avx512_bf16": True}, True), ({"amx_bf16": False, "avx2": True}, False), (None, None)],
+)
+def test_what_torch_tells_of_the_processor_decides_whether_it_has_bf16(
+    monkeypatch, abilities, expected
+):
+    if abilities is None:
+        monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    else:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities, raising=False)
+    assert native_bf16() is expected
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,13 @@ FIELDS = {
 }
 
 
+#: What a check found.
+BF16 = {
+    **{"dice_change": 0.0, "case_change": 0.003},
+    **{"cases": 31, "data": "real cases", "command": "check it"},
+}
+
+
 def random_state(seed: int, spec: NetworkSpec = SPEC) -> dict[str, torch.Tensor]:
     torch.manual_seed(seed)
     return build_network(spec).state_dict()
@@ -330,6 +337,11 @@ def test_another_schema_is_refused(folder, schema):
         ({"colour": "blue"}, "'colour' was unexpected"),
         ({"members": []}, "members"),
         ({"advised_views": "tta9"}, "advised_views: 'tta9'"),
+        ({"bf16": True}, "bf16: True"),
+        ({"bf16": {**BF16, "colour": "blue"}}, "'colour' was unexpected"),
+        ({"bf16": {"dice_change": 0.0, "case_change": 0.0}}, "'cases' is a required"),
+        ({"bf16": {**BF16, "dice_change": -0.1}}, "bf16.dice_change: -0.1"),
+        ({"bf16": {**BF16, "cases": 0}}, "bf16.cases: 0"),
         ({"licence": "free, I think"}, "licence"),
         ({"classes": ["background", "edema"]}, "classes"),
         ({"network": {**SPEC.as_dict(), "architecture": "alexnet"}}, "'alexnet' is not one of"),

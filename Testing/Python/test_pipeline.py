@@ -11,6 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 from BrainTumorSegLib.case import Scan, make_case
+from BrainTumorSegLib.engines.choosing import plan_engine
 from BrainTumorSegLib.errors import Cancelled, DeviceError, InputError, PackError
 from BrainTumorSegLib.evaluation.arms import members_without_fold
 from BrainTumorSegLib.io.cases import load_case
@@ -91,7 +92,9 @@ def test_the_record_says_how_it_was_made(quick_result):
         {"name": m.name, "sha256": m.sha256} for m in load_pack().members[:1]
     ]
     assert record["views"] == {"name": "none", "count": 1}
-    assert record["engine"]["device"] == "cpu" and record["engine"]["precision"] == "fp32"
+    planned = plan_engine(device="cpu", bf16=load_pack().allows_bf16)
+    assert record["engine"]["device"] == "cpu"
+    assert record["engine"]["precision"] == planned.precision
     volumes = record["volumes_ml"]
     tissues = ("necrosis", "edema", "non_enhancing", "enhancing")
     assert volumes["WT"] == pytest.approx(sum(volumes[t] for t in tissues), abs=0.01)

@@ -111,9 +111,12 @@ class Contestant:
         )
 
 
+#: What a pack may advise and the others do not have: they look at all slices, in float32.
+_ALIKE = ("--precision", "fp32", "--cascade", "off")
+
 _KNOWN = (
-    Contestant("ours-openvino", "BrainTumorSeg, OpenVINO", ("--engine", "openvino")),
-    Contestant("ours-torch", "BrainTumorSeg, torch", ("--engine", "torch")),
+    Contestant("ours-openvino", "BrainTumorSeg, OpenVINO", ("--engine", "openvino", *_ALIKE)),
+    Contestant("ours-torch", "BrainTumorSeg, torch", ("--engine", "torch", *_ALIKE)),
     Contestant("plain", "plain loop, same members and views", (), "plain"),
     Contestant("nnunet-1", "nnU-Net v2, 3D full resolution, 1 fold", ("--folds", "1"), "nnunet"),
     Contestant("nnunet-5", "nnU-Net v2, 3D full resolution, 5 folds", ("--folds", "5"), "nnunet"),
