@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import signal
 import sys
 import threading
@@ -55,6 +56,7 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
         The exit code, see the module's description.
     """
     _speak_utf8()
+    _wait_briefly()
     parser = build_parser()
     args = parser.parse_args(arguments)
     machine_readable = getattr(args, "progress", None) == "json"
@@ -142,6 +144,18 @@ def _speak_utf8() -> None:
         # Replaced streams (Slicer's console, tests) may lack the method.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def _wait_briefly() -> None:
+    """Have threads of torch that wait for work give their core back within microseconds.
+
+    On Linux (libgomp, which reads this when torch is imported) they would keep it busy for
+    milliseconds after every operation, while OpenVINO or another program could use it. Measured
+    with two threads on a machine shared with other programs, a scan with skull from files to
+    labels: 0.58 of the CPU time, the same labels. A choice of the person's own stands.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 @contextlib.contextmanager

@@ -325,3 +325,21 @@ def test_the_doctor_speaks_to_people_and_programs(capsys):
     assert code in (0, 1) and len(findings) > 5
     code_again, text, _ = run("doctor", capsys=capsys)
     assert code_again == code and "torch" in text
+
+
+@pytest.mark.parametrize(
+    ("chosen", "count"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_waiting_threads_give_their_core_back_unless_the_person_chose_otherwise(chosen, count):
+    """Asked of a process of its own: libgomp reads the environment when torch is imported."""
+    code = (
+        "import os, sys\nfrom BrainTumorSegLib import cli\n"
+        "try:\n    cli.main(['--version'])\nexcept SystemExit:\n    pass\n"
+        "print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+    )
+    kept = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**kept, **chosen}, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == f"{count} False", done.stderr
