@@ -143,12 +143,28 @@ class Brain(Enum):
         }[self]
 
 
+class Shading(Enum):
+    """Whether smooth brightening by a coil is corrected."""
+
+    AUTO = "auto"
+    N4 = "n4"
+    OFF = "off"
+
+    def label(self) -> str:
+        return {
+            Shading.AUTO: _("Automatic"),
+            Shading.N4: _("Correct it with N4"),
+            Shading.OFF: _("Leave it"),
+        }[self]
+
+
 @parameterNodeWrapper
 class BrainTumorSegParameterNode:
     """The choices in the panel; saved with the scene.
 
     Attributes:
-        t1, t1ce, flair: the scans; reference, registration, views, brain: see their classes.
+        t1, t1ce, flair: the scans.
+        reference, registration, views, brain, shading: see their classes.
         pack: name of the model pack, empty for the default; members: how many, 0 for all.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         minLesion: smallest lesion in mm³.
@@ -167,6 +183,7 @@ class BrainTumorSegParameterNode:
     views: Views
     device: str = "auto"
     brain: Brain
+    shading: Shading
     minLesion: Annotated[float, WithinRange(0, 10000)] = 100.0
     outputSegmentation: vtkMRMLSegmentationNode
     disagreementVolume: bool

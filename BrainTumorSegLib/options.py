@@ -28,6 +28,7 @@ class Options:
         brainsfit: the BRAINSFit executable, or whom to ask to run it; None to look for it.
         brain: ``auto``, ``stripped``, ``deepbet`` or ``hdbet``.
         brain_mask: a mask to use instead, on any grid.
+        shading: ``auto``, ``n4`` or ``off``, see `shading`.
         min_lesion_mm3: separate lesions smaller than this are removed.
         batch: slices at once; None to find out.
         probabilities: keep the class probabilities.
@@ -45,6 +46,7 @@ class Options:
     brainsfit: Path | Asker | None = None
     brain: str = "auto"
     brain_mask: sitk.Image | None = None
+    shading: str = "auto"
     min_lesion_mm3: float = MIN_LESION_MM3
     batch: int | None = None
     probabilities: bool = False
@@ -62,5 +64,6 @@ class Options:
             "precision": self.precision,
             "registration": self.registration,
             "brain": "mask" if self.brain_mask is not None else self.brain,
+            "shading": self.shading,
             "min_lesion_mm3": self.min_lesion_mm3,
         }

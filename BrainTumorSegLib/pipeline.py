@@ -28,6 +28,12 @@ from BrainTumorSegLib.registration import Alignment, align
 from BrainTumorSegLib.restoring import restore_labels, restore_map
 from BrainTumorSegLib.segmentation import Segmentation
 from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.shading import (
+    check_shading,
+    correct_shading,
+    shading_record,
+    shading_warning,
+)
 from BrainTumorSegLib.slices import ModelGrid, model_grid, normalise, to_grid
 from BrainTumorSegLib.stages import STAGES
 from BrainTumorSegLib.swap import looks_swapped
@@ -63,6 +69,7 @@ def segment(
     views_name = options.views or pack.advised_views
     views = views_by_name(views_name)
     cascade = choose_cascade(options.cascade, pack.advised_cascade)
+    check_shading(options.shading)
     _check_sequences(case, pack)
 
     progress.stage("register", max(1, len(case.scans) - 1))
@@ -80,7 +87,7 @@ def segment(
     )
     progress.stage("prepare", len(case.scans))
     grid = model_grid(case.reference_scan.image, brain.image, pack.in_plane_mm, pack.multiple)
-    volumes = _prepare(case, alignment, brain, grid, pack, progress)
+    volumes, shading = _prepare(case, alignment, brain, grid, pack, options.shading, progress)
     opened = open_engine(plan, pack, members, (pack.network.in_channels, *grid.shape[1:]), progress)
     prediction = predict_volume(
         volumes,
@@ -112,6 +119,7 @@ def segment(
         **_record(case, pack, members, alignment, brain, opened, prediction),
         "views": {"name": views_name, "count": len(views)},
         "cascade": _cascade_record(cascade, prediction),
+        "shading": shading,
         **measured(labels, brain.volume_ml),
         "confidence": confidence(labels, entropy),
         "options": options.as_record(),
@@ -158,8 +166,9 @@ def _prepare(
     brain: BrainMask,
     grid: ModelGrid,
     pack: ModelPack,
+    shading: str,
     progress: Progress,
-) -> dict[Sequence, np.ndarray]:
+) -> tuple[dict[Sequence, np.ndarray], dict[str, Any] | None]:
     inside = to_grid(brain.image, grid, interpolator=sitk.sitkNearestNeighbor) > 0
     raw: dict[Sequence, np.ndarray] = {}
     for sequence, scan in case.scans.items():
@@ -167,12 +176,14 @@ def _prepare(
         raw[sequence] = to_grid(scan.image, grid, alignment.transforms[sequence], outside=np.nan)
         progress.advance()
     _warn_if_swapped(case, raw, inside, progress)
+    needed = {sequence: volume for sequence, volume in raw.items() if sequence in pack.sequences}
+    evened, found = correct_shading(needed, inside, grid, shading)
     low, high = pack.percentiles
-    return {
-        sequence: normalise(volume, inside, low, high)
-        for sequence, volume in raw.items()
-        if sequence in pack.sequences
-    }
+    normalised = {s: normalise(volume, inside, low, high) for s, volume in evened.items()}
+    record = shading_record(found)
+    if record is not None and record["corrected"] and shading == "auto":
+        progress.warn(shading_warning(found))
+    return normalised, record
 
 
 def _warn_if_swapped(

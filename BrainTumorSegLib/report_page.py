@@ -233,6 +233,7 @@ def _method(record: Record) -> str:
         ("Members", f"@{len(pack['members'])}{members}"),
         ("Input recipe", escape(record["recipe"])),
         ("Views", escape(f"{views['name']} ({views['count']})")),
+        *_shading(record.get("shading")),
         *_cascade(record.get("cascade")),
         (
             "Engine",
@@ -255,6 +256,18 @@ def _cascade(cascade: Record | None) -> list[tuple[str, str]]:
         return []
     near, slices = cascade["near_tumour"], cascade["slices"]
     return [("Cascade", f"the whole ensemble looked at {near} of {slices} slices, near tumour")]
+
+
+def _shading(shading: Record | None) -> list[tuple[str, str]]:
+    if shading is None:
+        return []
+    scans = ", ".join(
+        f"{scan['sequence'].upper()} "
+        + ("unknown" if scan["spread"] is None else f"{100 * scan['spread']:.0f} %")
+        for scan in shading["scans"]
+    )
+    done = "corrected with N4" if shading["corrected"] else "left as it is"
+    return [("Shading", escape(f"{scans}: {done}"))]
 
 
 def _running(record: Record) -> str:

@@ -18,7 +18,7 @@ _VIEWS = ("none", "tta1", "tta2", "tta3")
 _MEASURES = ("dice", "surface", "lesions")
 _CONDITIONS = (
     *("thick-slices", "misregistered", "misregistered-registered", "without-t1"),
-    *("without-flair", "skull", "bias-field", "noise"),
+    *("without-flair", "skull", "bias-field", "bias-field-corrected", "noise"),
 )
 
 

@@ -142,6 +142,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="how to find the brain, or a mask file",
     )
     how.add_argument(
+        "--shading",
+        choices=["auto", "n4", "off"],
+        default="auto",
+        help="correct the smooth brightening by a coil with N4 (auto: where it is strong)",
+    )
+    how.add_argument(
         "--min-lesion",
         type=float,
         metavar="MM3",
@@ -278,6 +284,7 @@ def options_from(args: argparse.Namespace) -> Options:
         brainsfit=brainsfit,
         brain=method,
         brain_mask=mask,
+        shading=args.shading,
         min_lesion_mm3=MIN_LESION_MM3 if args.min_lesion is None else args.min_lesion,
         batch=args.batch,
         probabilities=getattr(args, "probabilities", None) is not None,

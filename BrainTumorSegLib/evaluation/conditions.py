@@ -55,6 +55,7 @@ class Condition:
         meaning: a sentence that says what is done.
         spoil: does it.
         registration, brain: of the options, instead of those of the case; None keeps them.
+        shading: of the options.
         without: the sequence that it takes away.
     """
 
@@ -64,6 +65,7 @@ class Condition:
     spoil: Spoil
     registration: str | None = None
     brain: str | None = None
+    shading: str = "auto"
     without: Sequence | None = None
 
 
@@ -76,7 +78,8 @@ def spoil_case(condition: Condition, case: Case, truth: sitk.Image, seed: int = 
         truth: allowed tissues on the grid of its reference, uint8.
         seed: the same one gives the same voxels.
     """
-    name = f"{condition.key.removesuffix('-registered')}|{case.identity}".encode()
+    key = condition.key.removesuffix("-registered").removesuffix("-corrected")
+    name = f"{key}|{case.identity}".encode()
     return condition.spoil(Spoilt(case, truth), np.random.default_rng([seed, zlib.crc32(name)]))
 
 
@@ -214,6 +217,8 @@ _MOVED = (
     f"{SHIFT_MM:g} mm"
 )
 
+_SHADED = f"each scan times a smooth field, deviation {100 * BIAS:g} % over about {BIAS_MM:g} mm"
+
 CONDITIONS: Mapping[str, Condition] = {
     condition.key: condition
     for condition in (
@@ -257,7 +262,14 @@ CONDITIONS: Mapping[str, Condition] = {
         Condition(
             "bias-field",
             "bias field",
-            f"each scan times a smooth field, deviation {100 * BIAS:g} % over about {BIAS_MM:g} mm",
+            f"{_SHADED}; not corrected",
+            _biased,
+            shading="off",
+        ),
+        Condition(
+            "bias-field-corrected",
+            "bias field, corrected",
+            f"{_SHADED}; corrected where it is found to be strong",
             _biased,
         ),
         Condition(

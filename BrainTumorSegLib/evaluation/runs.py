@@ -149,6 +149,7 @@ def score_subjects(
             options = Options(
                 registration=condition.registration or one.registration,
                 brain=condition.brain or one.brain,
+                shading=condition.shading,
             )
             labels = _labels(spoilt.case, arm, used, device, options, progress)
             scores.append(

@@ -19,6 +19,7 @@ from BrainTumorSegLib.sequences import Sequence
 
 REGISTRATIONS = ("brainsfit", "simpleitk", "none")
 VIEWS = ("none", "tta1", "tta2", "tta3")
+SHADINGS = ("auto", "n4", "off")
 
 
 def runSettings(
@@ -34,6 +35,7 @@ def runSettings(
     device: str = "auto",
     registration: str = "brainsfit",
     brain: str = "auto",
+    shading: str = "auto",
     minLesion: float | None = None,
     disagreementVolume: bool = False,
     registeredCopies: bool = False,
@@ -52,6 +54,7 @@ def runSettings(
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         registration: ``brainsfit``, ``simpleitk`` or ``none``.
         brain: ``auto``, ``stripped``, ``deepbet`` or ``hdbet``.
+        shading: ``auto`` (N4 where it is strong), ``n4`` or ``off``.
         minLesion: separate lesions smaller than this many mm³ are removed.
         disagreementVolume: keep the map of disagreement as a volume.
         registeredCopies: keep the scans resampled onto the reference.
@@ -72,6 +75,7 @@ def runSettings(
         device=device,
         registration=_one_of(registration, REGISTRATIONS, "registration"),
         brain=brain,
+        shading=_one_of(shading, SHADINGS, "shading"),
         minLesion=minLesion,
         disagreementVolume=disagreementVolume,
         registeredCopies=registeredCopies,

@@ -34,6 +34,7 @@ class RunSettings:
         registration: ``brainsfit`` (SimpleITK with a warning where Slicer lacks it), ``simpleitk``,
             or ``none`` for scans that are aligned already.
         brain: ``auto``, ``stripped``, ``deepbet``, ``hdbet``, or a mask file.
+        shading: ``auto``, ``n4`` or ``off``: whether smooth brightening by a coil is corrected.
         minLesion: separate lesions smaller than this many mm³ are removed.
         disagreementVolume: keep the map of disagreement as a volume node.
         registeredCopies: keep the scans resampled onto the reference.
@@ -51,6 +52,7 @@ class RunSettings:
     device: str = "auto"
     registration: str = "brainsfit"
     brain: str = "auto"
+    shading: str = "auto"
     minLesion: float | None = None
     disagreementVolume: bool = False
     registeredCopies: bool = False
@@ -101,7 +103,7 @@ def workerArguments(
     arguments += ["--registration", registration]
     if registration == "brainsfit":
         arguments += ["--brainsfit", "ask"]
-    arguments += ["--brain", _brain(settings.brain)]
+    arguments += ["--brain", _brain(settings.brain), "--shading", settings.shading]
     members = settings.members
     chosen = {
         "pack": None if settings.pack is None else _absolute(settings.pack),

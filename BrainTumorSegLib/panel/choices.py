@@ -27,6 +27,7 @@ def settingsFrom(parameters: Any) -> RunSettings:
         device=parameters.device,
         registration=parameters.registration.value,
         brain=parameters.brain.value,
+        shading=parameters.shading.value,
         minLesion=parameters.minLesion,
         disagreementVolume=parameters.disagreementVolume,
         registeredCopies=parameters.registeredCopies,

@@ -32,7 +32,8 @@ class SettingsSection:
         self._inputs = (
             *(ui.registrationCombo, ui.packCombo, ui.membersSpin, ui.viewsCombo, ui.deviceCombo),
             *(ui.outputSelector, ui.disagreementCheck, ui.copiesCheck, ui.show3DCheck),
-            *(ui.brainCombo, ui.minLesionSpin, ui.wheelFolderEdit, ui.pythonEdit),
+            *(ui.brainCombo, ui.shadingCombo, ui.minLesionSpin),
+            *(ui.wheelFolderEdit, ui.pythonEdit),
         )
         ui.wheelFolderEdit.currentPath = getSetting(WHEEL_FOLDER, "")
         ui.pythonEdit.currentPath = getSetting(WORKER_PYTHON, "")

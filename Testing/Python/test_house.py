@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("system_libraries", "environment", "bootstrap"),
     ),
     (
-        *("io", "registration", "brain", "slices", "swap"),
+        *("io", "registration", "brain", "slices", "swap", "shading"),
         *("network_spec", "networks", "quantise", "weights", "packs"),
     ),
     ("views", "cascade", "engines", "feeding", "inference", "restoring", "cleanup", "measure"),

@@ -684,6 +684,7 @@ def test_the_command_line_says_what_was_chosen(nodes, tmp_path, monkeypatch):
         tta="TTA2",
         device="cuda:1",
         brain="hdbet",
+        shading="n4",
         minLesion=12.5,
         name="--odd name",
     )
@@ -695,6 +696,7 @@ def test_the_command_line_says_what_was_chosen(nodes, tmp_path, monkeypatch):
     assert parsed.t1ce == Path(files[Sequence.T1CE]) and parsed.reference == "flair"
     assert parsed.pack == str(tmp_path / "my pack") and parsed.members == "a,b"
     assert (parsed.tta, parsed.device, parsed.brain) == ("tta2", "cuda:1", "hdbet")
+    assert parsed.shading == "n4"
     assert parsed.min_lesion == 12.5 and parsed.name == "--odd name"
     assert parsed.registration == "brainsfit" and str(parsed.brainsfit) == "ask"
     assert str(parsed.output) == "labels.nrrd" and parsed.progress == "json"

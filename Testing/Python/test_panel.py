@@ -164,10 +164,13 @@ def test_choices_become_settings(widget, scans, module):
     )  # fmt: skip
     widget.ui.viewsCombo.setCurrentIndex(4)
     widget.ui.membersSpin.setValue(2)
+    assert settings.shading == "auto"
+    widget.ui.shadingCombo.setCurrentIndex(2)
     widget.ui.minLesionSpin.setValue(250)
     widget.ui.copiesCheck.setChecked(True)
     settings = settingsFrom(parameters)
     assert (settings.tta, settings.members, settings.minLesion) == ("tta3", 2, 250.0)
+    assert settings.shading == "off"
     assert settings.registeredCopies
     assert settings.flair is scans["flair"]
 
