@@ -224,6 +224,13 @@ CONDITIONS: Mapping[str, Condition] = {
     for condition in (
         Condition(AS_IS, "as is", "the scans as they are", _unchanged),
         Condition(
+            "as-is-corrected",
+            "as is, corrected",
+            "the scans as they are, corrected with N4 whether they are shaded or not",
+            _unchanged,
+            shading="n4",
+        ),
+        Condition(
             "thick-slices",
             f"{SLICE_MM:g} mm slices",
             f"all scans averaged to slices of {SLICE_MM:g} mm; scored on these slices, against "

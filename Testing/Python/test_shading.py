@@ -234,6 +234,7 @@ def test_with_and_without_correction_the_same_shaded_scans_are_met():
         )
         np.testing.assert_array_equal(*map(sitk.GetArrayFromImage, (one, other)))
     assert (left.shading, corrected.shading, CONDITIONS["as-is"].shading) == ("off", "auto", "auto")
+    assert CONDITIONS["as-is-corrected"].shading == "n4"
 
 
 def test_a_real_scan_is_left_alone_and_a_shaded_one_corrected(real_data):
