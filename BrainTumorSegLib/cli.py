@@ -66,7 +66,7 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
         except KeyboardInterrupt:
             return _fail(Cancelled(), machine_readable)
         except _Terminated:
-            failure = Cancelled("Terminated. Nothing was written.")
+            failure = Cancelled("Terminated. No half of a result was left.")
             failure.exit_code = TERMINATED
             return _fail(failure, machine_readable)
         except MemoryError as error:

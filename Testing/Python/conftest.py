@@ -66,6 +66,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def light_pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where no pack is named take the light one, as a hospital may: the tests have two cores."""
+    folder = shared_folder(tmp_path_factory, "models")
+    (folder / "default.txt").write_text("glioma-lite\n", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRAINTUMORSEG_MODELS", str(folder))
+        yield
+
+
 @pytest.fixture
 def scene() -> Iterator[Any]:
     """A fresh MRML scene with Slicer's own nodes and logics (see mrml_scene.py)."""

@@ -55,9 +55,10 @@ def test_everything_that_a_panel_shows_is_there(models):
     assert [member.name for member in mine.members] == [f"fold{i}" for i in range(5)]
     assert mine.sequences == tuple(Sequence)
     assert not mine.checked
-    assert default_pack() == "glioma-lite"
+    assert default_pack() == "glioma-sx50"
     assert {row["name"]: row["usable"] for row in models_table()} == {
         "mine": True,
+        "glioma-sx50": True,
         "glioma-lite": True,
         "four-tumours": True,
     }
