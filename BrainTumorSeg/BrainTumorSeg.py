@@ -81,33 +81,32 @@ class BrainTumorSeg(ScriptedLoadableModule):
         watchDeletions(slicer.mrmlScene)
 
 
-class ReferenceScan(Enum):
+class Choice:
+    """What is common to the panel's choices; their values are the words of the command line."""
+
+    def label(self) -> str:
+        from BrainTumorSegLib.panel.choices import choiceTitle
+
+        return choiceTitle(self)
+
+
+class ReferenceScan(Choice, Enum):
     """On whose grid the result lies."""
 
     T1CE = "t1ce"
     T1 = "t1"
     FLAIR = "flair"
 
-    def label(self) -> str:
-        return _("T1CE (after contrast agent)") if self is ReferenceScan.T1CE else self.name
 
-
-class Registration(Enum):
+class Registration(Choice, Enum):
     """How the scans are aligned."""
 
     BRAINSFIT = "brainsfit"
     SIMPLEITK = "simpleitk"
     NONE = "none"
 
-    def label(self) -> str:
-        return {
-            Registration.BRAINSFIT: _("BRAINSFit, part of 3D Slicer"),
-            Registration.SIMPLEITK: _("SimpleITK"),
-            Registration.NONE: _("None: the scans are aligned already"),
-        }[self]
 
-
-class Views(Enum):
+class Views(Choice, Enum):
     """How often each slice is looked at."""
 
     ADVISED = ""
@@ -116,17 +115,8 @@ class Views(Enum):
     TTA2 = "tta2"
     TTA3 = "tta3"
 
-    def label(self) -> str:
-        return {
-            Views.ADVISED: _("As the model advises"),
-            Views.NONE: _("As they are (none)"),
-            Views.TTA1: _("With mirror image (TTA1)"),
-            Views.TTA2: _("With both mirror images (TTA2), advised for neurinoma"),
-            Views.TTA3: _("With mirror images and quarter turns (TTA3)"),
-        }[self]
 
-
-class Brain(Enum):
+class Brain(Choice, Enum):
     """How the brain is found."""
 
     AUTO = "auto"
@@ -134,28 +124,13 @@ class Brain(Enum):
     DEEPBET = "deepbet"
     HDBET = "hdbet"
 
-    def label(self) -> str:
-        return {
-            Brain.AUTO: _("Automatic"),
-            Brain.STRIPPED: _("Scans show the brain only"),
-            Brain.DEEPBET: _("Find it with deepbet"),
-            Brain.HDBET: _("Find it with HD-BET"),
-        }[self]
 
-
-class Shading(Enum):
+class Shading(Choice, Enum):
     """Whether smooth brightening by a coil is corrected."""
 
     AUTO = "auto"
     N4 = "n4"
     OFF = "off"
-
-    def label(self) -> str:
-        return {
-            Shading.AUTO: _("Automatic"),
-            Shading.N4: _("Correct it with N4"),
-            Shading.OFF: _("Leave it"),
-        }[self]
 
 
 @parameterNodeWrapper
