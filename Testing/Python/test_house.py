@@ -271,7 +271,7 @@ def test_packs_are_listed_before_anything_was_installed():
         "except ImportError as error: print(type(error).__name__)\n"
     )
     first, second = on_a_bare_python(code, ABSENT_IN_SLICER).splitlines()
-    assert first.startswith("glioma-") and first.split()[-2:] == ["tta2", "3"]
+    assert first.startswith("glioma-lite") and first.split()[-3:] == ["5", "tta2", "3"]
     assert second == "ModuleNotFoundError"
 
 
