@@ -48,9 +48,9 @@ def worth_quantising(weight: Tensor, axis: int = 0) -> bool:
     )
 
 
-def bits_of(weight: Tensor, fewest: int) -> int:
-    """How many bits the values of a tensor that is worth it get, where ``fewest`` may do."""
-    return fewest if weight.numel() >= MIN_VALUES_OF_SIX_BITS else 8
+def worth_six_bits(weight: Tensor) -> bool:
+    """Whether a tensor that is worth quantising saves enough with six bits instead of eight."""
+    return weight.numel() >= MIN_VALUES_OF_SIX_BITS
 
 
 def quantise(weight: Tensor, axis: int = 0, bits: int = 8) -> tuple[Tensor, Tensor]:

@@ -24,19 +24,19 @@ from BrainTumorSegLib.errors import PackError
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.networks import NetworkSpec, build_skeleton, network_entries
 from BrainTumorSegLib.quantise import (
-    bits_of,
     dequantise,
     pack_six_bits,
     quantise,
     unpack_six_bits,
     worth_quantising,
+    worth_six_bits,
 )
 
 Precision = Literal["fp32", "fp16", "int8", "int6"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-#: Version of the layout above; a reader refuses what is newer. Files without six-bit
-#: tensors are those of version 1.
+#: Version of the layout above; a reader refuses what is newer. Version 2 came with int6;
+#: all other files are still of version 1, which older readers take.
 FORMAT_VERSION = 2
 
 SCALE_SUFFIX = "::scale"
@@ -219,7 +219,7 @@ def load_network(path: Path, spec: NetworkSpec, sha256: str | None = None) -> nn
 
 def _encode(name: str, value: Tensor, precision: Precision, axis: int) -> dict[str, Tensor]:
     if precision in ("int8", "int6") and worth_quantising(value, axis):
-        bits = 8 if precision == "int8" else bits_of(value, 6)
+        bits = 6 if precision == "int6" and worth_six_bits(value) else 8
         integers, scales = quantise(value, axis, bits)
         if bits == 8:
             return {name: integers, name + SCALE_SUFFIX: scales}
