@@ -136,6 +136,6 @@ def _losses(experiment: Experiment, folder: Path) -> list[tuple[list[int], list[
     curves = []
     for fold in experiment.folds:
         for seed in experiment.seeds:
-            rows = read_rows(folder / member_name(fold, seed, len(experiment.seeds) > 1) / LOG)
+            rows = read_rows(folder / member_name(fold, seed) / LOG)
             curves.append(([int(r["step"]) for r in rows], [float(r["loss"]) for r in rows]))
     return curves

@@ -43,9 +43,9 @@ class Machine:
     cache: Path | None = None
 
 
-def member_name(fold: int, seed: int, several_seeds: bool) -> str:
-    """Name of a member and of its folder."""
-    return f"fold{fold}-seed{seed}" if several_seeds else f"fold{fold}"
+def member_name(fold: int, seed: int | None = None) -> str:
+    """Name of a member and of its folder; without a seed that of the recipe's own."""
+    return f"fold{fold}" if seed is None else f"fold{fold}-seed{seed}"
 
 
 def stages(
@@ -80,7 +80,7 @@ def train_members(
         config: of every member; fold and seed are replaced.
         folds: folds to leave out in turn.
         folder: of the run, which gets ``cases.tsv``; each member gets ``fold<k>/``, or
-            ``fold<k>-seed<s>/`` where there are several seeds, with its checkpoint, logs,
+            ``fold<k>-seed<s>/`` where seeds are given, with its checkpoint, logs,
             ``curves.png``, ``run.json`` and ``weights.safetensors``.
         seeds: of each fold; none takes that of the configuration.
         sources: folder with label maps for synthesis; by default that of the run, which
@@ -97,7 +97,6 @@ def train_members(
         DependencyError: when TensorBoard is wanted and not installed.
     """
     progress, machine = progress or Progress(), machine or Machine()
-    seeds = list(seeds) or [config.seed]
     if config.tensorboard:
         check_board()
     for fold in folds:
@@ -107,9 +106,9 @@ def train_members(
         write_cohort(cases, folder)
     members = []
     for fold in folds:
-        for seed in seeds:
-            own = replace(config, fold=fold, seed=seed)
-            member = folder / member_name(fold, seed, len(seeds) > 1)
+        for seed in seeds or [None]:
+            own = replace(config, fold=fold, seed=config.seed if seed is None else seed)
+            member = folder / member_name(fold, seed)
             members.append(member)
             _train(cases, own, member, sources or folder, machine, progress)
     return members

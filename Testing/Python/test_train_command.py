@@ -267,6 +267,22 @@ def test_several_seeds_of_one_fold_make_an_ensemble_that_left_it_out(cohort, tmp
     assert members_without_fold(pack, 1) == ("fold1-seed0", "fold1-seed5")
 
 
+def test_seeds_trained_one_at_a_time_into_one_run_stand_beside_each_other(cohort, tmp_path):
+    for seed in ("0", "5"):
+        code = cli.main(
+            [
+                *("train", "--recipe", str(cohort / "toy.toml"), "--data", str(cohort)),
+                *("-o", str(tmp_path), "--folds", "1", "--seeds", seed),
+                *("--pack", str(tmp_path / f"toy{seed}")),
+            ]
+        )
+        assert code == 0
+    assert [folder.name for folder in sorted(tmp_path.glob("fold*"))] == [
+        "fold1-seed0",
+        "fold1-seed5",
+    ]
+
+
 def test_a_finished_member_of_another_recipe_is_not_taken_for_this_one(
     cohort, run_folder, tmp_path, capsys
 ):
