@@ -5,9 +5,12 @@ Outside the brain everything is background, so that only the brain's box is comp
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import SimpleITK as sitk
 
+from BrainTumorSegLib.labelling import label_voxels
 from BrainTumorSegLib.masks import Box, mask_box, whole_box
 from BrainTumorSegLib.slices import ModelGrid, restore
 
@@ -19,7 +22,7 @@ def restore_labels(
     brain: sitk.Image,
     keep_probabilities: bool = False,
 ) -> tuple[sitk.Image, sitk.Image | None]:
-    """Most probable class of every voxel of the reference; background outside the brain.
+    """Label of every voxel of the reference; background outside the brain.
 
     Args:
         probabilities: ``[class, slice, row, column]`` on the grid.
@@ -29,19 +32,17 @@ def restore_labels(
         keep_probabilities: return them as well, on the reference's grid, a vector image.
     """
     box = whole_box(reference) if keep_probabilities else mask_box(brain)
-    best: np.ndarray | None = None
     kept = []
-    for number, values in enumerate(restore(probabilities, grid, box.cut(reference))):
-        if best is None:
-            best, labels = values.copy(), np.zeros(values.shape, np.uint8)
-        else:
-            better = values > best
-            labels[better] = number
-            best[better] = values[better]
-        if keep_probabilities:
-            image = sitk.GetImageFromArray(values)
-            image.CopyInformation(reference)
-            kept.append(image)
+
+    def carried() -> Iterator[np.ndarray]:
+        for values in restore(probabilities, grid, box.cut(reference)):
+            if keep_probabilities:
+                image = sitk.GetImageFromArray(values)
+                image.CopyInformation(reference)
+                kept.append(image)
+            yield values
+
+    labels = label_voxels(carried())
     return _inside(labels, box, brain), sitk.Compose(kept) if kept else None
 
 

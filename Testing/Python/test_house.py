@@ -32,7 +32,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("io", "registration", "brain", "slices", "swap", "shading"),
         *("network_spec", "networks", "quantise", "weights", "packs"),
     ),
-    ("views", "cascade", "engines", "feeding", "inference", "restoring", "cleanup", "measure"),
+    (
+        *("views", "cascade", "engines", "feeding", "inference"),
+        *("labelling", "restoring", "cleanup", "measure"),
+    ),
     (
         "stages",
         "record",

@@ -16,6 +16,7 @@ from BrainTumorSegLib.errors import Cancelled, DeviceError, InputError, PackErro
 from BrainTumorSegLib.evaluation.arms import members_without_fold
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
+from BrainTumorSegLib.labelling import label_voxels
 from BrainTumorSegLib.measure import dice, dice_scores
 from BrainTumorSegLib.options import Options
 from BrainTumorSegLib.packs import load_pack
@@ -190,7 +191,8 @@ def test_probabilities_sum_to_one_and_agree_with_the_labels(real_case, quick_res
     assert probabilities.shape[-1] == len(Tissue)
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1.0, atol=1e-4)
     inside = array(result.brain) > 0
-    assert np.array_equal(probabilities.argmax(axis=-1)[inside], array(result.labels)[inside])
+    labels = label_voxels(np.moveaxis(probabilities, -1, 0))
+    assert np.array_equal(labels[inside], array(result.labels)[inside])
 
 
 def test_members_disagree_somewhere_and_nowhere_outside_the_brain(real_case):
