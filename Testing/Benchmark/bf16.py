@@ -21,6 +21,7 @@ import torch
 from cascade import BATCH, REGIONS, cleaned, dices
 
 from BrainTumorSegLib.engines.choosing import open_engine, plan_engine
+from BrainTumorSegLib.labelling import label_voxels
 from BrainTumorSegLib.packs import ModelPack, load_pack
 from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.slices import stack_slices
@@ -45,7 +46,13 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     pack = load_pack(args.pack)
-    cases = [c for c in read_cohort(args.data) if not args.cases or c.name in args.cases]
+    # A pack need not have a member for every fold.
+    folds = {member.trained.get("fold") for member in pack.members}
+    cases = [
+        case
+        for case in read_cohort(args.data)
+        if case.fold in folds and (not args.cases or case.name in args.cases)
+    ]
     args.work.mkdir(parents=True, exist_ok=True)
     rows = []
     for case in cases:
@@ -75,7 +82,7 @@ def both_labels(
     """Labels ``[slice, row, column]`` in both precisions, and how many voxels show brain."""
     scans = np.array(load_volume(case, work / "Volumes").scans, np.float32)
     volumes = dict(zip(Sequence, scans, strict=True))
-    (member,) = [m for m in pack.members if m.trained.get("fold") == case.fold]
+    member = next(m for m in pack.members if m.trained.get("fold") == case.fold)
     image = (pack.network.in_channels, *scans.shape[2:])
     slices = np.flatnonzero(scans.any(axis=(0, 2, 3)))
     views = views_by_name(views_name)
@@ -88,7 +95,7 @@ def both_labels(
             indices = slices[start : start + BATCH]
             shown = torch.from_numpy(stack_slices(volumes, pack.recipe, indices))
             seen = sum(v.undo(engine.predict(0, v.apply(shown).contiguous())) for v in views)
-            labels[indices] = seen.argmax(dim=1)
+            labels[indices] = label_voxels((seen / len(views)).numpy().swapaxes(0, 1))
         found[precision] = labels
     return found
 

@@ -24,6 +24,7 @@ from BrainTumorSegLib.cascade import Cascade, near_tumour
 from BrainTumorSegLib.cleanup import MIN_LESION_MM3, remove_specks
 from BrainTumorSegLib.engines.choosing import open_engine, plan_engine
 from BrainTumorSegLib.evaluation.scores import score_labels
+from BrainTumorSegLib.labelling import label_voxels
 from BrainTumorSegLib.packs import ModelPack, load_pack
 from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.slices import stack_slices
@@ -61,7 +62,10 @@ def main() -> None:
             args.work.mkdir(parents=True, exist_ok=True)
             store_arrays(path, **look(case, pack, views, args.precision, args.work))
             print(f"{case.name} is done", file=sys.stderr, flush=True)
-        rows += compare(case, np.load(path), args.work, args.thresholds, len(views_by_name(views)))
+        # A pack need not have a member for every fold.
+        left_out = [n for n, m in enumerate(pack.members) if m.trained.get("fold") == case.fold]
+        number = len(views_by_name(views))
+        rows += compare(case, np.load(path), args.work, args.thresholds, number, left_out)
     print(f"{len(cases)} cases, pack {pack.name}, {views}, {args.precision}.\n")
     print("\n".join((*summary(rows), "", *by_case(rows))))
 
@@ -97,14 +101,15 @@ def look(
                 seen = view.undo(engine.predict(number, view.apply(shown).contiguous()))
                 if own is None:
                     own = seen.clone()
-                    first[number, indices] = seen.argmax(dim=1)
+                    first[number, indices] = labelled(seen)
                     highest[number, indices] = seen[:, 1:].sum(dim=1).amax(dim=(1, 2))
                 else:
                     own.add_(seen)
-            member[number, indices] = own.argmax(dim=1)
-            total[indices] += own / len(views)
+            own /= len(views)
+            member[number, indices] = labelled(own)
+            total[indices] += own / engine.members
     whole = np.zeros(shape, np.uint8)
-    whole[slices] = total[slices].argmax(dim=1)
+    whole[slices] = labelled(total[slices])
     return {
         "first": first,
         "member": member,
@@ -114,14 +119,25 @@ def look(
     }
 
 
+def labelled(probabilities: torch.Tensor) -> np.ndarray:
+    """Labels ``[slice, row, column]`` of probabilities ``[slice, class, row, column]``."""
+    return label_voxels(probabilities.numpy().swapaxes(0, 1))
+
+
 def compare(
-    case: LabelledCase, looks: dict, work: Path, thresholds: list[float], views: int
+    case: LabelledCase,
+    looks: dict,
+    work: Path,
+    thresholds: list[float],
+    views: int,
+    left_out: list[int],
 ) -> Iterator[dict]:
-    """One row a threshold and ensemble."""
+    """One row a threshold and ensemble; out of fold is the first member that left it out."""
     allowed = np.asarray(load_volume(case, work / "Volumes").allowed)
     slices, members = looks["slices"], len(looks["first"])
     ensembles = {"all members": (0, looks["whole"], members * views)}
-    ensembles["out of fold"] = (case.fold, looks["member"][case.fold], views)
+    if left_out:
+        ensembles["out of fold"] = (left_out[0], looks["member"][left_out[0]], views)
     for name, (member, labels, number) in ensembles.items():
         expected = cleaned(labels)
         dice = dices(expected, allowed)
