@@ -45,7 +45,7 @@ def markdown_tables(
     }
     last = list(arms)[-1]
     lines = [*_condition_list(scores), *_dice_table(figures, arms), *_convention_table(figures)]
-    if any("hd95_mm" in groups["WT"].present for groups in figures.values()):
+    if any("hd95_mm" in g.brats for groups in figures.values() for g in groups.values()):
         lines += _surface_table(figures)
     if any(groups["WT"].lesions for groups in figures.values()):
         lines += _lesion_table(figures)
@@ -118,9 +118,11 @@ def _surface_table(figures: dict[str, dict[str, GroupSummary]]) -> Iterator[str]
         "HD95 BraTS WT / TC / ET",
     )
     for arm, groups in figures.items():
-        nsd = (_interval(groups[r].present["nsd"]) for r in REGIONS if "nsd" in groups[r].present)
-        brats = " / ".join(_number(groups[r].brats["hd95_mm"].value, 1) for r in REGIONS)
-        yield markdown_row(arm, *nsd, *(_hd95(groups[r]) for r in REGIONS), brats)
+        regions = [groups[region] for region in REGIONS]
+        # What no truth holds, or none can tell, has no mean.
+        nsd = (_interval(e) if (e := g.present.get("nsd")) else "-" for g in regions)
+        brats = (_number(e.value, 1) if (e := g.brats.get("hd95_mm")) else "-" for g in regions)
+        yield markdown_row(arm, *nsd, *map(_hd95, regions), " / ".join(brats))
 
 
 def _hd95(group: GroupSummary) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -186,6 +187,19 @@ def test_tables_say_which_dice_is_which_and_compare_with_the_first_arm():
     for table in filter(None, tables.split("\n\n")):
         assert len({line.count("|") for line in table.strip().splitlines()}) == 1
     assert max(widths) < 20
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_surfaces_stand_below_their_titles_where_no_truth_has_enhancing_tumour(known):
+    whole = group(800, 1000, 1000, SurfaceScore(4.0, 0.8))
+    row = case("a", whole=whole, enhancing=group(0, 0, 0, SurfaceScore(None, 1.0)))
+    if not known:
+        row = replace(row, groups={**row.groups, "ET": None})
+    lines = markdown_tables([row]).splitlines()
+    (at,) = (number for number, line in enumerate(lines) if line.startswith("| arm | NSD WT"))
+    values = (" 0.800 ", " 0.800 ", " - ", " 4.0 ", " 4.0 ", " - ")
+    brats = f" 4.0 / 4.0 / {'0.0' if known else '-'} "
+    assert lines[at + 2].split("|")[2:-1] == [*values, brats]
 
 
 def test_false_findings_of_the_cohort_and_of_single_scans_are_told():
