@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
@@ -97,6 +98,9 @@ def resume(folder: Path, config: TrainingConfig, run: Run, write: bool = True) -
     step = 0
     if path.is_file():
         try:
+            # Of other files torch reads as far as it can, with errors of any kind.
+            if not zipfile.is_zipfile(path):
+                raise ValueError("it is incomplete or something else")
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, OSError, EOFError, ValueError) as error:
             raise TrainingError(
@@ -142,7 +146,9 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def _cut_back(path: Path, step: int) -> None:
     """Drop lines of steps that will be taken again, and one that was not finished."""
     rows = read_rows(path)
-    kept = [row for row in rows if row["step"].isdigit() and int(row["step"]) <= step]
+    # The first digits of a step that was cut off look like an earlier one.
+    whole = (row for row in rows if None not in row.values())
+    kept = [row for row in whole if row["step"].isdigit() and int(row["step"]) <= step]
     if len(kept) == len(rows):
         return
     with atomic_path(path, overwrite=True) as temporary:

@@ -81,16 +81,23 @@ def test_every_optimiser_goes_on_bit_for_bit_with_dropout_synthesis_and_a_best_c
     assert same(last[0]["network"], last[1]["network"])
 
 
-def test_a_damaged_checkpoint_is_named_and_a_half_written_line_is_forgotten(tmp_path):
+@pytest.mark.parametrize("half", ["x", "1"])
+def test_a_half_written_line_is_forgotten(tmp_path, half):
     train_member(PLAIN, replace(TINY, steps=1), tmp_path)
+    whole = (tmp_path / "log.csv").read_text()
     with (tmp_path / "log.csv").open("a") as stream:
-        stream.write("x")
+        stream.write(half)
     train_member(PLAIN, replace(TINY, steps=1), tmp_path)
-    assert (tmp_path / "log.csv").read_text().count("\n") == 2
+    assert (tmp_path / "log.csv").read_text() == whole
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    train_member(PLAIN, replace(TINY, steps=1), tmp_path)
     path = tmp_path / "checkpoint.pt"
-    path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(TrainingError, match=r"checkpoint\.pt cannot be read"):
-        train_member(PLAIN, replace(TINY, steps=1), tmp_path)
+    for damaged in (path.read_bytes()[:-2000], b"", b"something else"):
+        path.write_bytes(damaged)
+        with pytest.raises(TrainingError, match=r"checkpoint\.pt cannot be read"):
+            train_member(PLAIN, replace(TINY, steps=1), tmp_path)
 
 
 def test_threads_that_prepare_batches_change_nothing(tmp_path):
