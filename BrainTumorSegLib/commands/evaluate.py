@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from BrainTumorSegLib.commands.reading import seed
+
 if TYPE_CHECKING:
     from collections.abc import Sequence as SequenceOf
 
@@ -76,7 +78,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "(default: DATA; heads are drawn where there are none)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of conditions and synthetic samples"
+        "--seed", type=seed, default=0, metavar="N", help="of conditions and synthetic samples"
     )
     parser.add_argument(
         "--ensemble",

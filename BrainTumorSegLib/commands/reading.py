@@ -1,4 +1,4 @@
-"""Reading what several commands take: labels in any of the forms that we write."""
+"""Reading what several commands take: seeds, and labels in any of the forms that we write."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
+
+
+def seed(text: str) -> int:
+    """A seed, as the type of an option.
+
+    Raises:
+        ValueError: unless it is a whole number from 0; numpy takes no other.
+    """
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
 
 
 def read_tissues(path: Path) -> sitk.Image:

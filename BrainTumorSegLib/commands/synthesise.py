@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from BrainTumorSegLib.commands.reading import seed
+
 if TYPE_CHECKING:
     from BrainTumorSegLib.synthesis.tumours.generate import Sample
     from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig
@@ -28,7 +30,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--kind", choices=_KINDS, default="mixed", help="default: mixed")
     parser.add_argument("--count", type=int, default=12, metavar="N", help="default: 12")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: 1")
+    parser.add_argument("--seed", type=seed, default=1, metavar="N", help="default: 1")
     parser.add_argument(
         "--data",
         type=Path,

@@ -6,6 +6,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from BrainTumorSegLib.commands.reading import seed
+
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
@@ -40,7 +42,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "without any of them may start",
     )
     parser.add_argument(
-        "--seeds", type=int, nargs="+", metavar="N", help="one member a seed (that of the recipe)"
+        "--seeds", type=seed, nargs="+", metavar="N", help="one member a seed (that of the recipe)"
     )
     parser.add_argument(
         "--pack",

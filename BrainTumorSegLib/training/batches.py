@@ -19,8 +19,10 @@ Batch = tuple[Tensor, Tensor]
 
 
 def step_seed(config: TrainingConfig, step: int, rank: int = 0) -> int:
-    """Seed of everything random in one step of one process."""
-    return (config.seed * 1_000_003 + config.fold) * 1_000_003 + step + rank * 2_147_483_647
+    """Seed of everything random in one step of one process, 64 bits."""
+    seed = (config.seed * 1_000_003 + config.fold) * 1_000_003 + step + rank * 2_147_483_647
+    # A date makes a seed of eight digits, and more than torch takes.
+    return seed % 2**64
 
 
 def batches(

@@ -178,6 +178,7 @@ def _check_ranges(config: TrainingConfig, where: str) -> None:
         ("steps", 1, many),
         ("batch", 1, many),
         ("warmup", 0, many),
+        *((name, 0, many) for name in ("seed", "synthesis.seed", "validation.seed")),
         ("checkpoint_every", 1, many),
         ("flat", zero, one),
         ("weight_decay", zero, many),

@@ -249,6 +249,20 @@ def test_mistakes_are_named_with_their_own_exit_code_and_write_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "--recipe", "r", "--data", "d", "-o", "o", "--seeds", "0", "-1"],
+        ["evaluate", "--data", "d", "-o", "o", "--seed", "-1"],
+        ["synthesise", "--out", "o", "--seed", "-1"],
+    ],
+)
+def test_a_negative_seed_is_refused_by_name(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(command)
+    assert stop.value.code == 2 and "invalid seed value: '-1'" in capsys.readouterr().err
+
+
 def test_wrong_usage_exits_with_two(capsys):
     with pytest.raises(SystemExit) as leaving:
         cli.main(["segment"])

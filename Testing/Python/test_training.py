@@ -16,6 +16,7 @@ from BrainTumorSegLib.slices import channel_sequences
 from BrainTumorSegLib.tissue import Tissue
 from BrainTumorSegLib.training import loop
 from BrainTumorSegLib.training.augment import AugmentationConfig, augment
+from BrainTumorSegLib.training.batches import step_seed
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.loop import TrainingData, train_member
@@ -129,6 +130,13 @@ def test_a_batch_depends_on_seed_and_step_alone(toy_volumes):
     for a, b in zip(first.batch(7), again.batch(7), strict=True):
         assert torch.equal(a, b)
     assert not torch.equal(first.batch(7)[0], first.batch(8)[0])
+
+
+def test_a_date_makes_a_seed():
+    config = replace(TINY, seed=20261123)
+    seeds = {step_seed(config, step, rank) for step in range(3) for rank in range(2)}
+    assert len(seeds) == 6
+    torch.Generator().manual_seed(max(seeds))
 
 
 def test_most_slices_of_a_batch_show_tumour(toy_volumes):
