@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from BrainTumorSegLib.io.atomic import atomic_path
 
@@ -30,7 +31,11 @@ def store_arrays(path: Path, **arrays: np.ndarray) -> None:
 
 
 def map_array(path: Path, name: str) -> np.ndarray:
-    """One array of a file that `store_arrays` wrote, mapped and read-only."""
+    """One array of a file that `store_arrays` wrote, mapped and read-only.
+
+    No file stays open: the maps of a set of some hundred samples would else reach the number
+    of open files that systems allow, often 1024 and on macOS 256.
+    """
     with zipfile.ZipFile(path) as archive:
         info = archive.getinfo(f"{name}.npy")
         with archive.open(info) as member:
@@ -48,7 +53,12 @@ def map_array(path: Path, name: str) -> np.ndarray:
         stream.seek(info.header_offset + _LENGTHS)
         variable = sum(struct.unpack("<HH", stream.read(4)))
     start = info.header_offset + _HEADER + variable + header
-    return np.memmap(path, kind, "r", start, shape, "F" if by_columns else "C")
+    # Python's own maps, and numpy's with them, keep a file open each; those of torch do not.
+    size = path.stat().st_size
+    whole = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8).numpy()
+    array = np.ndarray(shape, kind, whole, start, order="F" if by_columns else "C")
+    array.flags.writeable = False
+    return array
 
 
 def read_text(path: Path, name: str) -> str:

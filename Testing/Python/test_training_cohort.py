@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -227,10 +230,23 @@ def test_stored_arrays_come_back_mapped_and_equal(tmp_path):
     store_arrays(path, name=np.array("ünïcode"), scans=scans, allowed=np.asfortranarray(flags))
     assert [p.name for p in path.parent.iterdir()] == ["one.npz"]
     mapped = map_array(path, "scans")
-    assert isinstance(mapped, np.memmap) and not mapped.flags.writeable
+    assert not mapped.flags.writeable
     np.testing.assert_array_equal(mapped, scans)
     np.testing.assert_array_equal(map_array(path, "allowed"), flags)
     assert read_text(path, "name") == "ünïcode"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts maps and open files in /proc")
+def test_maps_hold_no_file_open(tmp_path):
+    big = np.arange(1 << 24, dtype=np.uint8).reshape(256, 256, 256)
+    store_arrays(tmp_path / "big.npz", allowed=big)
+    files = len(list(Path("/proc/self/fd").iterdir()))
+    maps = [map_array(tmp_path / "big.npz", "allowed") for _ in range(30)]
+    assert len(list(Path("/proc/self/fd").iterdir())) == files
+    assert Path("/proc/self/maps").read_text().count("big.npz") == 30
+    assert all(np.array_equal(mapped[9], big[9]) for mapped in maps)
+    del maps
+    assert "big.npz" not in Path("/proc/self/maps").read_text()
 
 
 def test_a_file_that_changed_is_prepared_anew(tmp_path):
