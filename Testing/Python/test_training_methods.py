@@ -19,7 +19,6 @@ from BrainTumorSegLib.training import loop, material
 from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.config import SyntheticShare, Validation
 from BrainTumorSegLib.training.curves import draw_curves
-from BrainTumorSegLib.training.distributed import Ranks
 from BrainTumorSegLib.training.loop import TrainingData, train_member
 from BrainTumorSegLib.training.material import gather
 from BrainTumorSegLib.training.optimisers import learning_rate_at, make_optimiser
@@ -309,19 +308,3 @@ def test_no_synthetic_sample_is_made_of_the_fold_left_out_and_held_out_ones_are_
 
     on_fold = gather(cases, replace(config, validation=Validation(every=2)), tmp_path, tmp_path)
     assert [v.name for v in on_fold.validation] == ["c1", "c4"]
-
-
-# --- several processes ---------------------------------------------------------------------
-
-
-def test_processes_share_a_batch_without_overlap():
-    config = replace(TINY, batch=6)
-    sampler = SliceSampler(PLAIN.volumes, config)
-    whole, _ = sampler.batch(3)
-    parts = [sampler.batch(3, Ranks(rank, 2))[0] for rank in (0, 1)]
-    assert torch.equal(whole[0::2], parts[0]) and torch.equal(whole[1::2], parts[1])
-
-
-def test_a_batch_that_cannot_be_shared_evenly_is_refused(tmp_path):
-    with pytest.raises(TrainingError, match="divided among 2"):
-        train_member(PLAIN, replace(TINY, batch=3), tmp_path, ranks=Ranks(0, 2))
