@@ -107,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
     from BrainTumorSegLib.training.cohort import join_folds, read_cohort
     from BrainTumorSegLib.training.distributed import joined
     from BrainTumorSegLib.training.gate import STAGE, Gate
+    from BrainTumorSegLib.training.loop import check_shares
     from BrainTumorSegLib.training.packing import pack_run, read_evaluation
     from BrainTumorSegLib.training.recipe import keep_recipe, read_recipe, run_command
     from BrainTumorSegLib.training.run import Machine, stages, train_members
@@ -122,6 +123,8 @@ def run(args: argparse.Namespace) -> int:
     cases = join_folds(read_cohort(args.data, recipe.data), args.join_folds or ())
     folds = args.folds or sorted({case.fold for case in cases})
     with joined(choose_device(args.device)) as (ranks, device):
+        # Before data are prepared, which may take long.
+        check_shares(recipe.training, ranks)
         workers = args.workers
         if workers is None:
             workers = 4 if device.startswith("cuda") else 0

@@ -97,7 +97,12 @@ def train_member(
             loss is no longer finite, or checkpoints are to be chosen on nothing.
     """
     progress = progress or Progress()
-    _check(data, config, ranks)
+    check_shares(config, ranks)
+    if config.validation.every and not data.validation:
+        raise TrainingError(
+            f"There is no case to choose the checkpoint on ({config.validation.on}).",
+            "Set training.validation.every = 0, or give the fold cases.",
+        )
     folder.mkdir(parents=True, exist_ok=True)
     mixed = MixedPrecision(config.precision, device)
     run = _begin(config, device, mixed, beginning)
@@ -144,16 +149,22 @@ def train_member(
     return Trained(average_state(run), config.steps)
 
 
-def _check(data: TrainingData, config: TrainingConfig, ranks: Ranks) -> None:
-    if config.validation.every and not data.validation:
-        raise TrainingError(
-            f"There is no case to choose the checkpoint on ({config.validation.on}).",
-            "Set training.validation.every = 0, or give the fold cases.",
-        )
+def check_shares(config: TrainingConfig, ranks: Ranks) -> None:
+    """Refuse processes that cannot share a batch.
+
+    Raises:
+        TrainingError: saying what size of batch would do.
+    """
     if config.batch % ranks.world:
         raise TrainingError(
             f"A batch of {config.batch} cannot be divided among {ranks.world} processes.",
             "Set training.batch to a multiple.",
+        )
+    if config.network.architecture == "pspnet" and config.batch // ranks.world < 2:
+        raise TrainingError(
+            f"A batch of {config.batch} leaves each of {ranks.world} processes a single slice; "
+            "PSPNet normalises over whole slices.",
+            f"Set training.batch to {2 * ranks.world} or more.",
         )
 
 

@@ -28,12 +28,13 @@ from BrainTumorSegLib.weights import save_weights
 
 @dataclass(frozen=True)
 class Machine:
-    """Where and how to compute; nothing here changes what comes out on a CPU.
+    """Where and how to compute; on a CPU only the number of processes changes what comes out.
 
     Attributes:
         device: torch device.
         workers: threads that prepare batches and processes that make synthetic samples.
-        ranks: which of several processes this is.
+        ranks: which of several processes this is; batch norm and the Dice loss see the part of
+            a batch that is a process's own, and each augments by a seed of its own.
         cache: folder for prepared volumes, where several runs share one; else the run's own.
     """
 

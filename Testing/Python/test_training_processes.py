@@ -48,6 +48,12 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(tmp_path):
         train_member(PLAIN, replace(TINY, batch=3), tmp_path, ranks=Ranks(0, 2))
 
 
+def test_pspnet_needs_two_slices_in_every_process(tmp_path):
+    config = replace(TINY, batch=2, network=replace(TINY.network, architecture="pspnet"))
+    with pytest.raises(TrainingError, match="each of 2 processes a single slice"):
+        train_member(PLAIN, config, tmp_path, ranks=Ranks(0, 2))
+
+
 def train_twice(rank, port, folder):
     """What each process does: one whole run, and one that is stopped and given again."""
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
