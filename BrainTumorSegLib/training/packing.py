@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import asdict, dataclass
@@ -56,6 +57,12 @@ class Evaluation:
     tables: str
     command: str
 
+    @property
+    def how(self) -> str:
+        """By whom the cases were scored."""
+        out_of_fold = "--ensemble" not in shlex.split(self.command)
+        return "each by members that never saw it" if out_of_fold else "all by the whole ensemble"
+
 
 def read_evaluation(folder: Path) -> Evaluation:
     """Read the results of an evaluation.
@@ -89,8 +96,7 @@ def pack_run(
     """Write the pack of a training run, if its weights lose little by being stored.
 
     Args:
-        members: folders of finished members, all of one configuration but for fold
-            and seed.
+        members: folders of finished members, all of one network and input recipe.
         pack_fields: the ``[pack]`` table of the recipe.
         command: that trained them, for the provenance.
         destination: folder of the pack.
@@ -102,7 +108,8 @@ def pack_run(
         progress: one stage, advanced once a case of each member.
 
     Raises:
-        TrainingError: when members differ in more than fold and seed.
+        TrainingError: when members differ in network or input recipe, or the pack's table
+            names no sources.
         PackError: when a member loses more than the gate allows; see also
             `packs.make_pack`.
         OutputError: see `packs.make_pack`.
@@ -146,7 +153,7 @@ def pack_run(
     if any(m.record.get("kept", {}).get("chosen_on") == "fold" for m in finished):
         parts.append(_OPTIMISTIC)
     if evaluation:
-        parts.append(f"## Out of fold, case by case\n\n{evaluation.tables}")
+        parts.append(f"## Case by case, {evaluation.how}\n\n{evaluation.tables}")
     card = "\n\n".join(part for part in parts if part.strip())
     return make_pack(destination, fields, _members(finished), precision, card, overwrite)
 
@@ -184,7 +191,7 @@ def _figures(evaluation: Evaluation) -> list[dict[str, Any]]:
             "measure": f"{title}, views {views}",
             "value": summary[key],
             "cases": int(summary["cases_with_ET" if key == "ET" else "cases"]),
-            "data": "real glioma cases, each by the member that never saw it",
+            "data": f"labelled cases, {evaluation.how}",
             "command": evaluation.command,
         }
         for views, summary in evaluation.summary.items()

@@ -21,7 +21,7 @@ from BrainTumorSegLib.errors import TrainingError
 from BrainTumorSegLib.evaluation.arms import members_without_fold
 from BrainTumorSegLib.packs import load_pack, verify_pack
 from BrainTumorSegLib.training.cohort import read_cohort
-from BrainTumorSegLib.training.packing import read_evaluation
+from BrainTumorSegLib.training.packing import Evaluation, read_evaluation
 from BrainTumorSegLib.training.recipe import read_recipe
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -116,6 +116,14 @@ def test_evaluation_scores_each_case_by_the_member_that_never_saw_it_and_fills_t
     }
     card = (pack.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "| toy3 |" in card and "brain-tumor-seg evaluate" in card
+    assert "## Case by case, each by members that never saw it" in card
+    told = {figure["data"] for figure in pack.validation}
+    assert "labelled cases, each by members that never saw it" in told
+
+
+def test_figures_of_a_whole_ensemble_do_not_pass_for_out_of_fold():
+    evaluation = Evaluation({}, "", "brain-tumor-seg evaluate --data DATA --ensemble --tta none")
+    assert evaluation.how == "all by the whole ensemble"
 
 
 def test_evaluation_compares_numbers_of_members_and_tells_what_it_finds_without_tumour(
