@@ -140,6 +140,9 @@ def load_volume(
         f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}"
         for p in (*case.scans.values(), case.labels)
     )
+    if len(case.scans) < len(Sequence):
+        # Two files may be T1 and T1CE as well as T1CE and FLAIR.
+        stamp += "|" + "|".join(sequence.value for sequence in case.scans)
     told = f"{CACHE_VERSION}|{case.protocol.name}|{stamp}"
     if not case.preparation.nothing_to_do:
         told += f"|{case.preparation.registration}|{case.preparation.brain}"

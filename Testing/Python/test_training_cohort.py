@@ -257,3 +257,15 @@ def test_a_file_that_changed_is_prepared_anew(tmp_path):
     changed[changed == 4] = 2
     sitk.WriteImage(image_of(changed), str(case.labels))
     assert not np.array_equal(load_volume(case, tmp_path / "cache").allowed, first)
+
+
+def test_scans_that_are_given_another_name_are_prepared_anew(tmp_path):
+    write_files(tmp_path / "x", ("one.nii.gz", "two.nii.gz"))
+    shown = []
+    for first, second in (("t1ce", "flair"), ("t1", "t1ce")):
+        (tmp_path / "cases.tsv").write_text(
+            f"case\t{first}\t{second}\tlabels\na\tx/one.nii.gz\tx/two.nii.gz\tx/labels.nii.gz\n"
+        )
+        (case,) = read_cohort(tmp_path, CORE1)
+        shown.append([bool(scan.any()) for scan in load_volume(case, tmp_path / "cache").scans])
+    assert shown == [[False, True, True], [True, True, False]]
