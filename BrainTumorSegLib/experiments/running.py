@@ -77,11 +77,14 @@ def run_experiment(
         training_cases(cases, fold)
     folder.mkdir(parents=True, exist_ok=True)
     _claim(folder, cases)
-    machine = replace(machine, cache=machine.cache or folder / "cache")
+    cache = machine.cache or folder / "cache"
+    machine = replace(machine, cache=cache)
     scored: list[RowScores] = []
     for arm in experiment.arms:
         members = _train(experiment, arm, cases, folder / arm.name, sources, machine, progress)
-        scored += _score(experiment, arm, members, cases, folder / arm.name, machine, progress)
+        scored += _score(
+            experiment, arm, members, cases, folder / arm.name, cache, machine.device, progress
+        )
     return tuple(scored)
 
 
@@ -171,7 +174,8 @@ def _score(
     members: SequenceOf[Path],
     cases: SequenceOf[LabelledCase],
     folder: Path,
-    machine: Machine,
+    cache: Path,
+    device: str,
     progress: Progress,
 ) -> list[RowScores]:
     """The rows of one arm."""
@@ -189,9 +193,9 @@ def _score(
             members[place * len(seeds) : (place + 1) * len(seeds)],
             ensembles,
             experiment.score_every,
-            machine.cache or folder / "cache",
+            cache,
             folder / "scores",
-            machine.device,
+            device,
             progress,
         )
         for ensemble in ensembles:

@@ -149,8 +149,8 @@ def _main_table(experiment: Experiment, figures: SequenceOf[RowFigures]) -> Iter
     yield markdown_row(*titles)
     yield "| --- " * len(titles) + "|"
     for row in figures:
-        few = row.dice[MEAN].cases
-        cells = [row.name, *(_interval(row.dice[group], few) for group in GROUPS)]
+        scored = row.dice[MEAN].cases
+        cells = [row.name, *(_interval(row.dice[group], scored) for group in GROUPS)]
         cells.append(" / ".join(number(row.pooled[region]) or "-" for region in REGIONS))
         if several:
             cells.append(", ".join(number(value) for value in row.sets))

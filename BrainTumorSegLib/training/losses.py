@@ -17,7 +17,7 @@ def bit_table(classes: int = CLASSES) -> Tensor:
     return (codes[:, None] >> torch.arange(classes)[None]) % 2 == 1
 
 
-def set_cross_entropy(logits: Tensor, allowed: Tensor, weights: Tensor | None = None) -> Tensor:
+def set_cross_entropy(logits: Tensor, allowed: Tensor) -> Tensor:
     """Cross-entropy against sets: ``-log`` of the summed probability of what is allowed.
 
     For a voxel that may be necrosis or non-enhancing tumour this is
@@ -26,7 +26,6 @@ def set_cross_entropy(logits: Tensor, allowed: Tensor, weights: Tensor | None = 
     Args:
         logits: ``[N, C, H, W]``.
         allowed: integer tissue bits ``[N, H, W]``, never 0.
-        weights: optional ``[2**C]``, a weight for each set.
 
     Returns:
         Scalar mean over voxels.
@@ -35,11 +34,7 @@ def set_cross_entropy(logits: Tensor, allowed: Tensor, weights: Tensor | None = 
     permitted = table[allowed.long()].movedim(-1, 1)
     logits = logits.float()
     within = logits.masked_fill(~permitted, float("-inf")).logsumexp(dim=1)
-    loss = logits.logsumexp(dim=1) - within
-    if weights is None:
-        return loss.mean()
-    weight = weights.to(logits.device)[allowed.long()]
-    return (loss * weight).sum() / weight.sum()
+    return (logits.logsumexp(dim=1) - within).mean()
 
 
 def set_dice(logits: Tensor, allowed: Tensor, smooth: float = 1.0) -> Tensor:

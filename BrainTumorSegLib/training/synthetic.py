@@ -81,17 +81,6 @@ def synthetic_volume(
     )
 
 
-def synthetic_volumes(
-    config: SynthesisConfig,
-    sources: Sources,
-    seed: int,
-    numbers: Iterable[int],
-    cache: Path | None = None,
-) -> list[LabelledVolume]:
-    """Several prepared samples; see `synthetic_volume`."""
-    return [synthetic_volume(config, sources, seed, number, cache) for number in numbers]
-
-
 def _make(config: SynthesisConfig, sources: Sources, seed: int, number: int) -> LabelledVolume:
     sample = synthesise(config, sources, [seed, number])
     return prepare_sample(sample, f"synthetic-{sample.record['kind']}-{seed}-{number}")

@@ -47,7 +47,6 @@ PARENCHYMA = (
     *(A.THALAMUS, A.STRIATUM, A.PALLIDUM, A.LIMBIC, A.STEM),
 )
 GREY = (A.CORTEX, A.CEREBELLAR_CORTEX, A.LIMBIC)
-FLUID = (A.CSF, A.VENTRICLE)
 
 #: How fast oedema spreads, relative to white matter; what is not listed stops it.
 OEDEMA_SPEED: Mapping[Anatomical, float] = {

@@ -12,6 +12,7 @@ from BrainTumorSegLib.synthesis.tumours import places
 from BrainTumorSegLib.synthesis.tumours.canvas import Canvas
 from BrainTumorSegLib.synthesis.tumours.fields import (
     coarse_noise,
+    frame,
     turned_ellipsoid,
 )
 from BrainTumorSegLib.synthesis.tumours.forms import lobed
@@ -75,7 +76,7 @@ def plan_meningioma(
     centre = place + normal * rise
     if flat:
         semi = np.array([0.45, 1.35, 1.35]) * radius
-        turned = _frame(normal)
+        turned = frame(np.asarray(normal)[::-1])
         core = turned_ellipsoid(p, (normal * 0.1 * radius)[::-1], semi, turned)
         core += np.float32(0.06 * radius) * coarse_noise(rng, box.nodes, radius + 6)
     else:
@@ -197,15 +198,6 @@ def _oedema_reach(rng: np.random.Generator, shares: tuple[float, float, float]) 
     weights = np.array(shares) / sum(shares)
     extent = int(rng.choice(3, p=weights))
     return float(rng.uniform(*((0.0, 0.0), (4.0, 12.0), (12.0, 28.0))[extent]))
-
-
-def _frame(normal: Array) -> Array:
-    """A rotation whose first column is ``normal``; rows in column, row, slice order."""
-    first = np.asarray(normal)[::-1]
-    helper = np.eye(3)[int(np.argmin(np.abs(first)))]
-    second = np.cross(first, helper)
-    second /= np.linalg.norm(second)
-    return np.stack([first, second, np.cross(first, second)], axis=1)
 
 
 def _wall(canvas: Canvas, box: Box, site: str, place: Array, normal: Array) -> Array:

@@ -82,6 +82,14 @@ def random_rotation(rng: np.random.Generator, max_degrees: float = 180.0) -> Arr
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
+def frame(first: Array) -> Array:
+    """A 3x3 rotation whose first column is this unit vector; column, row, slice order."""
+    helper = np.eye(3)[int(np.argmin(np.abs(first)))]
+    second = np.cross(first, helper)
+    second /= np.linalg.norm(second)
+    return np.stack([first, second, np.cross(first, second)], axis=1)
+
+
 def offsets(origin: Sequence[float], shape: Sequence[int], centre: Sequence[float]) -> Coordinates:
     """Open grids ``x, y, z`` (mm, column, row, slice order) of voxels relative to a centre.
 

@@ -11,6 +11,7 @@ from BrainTumorSegLib.synthesis.tumours.anatomy_classes import PARENCHYMA, A, is
 from BrainTumorSegLib.synthesis.tumours.canvas import Canvas
 from BrainTumorSegLib.synthesis.tumours.fields import (
     coarse_noise,
+    frame,
     offsets,
     random_rotation,
     turned_ellipsoid,
@@ -68,7 +69,7 @@ def paint_harmless(
         long = plan.kind is Kind.MULTIPLE_SCLEROSIS
         size = settings["size_mm"] * np.exp(rng.normal(0, 0.4))
         semi = size * np.array([1.5 if long else 1.1, 0.85, 0.85]) * np.exp(rng.normal(0, 0.12, 3))
-        rotation = _frame(axis) if long else random_rotation(rng)
+        rotation = frame(axis) if long else random_rotation(rng)
         _stamp(rng, plaques, centre, semi, rotation, 2.0)
         if rng.random() < 0.3:
             _stamp(rng, holes, centre, semi * 0.5, rotation, 1.6)
@@ -94,13 +95,6 @@ def _away_from_ventricle(plan: Plan, node: Array) -> Array:
     vector = np.array(gradient)[::-1]
     length = float(np.linalg.norm(vector))
     return vector / length if length > 1e-3 else np.array([1.0, 0.0, 0.0])
-
-
-def _frame(first: Array) -> Array:
-    helper = np.eye(3)[int(np.argmin(np.abs(first)))]
-    second = np.cross(first, helper)
-    second /= np.linalg.norm(second)
-    return np.stack([first, second, np.cross(first, second)], axis=1)
 
 
 def _stamp(
