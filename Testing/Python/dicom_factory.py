@@ -306,3 +306,15 @@ def rotation(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> np.ndarray:
     turn = sitk.Euler3DTransform()
     turn.SetRotation(*np.radians([x, y, z]).tolist())
     return np.array(turn.GetMatrix()).reshape(3, 3)
+
+
+ORIENTATIONS = {
+    "axial": np.eye(3),
+    "axial from above, left-handed": np.diag([1.0, 1.0, -1.0]),
+    "sagittal": np.array([[0, 0, 1], [1, 0, 0], [0, -1, 0]], dtype=float),
+    "coronal": np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], dtype=float),
+    "feet first": np.diag([-1.0, 1.0, -1.0]),
+    "oblique": rotation(12, -25, 8),
+    "oblique sagittal": rotation(7, 9, -11) @ np.array([[0, 0, 1], [1, 0, 0], [0, -1, 0]]),
+    "upside down, oblique": rotation(170, 10, 30),
+}
