@@ -34,7 +34,7 @@ def slice_feed(volumes: Mapping[Sequence, np.ndarray], recipe: str, device: str)
             host stacks.
     """
     if torch.device(device).type == "cuda":
-        with suppress(torch.OutOfMemoryError):
+        with suppress(torch.cuda.OutOfMemoryError):
             return held_feed(volumes, recipe, device)
     return lambda indices: send(torch.from_numpy(stack_slices(volumes, recipe, indices)), device)
 
@@ -43,7 +43,7 @@ def held_feed(volumes: Mapping[Sequence, np.ndarray], recipe: str, device: str) 
     """A feed whose volumes lie on the device, 4 bytes a voxel.
 
     Raises:
-        torch.OutOfMemoryError: when they do not fit.
+        torch.cuda.OutOfMemoryError: when they do not fit.
     """
     held = {
         sequence: send(torch.from_numpy(np.ascontiguousarray(volume, np.float32)), device)

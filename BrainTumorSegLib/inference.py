@@ -269,5 +269,5 @@ class _Sums:
         try:
             self._probabilities = torch.zeros(classes, *self._shape, device=device)
             self._entropy = torch.zeros(self._shape, device=device)
-        except torch.OutOfMemoryError:
+        except torch.cuda.OutOfMemoryError:
             self._make(classes, torch.device("cpu"))

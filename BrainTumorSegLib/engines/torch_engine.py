@@ -146,7 +146,7 @@ def memory_errors() -> Iterator[None]:
     """Turn every way in which torch runs out of memory into `MemoryError`."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except torch.cuda.OutOfMemoryError as error:
         raise MemoryError(str(error)) from error
     except RuntimeError as error:
         if any(text in str(error) for text in ("not enough memory", "out of memory")):
