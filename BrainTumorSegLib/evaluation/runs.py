@@ -80,7 +80,7 @@ def score_cases(
     """Segment every case of a cohort in every arm and compare with its labels.
 
     Args:
-        cases: registered, skull-stripped, labelled cases.
+        cases: labelled ones; what their scans still need is done, see `cohort.Preparation`.
         out_of_fold: use only members trained without the case's fold; False uses
             the whole ensemble, which is right for cases that no member saw.
 

@@ -200,8 +200,9 @@ def _check_ranges(config: TrainingConfig, where: str) -> None:
         if not low <= value <= high:
             limit = f"{low:g} or more" if high == many else f"{low:g} to {high:g}"
             raise TrainingError(f"{where}.{name} is {value}; it must be {limit}.")
-    if config.learning_rate <= 0:
-        raise TrainingError(f"{where}.learning_rate must be above 0.")
+    # Written like this for nan, which TOML knows and no comparison holds for.
+    if not zero < config.learning_rate < many:
+        raise TrainingError(f"{where}.learning_rate is {config.learning_rate}; it must be above 0.")
 
 
 _PROBABILITIES = (

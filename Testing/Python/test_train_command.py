@@ -215,6 +215,7 @@ def test_cases_that_a_member_saw_are_not_scored_out_of_fold(run_folder):
         (("batch = 2", 'batch = 2\noptimiser = "adam"'), "weight_decay"),
         (("batch = 2", "batch = 2\ntumour_share = 7"), "0 to 1"),
         (("steps = 3", "steps = 3\nseed = -1"), "seed is -1"),
+        (("steps = 3", "steps = 3\nlearning_rate = nan"), "learning_rate is nan"),
         (("batch = 2", "batch = true"), "int was expected"),
         (("[pack]", "[data]\nfolds = 1\n[pack]"), "data.folds"),
         (("[pack]", '[data]\nbrain = "deepbed"\n[pack]'), "Did you mean deepbet"),
