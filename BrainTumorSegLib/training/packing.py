@@ -68,17 +68,25 @@ def read_evaluation(folder: Path) -> Evaluation:
     """Read the results of an evaluation.
 
     Raises:
-        TrainingError: when the folder holds none.
+        TrainingError: when the folder holds none, or one of several packs, numbers of members or
+            conditions.
     """
     try:
         content = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         tables = (folder / "tables.md").read_text(encoding="utf-8")
-        return Evaluation(content["views"], tables, content["command"])
+        command = content["command"]
     except (OSError, KeyError, ValueError) as error:
         raise TrainingError(
             f"{folder} holds no finished evaluation ({error}).",
             "Make one: brain-tumor-seg evaluate --output FOLDER ...",
         ) from error
+    if "views" not in content:
+        raise TrainingError(
+            f"The evaluation in {folder} compares more than views, so that it has no figures of "
+            "one pack.",
+            "Evaluate the pack alone, without --members and --conditions.",
+        )
+    return Evaluation(content["views"], tables, command)
 
 
 def pack_run(

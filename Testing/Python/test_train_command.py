@@ -121,6 +121,13 @@ def test_evaluation_scores_each_case_by_the_member_that_never_saw_it_and_fills_t
     assert "labelled cases, each by members that never saw it" in told
 
 
+def test_an_evaluation_of_several_packs_gives_no_figures_for_one(tmp_path):
+    (tmp_path / "tables.md").write_text("")
+    (tmp_path / "summary.json").write_text('{"command": "brain-tumor-seg evaluate"}')
+    with pytest.raises(TrainingError, match="compares more than views"):
+        read_evaluation(tmp_path)
+
+
 def test_figures_of_a_whole_ensemble_do_not_pass_for_out_of_fold():
     evaluation = Evaluation({}, "", "brain-tumor-seg evaluate --data DATA --ensemble --tta none")
     assert evaluation.how == "all by the whole ensemble"
@@ -157,7 +164,7 @@ def test_evaluation_compares_numbers_of_members_and_tells_what_it_finds_without_
     assert "1 member" in capsys.readouterr().out
     summary = json.loads((results / "summary.json").read_text())
     assert "--members 1 all" in summary["command"] and str(tmp_path) not in summary["command"]
-    with pytest.raises(TrainingError, match="no finished evaluation"):
+    with pytest.raises(TrainingError, match="compares more than views"):
         read_evaluation(results)
 
 
