@@ -238,7 +238,8 @@ class Oracle(nn.Module):
 
     def forward(self, images):
         logits = torch.zeros(len(images), len(Tissue), *images.shape[2:])
-        logits[:, Tissue.EDEMA] = images[:, 0].sign()
+        logits[:, Tissue.EDEMA] = 9 * images[:, 0].sign()
+        logits[:, Tissue.BACKGROUND] = -logits[:, Tissue.EDEMA]
         return logits
 
 
