@@ -65,6 +65,31 @@ def check_writable(final: Path, overwrite: bool = False) -> None:
     _check_folder_takes_files(_link_target(final))
 
 
+def check_folder(folder: Path) -> None:
+    """Check, before long work begins, that a folder of results can be made or written to.
+
+    Raises:
+        OutputError: when a file lies in its place or on the way, or nothing can be written.
+    """
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        raise _no_folder(there)
+    _check_folder_takes_files(there / "results")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, and its parents, where there is none.
+
+    Raises:
+        OutputError: as in `check_folder`.
+    """
+    check_folder(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain_write_failure(folder, error) from error
+
+
 @contextmanager
 def atomic_path(final: Path, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary path to write to; move it to ``final`` when all went well.

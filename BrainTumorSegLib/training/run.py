@@ -20,6 +20,7 @@ from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.curves import draw_curves
 from BrainTumorSegLib.training.distributed import ALONE, Ranks, first_ahead
 from BrainTumorSegLib.training.finished import read_member
+from BrainTumorSegLib.training.holding import holding
 from BrainTumorSegLib.training.loop import Trained, train_member
 from BrainTumorSegLib.training.material import gather, training_cases
 from BrainTumorSegLib.training.start import Beginning, find_beginning
@@ -102,17 +103,24 @@ def train_members(
         check_board()
     for fold in folds:
         training_cases(cases, fold)
-    folder.mkdir(parents=True, exist_ok=True)
-    if machine.ranks.first:
-        write_cohort(cases, folder)
-    members = []
-    for fold in folds:
-        for seed in seeds or [None]:
-            own = replace(config, fold=fold, seed=config.seed if seed is None else seed)
-            member = folder / member_name(fold, seed)
-            members.append(member)
+    wanted = {
+        folder / member_name(fold, seed): replace(
+            config, fold=fold, seed=config.seed if seed is None else seed
+        )
+        for fold in folds
+        for seed in seeds or [None]
+    }
+    unfinished = [member for member in wanted if not _is_finished(member)]
+    with holding(unfinished if machine.ranks.first else ()):
+        if machine.ranks.first:
+            write_cohort(cases, folder)
+        for member, own in wanted.items():
             _train(cases, own, member, sources or folder, machine, progress)
-    return members
+    return list(wanted)
+
+
+def _is_finished(member: Path) -> bool:
+    return (member / "weights.safetensors").is_file() and (member / "run.json").is_file()
 
 
 def _train(
@@ -124,7 +132,7 @@ def _train(
     progress: Progress,
 ) -> None:
     weights = member / "weights.safetensors"
-    done = weights.is_file() and (member / "run.json").is_file()
+    done = _is_finished(member)
     # Nobody may look again before all have looked: the first process writes these files.
     machine.ranks.wait_for_all()
     if done:

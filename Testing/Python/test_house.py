@@ -84,6 +84,8 @@ DISTRIBUTIONS = {
     "segmentation_models_pytorch": "segmentation-models-pytorch",
     # Comes with, and only matters because of, segmentation-models-pytorch.
     "torchvision": "segmentation-models-pytorch",
+    # A requirement of every PyTorch.
+    "filelock": "torch",
 }
 
 #: Longest file in lines. Tests are lists of short cases and may be longer.

@@ -1,0 +1,92 @@
+"""What is asked of the folder of a run before hours are spent in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from toy_cases import PACK_TABLE, write_toy_cohort
+
+from BrainTumorSegLib import cli
+from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.training.holding import holding
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+RECIPE = f"""
+[training]
+steps = 2
+batch = 2
+crop = [64, 64]
+warmup = 1
+
+[training.network]
+encoder = "mobilenet_v2"
+encoder_depth = 3
+
+{PACK_TABLE}"""
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from BrainTumorSegLib.training.holding import holding
+with holding([Path(sys.argv[1])]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    folder = tmp_path / "cohort"
+    folder.mkdir()
+    write_toy_cohort(folder)
+    (folder / "toy.toml").write_text(RECIPE)
+    return folder
+
+
+def train(cohort, run, *more):
+    recipe = str(cohort / "toy.toml")
+    words = ["train", "--recipe", recipe, "--data", str(cohort), "-o", str(run), "--threads", "1"]
+    return cli.main([*words, "--progress", "none", *more])
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_member_is_not_trained_by_two_processes_and_a_killed_one_holds_nothing(tmp_path):
+    member = tmp_path / "run" / "fold0"
+    words = [sys.executable, "-c", HOLD, str(member)]
+    with subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with (
+            pytest.raises(TrainingError, match="Another process is training") as caught,
+            holding([tmp_path / "run" / "fold1", member]),
+        ):
+            pytest.fail("both hold it")
+        assert "fold0" in caught.value.message
+        assert "Wait" in caught.value.remedy
+        other.kill()
+    with holding([member, tmp_path / "run" / "fold1"]):
+        pass
+
+
+def test_the_same_command_given_twice_at_once_leaves_the_first_run_as_it_is(
+    cohort, tmp_path, capsys
+):
+    run = tmp_path / "run"
+    with holding([run / "fold1"]):
+        before = contents(run)
+        assert train(cohort, run) == 9
+        assert "fold1" in capsys.readouterr().err
+        assert contents(run).keys() - before.keys() == {run / "fold0" / "training.lock"}
+    assert train(cohort, run, "--folds", "1") == 0
+
+
+def test_a_file_in_the_place_of_the_run_is_told_before_training(cohort, tmp_path, capsys):
+    (tmp_path / "run").write_text("notes")
+    assert train(cohort, tmp_path / "run") == 4
+    assert "run is a file, not a folder" in capsys.readouterr().err
