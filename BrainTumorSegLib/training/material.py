@@ -14,11 +14,15 @@ from BrainTumorSegLib.progress import Progress
 from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig, held_out
 from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
+from BrainTumorSegLib.tissue import Tissue
 from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.loop import TrainingData
 from BrainTumorSegLib.training.synthetic import real_cases, synthetic_volume
 from BrainTumorSegLib.training.volumes import LabelledVolume, load_volume
+
+#: Stage of progress in which all cases are read.
+PREPARE = "prepare"
 
 
 def training_cases(cases: SequenceOf[LabelledCase], fold: int) -> list[LabelledCase]:
@@ -87,6 +91,26 @@ def gather(
             *(progress, config.stage("look")),
         )
     return TrainingData(volumes, synthetic, validation)
+
+
+def prepare_cases(
+    cases: SequenceOf[LabelledCase], config: TrainingConfig, cache: Path, progress: Progress
+) -> None:
+    """Put every case into the cache, so that one that cannot be used is told before training.
+
+    Raises:
+        TrainingError: when no case shows a tumour, and none is to be synthesised.
+        BrainTumorSegError: as `load_volume`.
+    """
+    progress.stage(PREPARE, len(cases))
+    background = 1 << int(Tissue.BACKGROUND)
+    # All are to be loaded, so no generator.
+    shown = [bool((_load(case, cache, progress).allowed != background).any()) for case in cases]
+    if not any(shown) and not config.synthesis.samples:
+        raise TrainingError(
+            f"The labels of all {len(cases)} cases are empty.",
+            "Check that they are the experts' labels and that label_protocol means them.",
+        )
 
 
 def _load(case: LabelledCase, cache: Path, progress: Progress) -> LabelledVolume:

@@ -22,7 +22,12 @@ from BrainTumorSegLib.training.distributed import ALONE, Ranks, first_ahead
 from BrainTumorSegLib.training.finished import read_member
 from BrainTumorSegLib.training.holding import holding
 from BrainTumorSegLib.training.loop import Trained, train_member
-from BrainTumorSegLib.training.material import gather, training_cases
+from BrainTumorSegLib.training.material import (
+    PREPARE,
+    gather,
+    prepare_cases,
+    training_cases,
+)
 from BrainTumorSegLib.training.start import Beginning, find_beginning
 from BrainTumorSegLib.weights import save_weights
 
@@ -54,10 +59,16 @@ def stages(
     config: TrainingConfig, folds: SequenceOf[int], seeds: SequenceOf[int]
 ) -> dict[str, float]:
     """Rough shares of the time of a run, for its progress."""
+    return {PREPARE: 2.0} | _member_stages(config, folds, seeds)
+
+
+def _member_stages(
+    config: TrainingConfig, folds: SequenceOf[int], seeds: SequenceOf[int]
+) -> dict[str, float]:
     weights: dict[str, float] = {}
     synthetic = 10.0 if config.synthesis.samples else 0.0
     looked_at = 2.0 if config.validation.every and config.validation.on == "synthesis" else 0.0
-    work = {"read": 1.0, "make": synthetic, "look": looked_at, "train": 99.0}
+    work = {"read": 0.1, "make": synthetic, "look": looked_at, "train": 99.0}
     for fold in folds:
         for seed in list(seeds) or [config.seed]:
             own = replace(config, fold=fold, seed=seed)
@@ -111,11 +122,15 @@ def train_members(
         for seed in seeds or [None]
     }
     unfinished = [member for member in wanted if not _is_finished(member)]
+    cache = machine.cache or folder / "cache"
     with holding(unfinished if machine.ranks.first else ()):
         if machine.ranks.first:
             write_cohort(cases, folder)
+        if unfinished:
+            with first_ahead(machine.ranks):
+                prepare_cases(cases, config, cache, progress)
         for member, own in wanted.items():
-            _train(cases, own, member, sources or folder, machine, progress)
+            _train(cases, own, member, sources or folder, cache, machine, progress)
     return list(wanted)
 
 
@@ -128,6 +143,7 @@ def _train(
     config: TrainingConfig,
     member: Path,
     sources: Path,
+    cache: Path,
     machine: Machine,
     progress: Progress,
 ) -> None:
@@ -141,11 +157,10 @@ def _train(
                 f"{member} is finished, but was trained with another configuration.",
                 "Choose another folder for the run, or delete this one to train it again.",
             )
-        for stage in stages(config, [config.fold], [config.seed]):
+        for stage in _member_stages(config, [config.fold], [config.seed]):
             progress.stage(stage)
         return
     started = datetime.now(UTC)
-    cache = machine.cache or member.parent / "cache"
     with first_ahead(machine.ranks):
         data = gather(cases, config, sources, cache, machine.workers, progress)
     training = training_cases(cases, config.fold)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.brain import extract_brain
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.errors import BrainTumorSegError, Cancelled, TrainingError
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.io.truth import read_truth
@@ -57,10 +58,15 @@ def prepare_volume(case: LabelledCase, progress: Progress | None = None) -> Labe
         BrainTumorSegError: when a file cannot be read, or registration or finding the
             brain fails.
     """
-    if case.preparation.nothing_to_do:
-        scans, grid = _ready_scans(case)
-    else:
-        scans, grid = _raw_scans(case, progress)
+    try:
+        if case.preparation.nothing_to_do:
+            scans, grid = _ready_scans(case)
+        else:
+            scans, grid = _raw_scans(case, progress)
+    except (TrainingError, Cancelled):
+        raise
+    except BrainTumorSegError as error:
+        raise type(error)(f"Case {case.name}: {error.message}", error.remedy) from error
     truth = read_truth(case.labels)
     labels = to_grid(truth, grid, interpolator=sitk.sitkNearestNeighbor)
     allowed = allowed_tissues(labels, case.protocol, str(case.labels))
@@ -147,7 +153,9 @@ def load_volume(
     if not case.preparation.nothing_to_do:
         told += f"|{case.preparation.registration}|{case.preparation.brain}"
     key = hashlib.sha256(told.encode()).hexdigest()[:16]
-    path = cache / f"{case.name}-{key}.npz"
+    # A name may be a path, which must not lead out of the folder.
+    name = re.sub(r"[^\w .-]", "_", case.name)
+    path = cache / f"{name}-{key}.npz"
     if not path.is_file():
         volume = prepare_volume(case, progress)
         store_arrays(path, scans=volume.scans, allowed=volume.allowed)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import SimpleITK as sitk
 from toy_cases import PACK_TABLE, write_toy_cohort
 
 from BrainTumorSegLib import cli
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.errors import InputError, TrainingError
+from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.holding import holding
+from BrainTumorSegLib.training.volumes import load_volume, prepare_volume
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -90,3 +94,36 @@ def test_a_file_in_the_place_of_the_run_is_told_before_training(cohort, tmp_path
     (tmp_path / "run").write_text("notes")
     assert train(cohort, tmp_path / "run") == 4
     assert "run is a file, not a folder" in capsys.readouterr().err
+
+
+def test_an_unreadable_case_of_the_last_fold_is_told_before_the_first_member_is_trained(
+    cohort, tmp_path, capsys
+):
+    broken = cohort / "brats" / "toy3" / "toy3_flair.nii.gz"
+    broken.write_bytes(broken.read_bytes()[:500])
+    # Fold 1 is left out of the only member that is wanted, and compared with at its end.
+    assert train(cohort, tmp_path / "run", "--folds", "1") == 3
+    told = capsys.readouterr().err
+    assert "Case toy3" in told and "toy3_flair.nii.gz is cut short" in told
+    assert not list((tmp_path / "run").rglob("checkpoint.pt"))
+
+
+def test_a_scan_that_is_empty_is_told_with_the_name_of_its_case(cohort):
+    path = cohort / "brats" / "toy2" / "toy2_t1.nii.gz"
+    sitk.WriteImage(sitk.ReadImage(str(path)) * 0, str(path))
+    with pytest.raises(InputError, match="Case toy2: A scan has one and the same intensity"):
+        prepare_volume(read_cohort(cohort)[2])
+
+
+def test_labels_that_are_all_empty_are_not_trained_on(cohort, tmp_path, capsys):
+    for path in cohort.rglob("*_seg.nii.gz"):
+        sitk.WriteImage(sitk.ReadImage(str(path)) * 0, str(path))
+    assert train(cohort, tmp_path / "run") == 9
+    assert "The labels of all 4 cases are empty" in capsys.readouterr().err
+
+
+def test_the_name_of_a_case_never_leads_out_of_the_cache(cohort, tmp_path):
+    case = replace(read_cohort(cohort)[0], name="../../site ä/1")
+    load_volume(case, tmp_path / "run" / "cache")
+    (made,) = tmp_path.rglob("*.npz")
+    assert made.parent == tmp_path / "run" / "cache" and "site ä_1" in made.name
