@@ -6,7 +6,7 @@ import csv
 import os
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 from BrainTumorSegLib.brain import METHODS
@@ -184,6 +184,31 @@ def write_cohort(cases: SequenceOf[LabelledCase], folder: Path) -> Path:
                 }
             )
     return folder / TABLE
+
+
+def refuse_other_cohort(cases: SequenceOf[LabelledCase], run: Path) -> None:
+    """Refuse a run that was begun with other cases: its members would leave out other ones.
+
+    Raises:
+        TrainingError: when names, folds, label protocols or preparation differ from those in
+            the run's table, and a member of it has learned from them.
+    """
+    begun = any(run.glob("*/checkpoint.pt")) or any(run.glob("*/run.json"))
+    if not begun or not (run / TABLE).is_file():
+        return
+    keys = ("fold", "label_protocol", "registration", "brain")
+    before = {row["case"]: tuple(row.get(key) for key in keys) for row in _rows(run / TABLE)}
+    now = {
+        case.name: (str(case.fold), case.protocol.name, *astuple(case.preparation))
+        for case in cases
+    }
+    differing = sorted(name for name in before | now if before.get(name) != now.get(name))
+    if differing:
+        raise TrainingError(
+            f"{run} was begun with other cases, folds, label protocols or preparation: "
+            f"{len(differing)} differ, such as {differing[0]}.",
+            "Choose another folder for the run, or delete this one to train it again.",
+        )
 
 
 def _relative(path: Path, folder: Path) -> str:

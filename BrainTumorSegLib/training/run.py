@@ -13,9 +13,14 @@ import torch
 from BrainTumorSegLib import __version__
 from BrainTumorSegLib.errors import TrainingError
 from BrainTumorSegLib.io.atomic import atomic_path
+from BrainTumorSegLib.networks import network_entries
 from BrainTumorSegLib.progress import Progress
 from BrainTumorSegLib.training.board import check_board
-from BrainTumorSegLib.training.cohort import LabelledCase, write_cohort
+from BrainTumorSegLib.training.cohort import (
+    LabelledCase,
+    refuse_other_cohort,
+    write_cohort,
+)
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.curves import draw_curves
 from BrainTumorSegLib.training.distributed import ALONE, Ranks, first_ahead
@@ -112,6 +117,7 @@ def train_members(
     progress, machine = progress or Progress(), machine or Machine()
     if config.tensorboard:
         check_board()
+    network_entries(config.network)
     for fold in folds:
         training_cases(cases, fold)
     wanted = {
@@ -122,9 +128,18 @@ def train_members(
         for seed in seeds or [None]
     }
     unfinished = [member for member in wanted if not _is_finished(member)]
+    for member, own in wanted.items():
+        if member in unfinished:
+            _beginning(cases, own)
+        elif read_member(member).config != own:
+            raise TrainingError(
+                f"{member} is finished, but was trained with another configuration.",
+                "Choose another folder for the run, or delete this one to train it again.",
+            )
     cache = machine.cache or folder / "cache"
     with holding(unfinished if machine.ranks.first else ()):
         if machine.ranks.first:
+            refuse_other_cohort(cases, folder)
             write_cohort(cases, folder)
         if unfinished:
             with first_ahead(machine.ranks):
@@ -136,6 +151,12 @@ def train_members(
 
 def _is_finished(member: Path) -> bool:
     return (member / "weights.safetensors").is_file() and (member / "run.json").is_file()
+
+
+def _beginning(cases: SequenceOf[LabelledCase], config: TrainingConfig) -> Beginning | None:
+    if not config.start_from:
+        return None
+    return find_beginning(config, [case.name for case in cases if case.fold == config.fold])
 
 
 def _train(
@@ -152,11 +173,6 @@ def _train(
     # Nobody may look again before all have looked: the first process writes these files.
     machine.ranks.wait_for_all()
     if done:
-        if read_member(member).config != config:
-            raise TrainingError(
-                f"{member} is finished, but was trained with another configuration.",
-                "Choose another folder for the run, or delete this one to train it again.",
-            )
         for stage in _member_stages(config, [config.fold], [config.seed]):
             progress.stage(stage)
         return
@@ -164,9 +180,7 @@ def _train(
     with first_ahead(machine.ranks):
         data = gather(cases, config, sources, cache, machine.workers, progress)
     training = training_cases(cases, config.fold)
-    beginning = None
-    if config.start_from:
-        beginning = find_beginning(config, [c.name for c in cases if c.fold == config.fold])
+    beginning = _beginning(cases, config)
     trained = train_member(
         *(data, config, member, machine.device, progress, machine.workers, machine.ranks),
         beginning,

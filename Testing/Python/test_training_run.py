@@ -127,3 +127,51 @@ def test_the_name_of_a_case_never_leads_out_of_the_cache(cohort, tmp_path):
     load_volume(case, tmp_path / "run" / "cache")
     (made,) = tmp_path.rglob("*.npz")
     assert made.parent == tmp_path / "run" / "cache" and "site ä_1" in made.name
+
+
+def test_a_run_is_not_continued_with_other_folds(cohort, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(cohort, run, "--folds", "0") == 0
+    before = contents(run)
+    table = (cohort / "cases.tsv").read_text()
+    (cohort / "cases.tsv").write_text(table.replace("toy\t0", "toy\t2", 1))
+    assert train(cohort, run, "--folds", "1", "--overwrite") == 9
+    told = capsys.readouterr().err
+    assert "1 differ, such as toy0" in told and "another folder" in told
+    assert {p: b for p, b in contents(run).items() if p.name != "training.lock"} == {
+        p: b for p, b in before.items() if p.name != "training.lock"
+    }
+
+
+def test_cases_may_change_while_no_member_has_learned_from_them(cohort, tmp_path):
+    run = tmp_path / "run"
+    broken = cohort / "brats" / "toy3" / "toy3_t1.nii.gz"
+    broken.write_bytes(b"")
+    assert train(cohort, run) == 3
+    rows = (cohort / "cases.tsv").read_text().splitlines()
+    (cohort / "cases.tsv").write_text("\n".join(row for row in rows if "toy3" not in row))
+    assert train(cohort, run) == 0
+
+
+def test_a_recipe_that_changed_is_told_before_any_other_member_is_trained(cohort, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(cohort, run, "--folds", "1") == 0
+    (cohort / "toy.toml").write_text(RECIPE.replace("steps = 2", "steps = 3"))
+    assert train(cohort, run, "--overwrite") == 9
+    assert "fold1 is finished, but was trained with another" in capsys.readouterr().err
+    assert not (run / "fold0").exists()
+
+
+def test_an_encoder_that_nobody_knows_is_told_before_any_case_is_read(cohort, tmp_path, capsys):
+    (cohort / "toy.toml").write_text(RECIPE.replace("mobilenet_v2", "mobilenet_v2b"))
+    assert train(cohort, tmp_path / "run") != 0
+    assert "mobilenet_v2b" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_pack_of_another_network_to_start_from_is_told_before_any_case_is_read(
+    cohort, tmp_path, capsys
+):
+    assert train(cohort, tmp_path / "run", "--start-from", "glioma-lite") == 9
+    assert "Make training.network and training.recipe" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
