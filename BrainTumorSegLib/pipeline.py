@@ -70,7 +70,7 @@ def segment(
     views = views_by_name(views_name)
     cascade = choose_cascade(options.cascade, pack.advised_cascade)
     check_shading(options.shading)
-    _check_sequences(case, pack)
+    check_sequences(case, pack)
 
     progress.stage("register", max(1, len(case.scans) - 1))
     alignment = align(
@@ -149,7 +149,7 @@ def _member_names(pack: ModelPack, wish: tuple[str, ...] | int | None) -> tuple[
     return tuple(member.name for member in pack.members[:wish])
 
 
-def _check_sequences(case: Case, pack: ModelPack) -> None:
+def check_sequences(case: Case, pack: ModelPack) -> None:
     """A missing sequence is allowed only to a pack that was trained for it."""
     for sequence in pack.sequences:
         if sequence not in case.scans and sequence not in pack.may_be_missing:

@@ -142,6 +142,7 @@ def run(args: argparse.Namespace) -> int:
         tumour_free_case,
     )
     from BrainTumorSegLib.evaluation.writing import write_results
+    from BrainTumorSegLib.io.atomic import check_folder, check_writable
     from BrainTumorSegLib.packs import load_pack
 
     limit_threads(args.threads)
@@ -157,6 +158,9 @@ def run(args: argparse.Namespace) -> int:
     # Without conditions these are all.
     untouched = arms[: len(plain)]
     subjects = _synthetic(args)
+    check_folder(args.output)
+    if args.picture is not None:
+        check_writable(args.picture, overwrite=True)
     progress = make_progress(
         args.progress,
         {
@@ -218,13 +222,20 @@ def _draw_conditions(
 
 def _cases(args: argparse.Namespace) -> tuple[LabelledCase, ...]:
     from BrainTumorSegLib.errors import TrainingError
-    from BrainTumorSegLib.training.cohort import read_cohort
+    from BrainTumorSegLib.training.cohort import names_folds, read_cohort
 
     if args.cases == ["none"]:
         if not args.synthetic:
             raise TrainingError("There is nothing to score.", "Name cases, or give --synthetic N.")
         return ()
     cases = read_cohort(args.data)
+    if not args.ensemble and not names_folds(args.data):
+        raise TrainingError(
+            f"{args.data} does not say which fold each case belongs to, so that nothing tells "
+            "which members saw it.",
+            "Give the folder of the training run (--data RUN), whose cases.tsv does, or score with "
+            "all members if none was trained on these cases (--ensemble).",
+        )
     if args.cases:
         unknown = set(args.cases) - {case.name for case in cases}
         if unknown:

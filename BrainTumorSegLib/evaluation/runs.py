@@ -26,7 +26,7 @@ from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.io.truth import read_truth
 from BrainTumorSegLib.measure import volumes_ml
 from BrainTumorSegLib.options import Options
-from BrainTumorSegLib.pipeline import segment
+from BrainTumorSegLib.pipeline import check_sequences, segment
 from BrainTumorSegLib.progress import Progress
 from BrainTumorSegLib.sequences import recognise_files
 from BrainTumorSegLib.training.cohort import LabelledCase
@@ -79,6 +79,8 @@ def score_cases(
 ) -> list[CaseScore]:
     """Segment every case of a cohort in every arm and compare with its labels.
 
+    All cases are read once before, so that one that cannot be scored is told at once.
+
     Args:
         cases: labelled ones; what their scans still need is done, see `cohort.Preparation`.
         out_of_fold: use only members trained without the case's fold; False uses
@@ -86,6 +88,10 @@ def score_cases(
 
     The other arguments, what is returned and raised: see `score_subjects`.
     """
+    for case in cases:
+        loaded, _ = load_labelled(case)
+        for pack in {arm.pack.folder: arm.pack for arm in arms}.values():
+            check_sequences(loaded, pack)
     subjects = [
         Subject(
             case.name,
@@ -127,8 +133,8 @@ def score_subjects(
         Scores, subject by subject, each in the order of the arms.
 
     Raises:
-        TrainingError: when an arm has too few members for a subject (nothing was computed
-            then), or labels lie on another grid than the scans.
+        TrainingError: when an arm has too few members for a subject; nothing was computed
+            then.
     """
     progress = progress or Progress()
     members = {
@@ -229,22 +235,26 @@ def tumour_free_case(folder: Path) -> Case:
 def load_labelled(case: LabelledCase) -> tuple[Case, sitk.Image]:
     """Scans of a case of a cohort, and its allowed tissues on the grid of their reference.
 
+    Labels on another grid are brought to it by nearest neighbour.
+
     Raises:
-        TrainingError: when labels lie on another grid than the scans.
+        TrainingError: when no labelled voxel lies in the scans though there are some.
+        InputError: when a file cannot be read, or a label means nothing in the protocol.
     """
     loaded = load_case(case.scans, identity=case.name)
     labels = read_truth(case.labels)
-    reference = loaded.reference_scan.image
-    if labels.GetSize() != reference.GetSize():
+    truth = sitk.Resample(
+        labels, loaded.reference_scan.image, sitk.Transform(), sitk.sitkNearestNeighbor
+    )
+    values = sitk.GetArrayFromImage(truth)
+    if not values.any() and sitk.GetArrayViewFromImage(labels).any():
         raise TrainingError(
-            f"{case.labels} has the size {labels.GetSize()}, the scans of case {case.name!r} "
-            f"{reference.GetSize()}.",
-            "Bring the labels to the grid of the contrast-enhanced T1, by nearest neighbour.",
+            f"No labelled voxel of {case.labels} lies in the scans of case {case.name}.",
+            "The labels must lie in the space of the T1CE scan.",
         )
-    allowed = allowed_tissues(sitk.GetArrayFromImage(labels), case.protocol, str(case.labels))
-    truth = sitk.GetImageFromArray(allowed)
-    truth.CopyInformation(reference)
-    return loaded, truth
+    allowed = sitk.GetImageFromArray(allowed_tissues(values, case.protocol, str(case.labels)))
+    allowed.CopyInformation(truth)
+    return loaded, allowed
 
 
 def _labels(

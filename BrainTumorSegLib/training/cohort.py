@@ -144,6 +144,12 @@ def read_cohort(folder: Path, config: CohortConfig | None = None) -> tuple[Label
     return tuple(cases)
 
 
+def names_folds(folder: Path) -> bool:
+    """Whether the table of a folder tells folds, so that `read_cohort` makes none."""
+    table = folder / TABLE
+    return table.is_file() and any(row.get("fold") for row in _rows(table))
+
+
 def join_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> list[LabelledCase]:
     """The cohort with several folds counted as the first of them.
 

@@ -197,16 +197,6 @@ def test_a_measure_whose_package_is_missing_names_the_extra(cohort, tmp_path, ca
     assert "matplotlib" in capsys.readouterr().err
 
 
-def test_labels_on_another_grid_than_the_scans_are_refused(cohort, run_folder, tmp_path, capsys):
-    folder = tmp_path / "cohort"
-    shutil.copytree(cohort, folder)
-    labels = folder / "brats" / "toy1" / "toy1_seg.nii.gz"
-    sitk.WriteImage(sitk.ReadImage(str(labels))[:, :, 1:], str(labels))
-    command = ["evaluate", "--data", str(folder), "--pack", str(run_folder / "toy")]
-    assert cli.main([*command, "-o", str(tmp_path / "out"), "--cases", "toy1"]) == 9
-    assert "toy1_seg.nii.gz has the size" in capsys.readouterr().err
-
-
 def test_cases_that_a_member_saw_are_not_scored_out_of_fold(run_folder):
     with pytest.raises(TrainingError, match="fold 7"):
         members_without_fold(load_pack(run_folder / "toy"), 7)
