@@ -229,7 +229,7 @@ def _member_counts(args: argparse.Namespace, there: int) -> tuple[int, ...]:
     texts = args.members or ["1", *([] if args.quick else [str((there + 1) // 2)]), "all"]
     counts = set()
     for text in texts:
-        if text != "all" and not (text.isdigit() and 1 <= int(text) <= there):
+        if text != "all" and not (text.isdecimal() and 1 <= int(text) <= there):
             raise InputError(
                 f"--members {text} makes no sense; the pack has {there}.",
                 f"Give numbers from 1 to {there}, or the word all.",

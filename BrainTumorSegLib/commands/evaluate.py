@@ -251,7 +251,7 @@ def _member_counts(texts: list[str] | None) -> tuple[int | None, ...]:
 
     counts: list[int | None] = []
     for text in texts or ["all"]:
-        if text != "all" and not (text.isdigit() and int(text) > 0):
+        if text != "all" and not (text.isdecimal() and int(text) > 0):
             raise InputError(
                 f"--members {text} makes no sense.", "Give numbers from 1, or the word all."
             )

@@ -128,7 +128,8 @@ def _cases(
 ) -> tuple[LabelledCase, ...]:
     """The cohort; none where only synthetic samples are to be looked at, or none is known."""
     from BrainTumorSegLib.errors import TrainingError
-    from BrainTumorSegLib.training.cohort import TABLE, read_cohort
+    from BrainTumorSegLib.training.case_table import TABLE
+    from BrainTumorSegLib.training.cohort import read_cohort
 
     if args.check_on == "synthesis" or args.precision == "fp32":
         return ()

@@ -295,7 +295,7 @@ def parse_members(text: str | None) -> tuple[str, ...] | int | None:
     """``3`` is the first three members, ``a,b`` two by name, nothing is all."""
     if text is None:
         return None
-    if text.isdigit():
+    if text.isdecimal():
         return int(text)
     return tuple(name.strip() for name in text.split(",") if name.strip())
 

@@ -18,14 +18,9 @@ from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.tables import check_choice
 from BrainTumorSegLib.tissue import LabelProtocol
 from BrainTumorSegLib.training.case_files import case_folders, find_case_files, named_files
+from BrainTumorSegLib.training.case_table import COLUMNS, TABLE, read_rows
 from BrainTumorSegLib.training.folds import make_folds
 from BrainTumorSegLib.training.protocols import read_protocol
-
-TABLE = "cases.tsv"
-_COLUMNS = (
-    *("case", "looks_like", "fold", "label_protocol"),
-    *("t1", "t1ce", "flair", "labels", "registration", "brain"),
-)
 
 
 @dataclass(frozen=True)
@@ -120,7 +115,7 @@ def read_cohort(folder: Path, config: CohortConfig | None = None) -> tuple[Label
     check_cohort_config(config)
     if not folder.is_dir():
         raise TrainingError(f"The folder {folder} does not exist.", "Check its name.")
-    rows = _rows(folder / TABLE) if (folder / TABLE).is_file() else _rows_of_folders(folder)
+    rows = read_rows(folder / TABLE) if (folder / TABLE).is_file() else _rows_of_folders(folder)
     folds = _folds(rows, config, folder / TABLE)
     cases = []
     for row, fold in zip(rows, folds, strict=True):
@@ -141,13 +136,14 @@ def read_cohort(folder: Path, config: CohortConfig | None = None) -> tuple[Label
                 ),
             )
         )
+    _refuse_shared_scans(cases)
     return tuple(cases)
 
 
 def names_folds(folder: Path) -> bool:
     """Whether the table of a folder tells folds, so that `read_cohort` makes none."""
     table = folder / TABLE
-    return table.is_file() and any(row.get("fold") for row in _rows(table))
+    return table.is_file() and any(row.get("fold") for row in read_rows(table))
 
 
 def join_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> list[LabelledCase]:
@@ -174,7 +170,7 @@ def write_cohort(cases: SequenceOf[LabelledCase], folder: Path) -> Path:
         atomic_path(folder / TABLE, overwrite=True) as path,
         path.open("w", newline="", encoding="utf-8") as stream,
     ):
-        writer = csv.DictWriter(stream, _COLUMNS, delimiter="\t", restval="")
+        writer = csv.DictWriter(stream, COLUMNS, delimiter="\t", restval="")
         writer.writeheader()
         for case in cases:
             files = {s.value: p for s, p in case.scans.items()} | {"labels": case.labels}
@@ -203,7 +199,7 @@ def refuse_other_cohort(cases: SequenceOf[LabelledCase], run: Path) -> None:
     if not begun or not (run / TABLE).is_file():
         return
     keys = ("fold", "label_protocol", "registration", "brain")
-    before = {row["case"]: tuple(row.get(key) for key in keys) for row in _rows(run / TABLE)}
+    before = {row["case"]: tuple(row.get(key) for key in keys) for row in read_rows(run / TABLE)}
     now = {
         case.name: (str(case.fold), case.protocol.name, *astuple(case.preparation))
         for case in cases
@@ -217,31 +213,26 @@ def refuse_other_cohort(cases: SequenceOf[LabelledCase], run: Path) -> None:
         )
 
 
+def _refuse_shared_scans(cases: SequenceOf[LabelledCase]) -> None:
+    """One scan may be labelled twice, but not be another sequence, nor in and out of a fold."""
+    first: dict[Path, tuple[LabelledCase, Sequence]] = {}
+    for case in cases:
+        for sequence, path in case.scans.items():
+            other, its = first.setdefault(path.resolve(), (case, sequence))
+            if (other.fold, its) != (case.fold, sequence):
+                raise TrainingError(
+                    f"{path} is {its.name} of case {other.name} (fold {other.fold}) and "
+                    f"{sequence.name} of case {case.name} (fold {case.fold}).",
+                    "Name another file, or put both cases into one fold: a member must not have "
+                    "seen what it is scored on.",
+                )
+
+
 def _relative(path: Path, folder: Path) -> str:
     try:
         return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
     except ValueError:
         return str(path.resolve())
-
-
-def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as lines:
-            rows = list(csv.DictReader(lines, delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TrainingError(f"{table} cannot be read: {error}.") from error
-    for number, row in enumerate(rows, start=2):
-        if not row.get("case"):
-            raise TrainingError(
-                f"{table}, line {number} has no value in the column case: {row}",
-                "Columns are separated by tabs; case, looks_like, fold and label_protocol are "
-                "the usual ones.",
-            )
-    names = [row["case"] for row in rows]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice or not rows:
-        raise TrainingError(f"{table} lists {f'{twice} twice' if twice else 'no case'}.")
-    return rows
 
 
 def _rows_of_folders(folder: Path) -> list[dict[str, str]]:
@@ -273,7 +264,7 @@ def _folds(rows: list[dict[str, str]], config: CohortConfig, table: Path) -> lis
         groups = [row.get("looks_like") or "" for row in rows]
         return make_folds(groups, config.folds, config.fold_seed)
     for row, fold in zip(rows, given, strict=True):
-        if not fold.isdigit():
+        if not fold.isdecimal():
             raise TrainingError(
                 f"{table}: the fold of case {row['case']} is {fold!r}.",
                 "Number the folds of all cases from 0, or leave the column out.",

@@ -35,7 +35,7 @@ def read_protocol(text: str) -> LabelProtocol:
     labels = {0: frozenset({Tissue.BACKGROUND})}
     for pair in re.split(r"[\s,;]+", text):
         number, _, names = pair.partition("=")
-        if not number.isdigit() or not 0 <= int(number) <= 255:
+        if not number.isdecimal() or not 0 <= int(number) <= 255:
             raise TrainingError(f"Label protocol {text!r}: {pair!r} cannot be read.", _REMEDY)
         unknown = [name for name in names.split("|") if name not in _TISSUES]
         if unknown:

@@ -1,4 +1,4 @@
-"""Labels are scored where they lie, and what cannot be scored is told before anything is computed."""
+"""Labels are scored where they lie; what cannot be scored is told before anything is computed."""
 
 from __future__ import annotations
 

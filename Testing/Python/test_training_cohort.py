@@ -108,9 +108,9 @@ def test_two_files_of_labels_are_not_guessed_between(tmp_path):
 
 def test_a_table_may_name_files_anywhere_and_is_understood_again_when_written(tmp_path):
     write_files(tmp_path / "data" / "somewhere", ("a.nrrd", "b.nrrd"), "c.nrrd")
-    row = "case\tlooks_like\tlabel_protocol\tt1ce\tflair\tlabels\n"
+    row = "case\tlooks_like\tfold\tlabel_protocol\tt1ce\tflair\tlabels\n"
     for name in ("one", "two"):
-        row += f"{name}\tmeningioma\t1=necrosis|non_enhancing 2=edema 4=enhancing\t"
+        row += f"{name}\tmeningioma\t1\t1=necrosis|non_enhancing 2=edema 4=enhancing\t"
         row += "somewhere/a.nrrd\tsomewhere/b.nrrd\tsomewhere/c.nrrd\n"
     (tmp_path / "data" / "cases.tsv").write_text(row)
     cases = read_cohort(tmp_path / "data", CohortConfig(brain="deepbet"))
