@@ -104,11 +104,13 @@ def run(args: argparse.Namespace) -> int:
     from BrainTumorSegLib.commands.segment import limit_threads, make_progress
     from BrainTumorSegLib.engines.torch_engine import choose_device
     from BrainTumorSegLib.errors import TrainingError
+    from BrainTumorSegLib.packs.files import check_free
     from BrainTumorSegLib.training.cohort import join_folds, read_cohort
     from BrainTumorSegLib.training.distributed import joined
     from BrainTumorSegLib.training.gate import STAGE, Gate
     from BrainTumorSegLib.training.loop import check_shares
     from BrainTumorSegLib.training.packing import pack_run, read_evaluation
+    from BrainTumorSegLib.training.packing import check_pack, pack_run, read_evaluation
     from BrainTumorSegLib.training.recipe import keep_recipe, read_recipe, run_command
     from BrainTumorSegLib.training.run import Machine, stages, train_members
 
@@ -121,6 +123,9 @@ def run(args: argparse.Namespace) -> int:
     evaluation = read_evaluation(args.evaluation) if args.evaluation else None
     notes = args.notes.read_text(encoding="utf-8") if args.notes else ""
     cases = join_folds(read_cohort(args.data, recipe.data), args.join_folds or ())
+    check_pack(recipe.pack, recipe.training, args.recipe)
+    destination = args.pack or args.output / recipe.pack["name"]
+    check_free(destination, args.overwrite)
     folds = args.folds or sorted({case.fold for case in cases})
     with joined(choose_device(args.device)) as (ranks, device):
         # Before data are prepared, which may take long.
@@ -150,7 +155,7 @@ def run(args: argparse.Namespace) -> int:
         members,
         recipe.pack,
         run_command(args.output, args.recipe),
-        args.pack or args.output / recipe.pack.get("name", "pack"),
+        destination,
         Gate(
             cases,
             on=args.check_on,

@@ -23,7 +23,7 @@ from BrainTumorSegLib.packs.library import (
 from BrainTumorSegLib.packs.manifest import Member, ModelPack, read_pack
 
 if TYPE_CHECKING:
-    from BrainTumorSegLib.packs.making import NewMember, make_pack
+    from BrainTumorSegLib.packs.making import NewMember, check_fields, make_pack
     from BrainTumorSegLib.packs.members import load_members, verify_pack
     from BrainTumorSegLib.packs.transfer import export_pack, import_pack, remove_pack
 
@@ -33,6 +33,7 @@ __all__ = [
     "Member",
     "ModelPack",
     "NewMember",
+    "check_fields",
     "default_pack",
     "export_pack",
     "find_packs",
@@ -51,6 +52,7 @@ __all__ = [
 #: Names whose modules need torch and safetensors.
 _HEAVY = {
     "NewMember": "making",
+    "check_fields": "making",
     "make_pack": "making",
     "load_members": "members",
     "verify_pack": "members",

@@ -87,12 +87,7 @@ def make_pack(
         manifest["members"] = [
             _write_member(member, staging, precision, spec) for member in members
         ]
-        try:
-            text = manifest_text(manifest)
-        except (TypeError, ValueError) as error:
-            raise PackError(
-                f"The manifest of {folder} cannot be written: {error}.", "Use plain JSON values."
-            ) from error
+        text = _text(manifest, folder)
         pack = parse_manifest(text.encode(), staging / MANIFEST)
         (staging / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
         (staging / MODEL_CARD).write_text(
@@ -100,6 +95,32 @@ def make_pack(
         )
         verify_pack(pack)
     return read_pack(folder)
+
+
+def check_fields(fields: Mapping[str, Any], source: Path) -> None:
+    """Refuse fields that `make_pack` would refuse, without having trained a member.
+
+    Args:
+        fields: as for `make_pack`.
+        source: the file they come from.
+
+    Raises:
+        PackError: naming the file and the field.
+    """
+    spec = _network(fields.get("network"), source)
+    member = {"name": "m", "file": "m.safetensors", "sha256": 64 * "0", "bytes": 1}
+    member |= {"precision": "fp32", "trained": {}}
+    manifest = {"schema": SCHEMA, **DEFAULT_FIELDS, **fields, "network": spec.as_dict()}
+    parse_manifest(_text(manifest | {"members": [member]}, source).encode(), source)
+
+
+def _text(manifest: Mapping[str, Any], source: Path) -> str:
+    try:
+        return manifest_text(manifest)
+    except (TypeError, ValueError) as error:
+        raise PackError(
+            f"The manifest of {source} cannot be written: {error}.", "Use plain JSON values."
+        ) from error
 
 
 def _network(given: Any, folder: Path) -> NetworkSpec:

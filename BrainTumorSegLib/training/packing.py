@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from BrainTumorSegLib.errors import TrainingError
-from BrainTumorSegLib.packs import ModelPack, NewMember, make_pack
+from BrainTumorSegLib.errors import BrainTumorSegError, TrainingError
+from BrainTumorSegLib.packs import ModelPack, NewMember, check_fields, make_pack
 from BrainTumorSegLib.packs.files import check_free
 from BrainTumorSegLib.progress import Progress
+from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.finished import FinishedMember, read_member
 from BrainTumorSegLib.training.gate import (
     STAGE,
@@ -133,30 +134,19 @@ def pack_run(
                 f"{member.folder} has another network or recipe than {members[0]}.",
                 "Put members of one recipe into a pack.",
             )
-    fields = dict(pack_fields)
-    sources = fields.pop("sources", None)
-    if not sources:
-        raise TrainingError(
-            "The recipe names no data sources.",
-            "Add a [[pack.sources]] table with name and licence of the training data.",
-        )
+    fields = _fields(pack_fields, config)
     # Comparing takes its time; a destination that is taken is told before.
     check_free(destination, overwrite)
     checks = [] if precision == "fp32" else _check(finished, precision, gate, progress)
-    fields.update(
-        recipe=config.recipe,
-        network=asdict(config.network),
-        provenance={
-            "sources": list(sources),
-            "command": command,
-            "date": max(member.record["finished"] for member in finished)[:10],
-            "code_version": finished[0].record["version"],
-        },
-        validation=[
-            *(_figures(evaluation) if evaluation else []),
-            *check_figures(checks, gate.command),
-        ],
-    )
+    fields["provenance"] |= {
+        "command": command,
+        "date": max(member.record["finished"] for member in finished)[:10],
+        "code_version": finished[0].record["version"],
+    }
+    fields["validation"] = [
+        *(_figures(evaluation) if evaluation else []),
+        *check_figures(checks, gate.command),
+    ]
     parts = [notes, check_section(checks, gate.command, gate.allowed_loss)]
     if any(m.record.get("kept", {}).get("chosen_on") == "fold" for m in finished):
         parts.append(_OPTIMISTIC)
@@ -164,6 +154,38 @@ def pack_run(
         parts.append(f"## Case by case, {evaluation.how}\n\n{evaluation.tables}")
     card = "\n\n".join(part for part in parts if part.strip())
     return make_pack(destination, fields, _members(finished), precision, card, overwrite)
+
+
+def check_pack(pack_fields: Mapping[str, Any], config: TrainingConfig, recipe: Path) -> None:
+    """Refuse, before anything is trained, what `pack_run` would refuse in the end.
+
+    Args:
+        pack_fields: the ``[pack]`` table of the recipe.
+        config: of the members.
+        recipe: the file.
+
+    Raises:
+        TrainingError: naming the recipe and the field of ``[pack]`` that is missing or wrong.
+    """
+    try:
+        fields = _fields(pack_fields, config)
+        fields["provenance"] |= {"command": "-", "date": "2000-01-01", "code_version": "0.0.0"}
+        check_fields(fields, recipe)
+    except BrainTumorSegError as error:
+        message = error.message.replace("is no valid manifest", "makes no pack")
+        raise TrainingError(message, f"Correct the table [pack] of {recipe}.") from error
+
+
+def _fields(pack_fields: Mapping[str, Any], config: TrainingConfig) -> dict[str, Any]:
+    fields = dict(pack_fields)
+    sources = fields.pop("sources", None)
+    if not sources:
+        raise TrainingError(
+            "The recipe names no data sources.",
+            "Add a [[pack.sources]] table with name and licence of the training data.",
+        )
+    own = {"recipe": config.recipe, "network": asdict(config.network)}
+    return fields | own | {"provenance": {"sources": sources}}
 
 
 def _check(

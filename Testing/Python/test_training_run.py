@@ -175,3 +175,34 @@ def test_a_pack_of_another_network_to_start_from_is_told_before_any_case_is_read
     assert train(cohort, tmp_path / "run", "--start-from", "glioma-lite") == 9
     assert "Make training.network and training.recipe" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "words"),
+    [
+        ('name = "toy"', 'name = "My toy"', "name: 'My toy'"),
+        ('name = "toy"', "name = 7", "name: 7"),
+        ('version = "0.0.1"', 'version = "1.0"', "version: '1.0'"),
+        ('title = "A toy"', 'titel = "A toy"', "titel"),
+        ('licence = "CC0-1.0"', "licence = 2026-01-01", "JSON"),
+        ("[[pack.sources]]", "[[pack.origins]]", "names no data sources"),
+        ('used = ["t1", "t1ce", "flair"]', 'used = ["t1ce"]', "sequences.used"),
+    ],
+)
+def test_a_recipe_that_makes_no_pack_is_told_before_training(
+    cohort, tmp_path, capsys, line, instead, words
+):
+    recipe = cohort / "toy.toml"
+    recipe.write_text(RECIPE.replace(line, instead, 1))
+    assert train(cohort, tmp_path / "run") == 9
+    told = capsys.readouterr().err
+    assert words in told and f"[pack] of {recipe}" in told
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_pack_that_lies_there_is_told_before_training(cohort, tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    assert train(cohort, tmp_path / "run", "--pack", str(tmp_path / "other")) == 4
+    assert "holds something else than a model pack" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
