@@ -16,7 +16,7 @@ from BrainTumorSegLib.errors import TrainingError
 from BrainTumorSegLib.evaluation.scores import CaseScore
 from BrainTumorSegLib.experiments.config import Experiment, ExperimentArm, Row
 from BrainTumorSegLib.experiments.scoring import Ensemble, score_ensembles
-from BrainTumorSegLib.io.atomic import atomic_path
+from BrainTumorSegLib.io.atomic import atomic_path, make_folder
 from BrainTumorSegLib.progress import Progress, ProgressEvent
 from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.material import training_cases
@@ -75,7 +75,7 @@ def run_experiment(
     progress, machine = progress or Progress(), machine or Machine()
     for fold in experiment.folds:
         training_cases(cases, fold)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     _claim(folder, cases)
     cache = machine.cache or folder / "cache"
     machine = replace(machine, cache=cache)

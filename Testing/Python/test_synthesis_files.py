@@ -256,3 +256,9 @@ def test_carved_real_cases_keep_their_sets_of_tissues(real_sources):
     case = synthesise(replace(SMALL.only(Kind.CARVED), slab=0), real_sources, 2)
     assert "carved into" in case.record["anatomy"]
     assert set(np.unique(case.allowed)) & {0b1010, 0b1011}
+
+
+def test_a_file_in_the_place_of_the_cases_is_told_before_any_is_made(tmp_path, capsys):
+    (tmp_path / "cases").write_text("notes")
+    assert main(["synthesise", "--count", "1", "--out", str(tmp_path / "cases")]) == 4
+    assert "cases is a file, not a folder" in capsys.readouterr().err

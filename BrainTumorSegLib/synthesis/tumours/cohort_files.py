@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.io.atomic import atomic_group, atomic_path, check_writable
+from BrainTumorSegLib.io.atomic import atomic_group, atomic_path, check_writable, make_folder
 from BrainTumorSegLib.io.volumes import write_image
 from BrainTumorSegLib.synthesis.tumours.generate import Sample
 
@@ -29,7 +29,7 @@ class CohortWriter:
     _rows: list[tuple[str, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         check_writable(self.table, self.overwrite)
 
     @property
