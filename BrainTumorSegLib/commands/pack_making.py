@@ -61,7 +61,7 @@ def export_run(args: argparse.Namespace) -> Path:
     from BrainTumorSegLib.packs import export_pack
     from BrainTumorSegLib.packs.files import check_free
     from BrainTumorSegLib.training.gate import STAGE
-    from BrainTumorSegLib.training.packing import pack_run, read_evaluation
+    from BrainTumorSegLib.training.packing import pack_run, read_evaluation, read_notes
     from BrainTumorSegLib.training.recipe import run_command
 
     limit_threads(args.threads)
@@ -69,7 +69,7 @@ def export_run(args: argparse.Namespace) -> Path:
     members = _members(folder, args.members)
     path, recipe = _recipe(folder, args.recipe)
     evaluation = read_evaluation(args.evaluation) if args.evaluation else None
-    notes = args.notes.read_text(encoding="utf-8") if args.notes else ""
+    notes = read_notes(args.notes)
     zipped = args.destination.suffix.lower() == ".zip"
     if zipped:
         check_writable(args.destination, args.overwrite)
@@ -107,7 +107,7 @@ def _members(folder: Path, names: SequenceOf[str] | None) -> list[Path]:
         raise TrainingError(
             f"{folder} has no finished member {unknown[0]!r}.", f"It has {', '.join(found)}."
         )
-    return [found[name] for name in names or found]
+    return [found[name] for name in dict.fromkeys(names or found)]
 
 
 def _recipe(folder: Path, given: Path | None) -> tuple[Path, TrainingRecipe]:

@@ -111,17 +111,20 @@ def run(args: argparse.Namespace) -> int:
     from BrainTumorSegLib.training.loop import check_shares
     from BrainTumorSegLib.training.packing import pack_run, read_evaluation
     from BrainTumorSegLib.training.packing import check_pack, pack_run, read_evaluation
+    from BrainTumorSegLib.training.packing import check_pack, pack_run, read_evaluation, read_notes
     from BrainTumorSegLib.training.recipe import keep_recipe, read_recipe, run_command
     from BrainTumorSegLib.training.run import Machine, stages, train_members
 
     if args.workers is not None and args.workers < 0:
         raise TrainingError(f"--workers {args.workers} makes no sense.", "Give 0 or more.")
+    if min(args.seeds or [0]) < 0:
+        raise TrainingError(f"--seeds {min(args.seeds)} makes no sense.", "Give 0 or more.")
     limit_threads(args.threads)
     recipe = read_recipe(args.recipe)
     if args.start_from:
         recipe = replace(recipe, training=replace(recipe.training, start_from=args.start_from))
     evaluation = read_evaluation(args.evaluation) if args.evaluation else None
-    notes = args.notes.read_text(encoding="utf-8") if args.notes else ""
+    notes = read_notes(args.notes)
     cases = join_folds(read_cohort(args.data, recipe.data), args.join_folds or ())
     check_pack(recipe.pack, recipe.training, args.recipe)
     destination = args.pack or args.output / recipe.pack["name"]

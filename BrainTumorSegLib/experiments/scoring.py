@@ -86,7 +86,7 @@ def score_ensembles(
     engine: Engine | None = None
     scores: dict[Ensemble, list[CaseScore]] = {ensemble: [] for ensemble in ensembles}
     for case in cases:
-        path = store / f"{case.name}.json"
+        path = store / f"{case.stem}.json"
         found = read_scores(path, key)
         if found is None:
             if engine is None:

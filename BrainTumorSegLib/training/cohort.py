@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import astuple, dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 
 from BrainTumorSegLib.brain import METHODS
@@ -79,6 +81,13 @@ class LabelledCase:
     scans: Mapping[Sequence, Path]
     labels: Path
     preparation: Preparation = field(default_factory=Preparation)
+
+    @property
+    def stem(self) -> str:
+        """The name as part of a file's: one that could be a path gets digits of its hash."""
+        cleaned = re.sub(r"[^\w .-]", "_", self.name)
+        told = "" if cleaned == self.name else f"-{sha256(self.name.encode()).hexdigest()[:8]}"
+        return cleaned + told
 
 
 def check_cohort_config(config: CohortConfig) -> None:

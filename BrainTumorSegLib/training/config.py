@@ -202,7 +202,9 @@ def _check_ranges(config: TrainingConfig, where: str) -> None:
             raise TrainingError(f"{where}.{name} is {value}; it must be {limit}.")
     # Written like this for nan, which TOML knows and no comparison holds for.
     if not zero < config.learning_rate < many:
-        raise TrainingError(f"{where}.learning_rate is {config.learning_rate}; it must be above 0.")
+        raise TrainingError(
+            f"{where}.learning_rate is {config.learning_rate}; it must be a number above 0."
+        )
 
 
 _PROBABILITIES = (

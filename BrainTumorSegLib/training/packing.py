@@ -90,6 +90,20 @@ def read_evaluation(folder: Path) -> Evaluation:
     return Evaluation(content["views"], tables, command)
 
 
+def read_notes(path: Path | None) -> str:
+    """Markdown for the end of a model card; nothing without a file.
+
+    Raises:
+        TrainingError: when the file cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8") if path else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(
+            f"Cannot read the notes {path}: {error}.", "Give a text file in UTF-8."
+        ) from error
+
+
 def pack_run(
     members: SequenceOf[Path],
     pack_fields: Mapping[str, Any],

@@ -33,6 +33,7 @@ from BrainTumorSegLib.training.material import (
     prepare_cases,
     training_cases,
 )
+from BrainTumorSegLib.training.precision import MixedPrecision
 from BrainTumorSegLib.training.start import Beginning, find_beginning
 from BrainTumorSegLib.weights import save_weights
 
@@ -117,7 +118,9 @@ def train_members(
     progress, machine = progress or Progress(), machine or Machine()
     if config.tensorboard:
         check_board()
+    # Both tell what is wrong with them.
     network_entries(config.network)
+    MixedPrecision(config.precision, machine.device)
     for fold in folds:
         training_cases(cases, fold)
     wanted = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,9 +152,7 @@ def load_volume(
     if not case.preparation.nothing_to_do:
         told += f"|{case.preparation.registration}|{case.preparation.brain}"
     key = hashlib.sha256(told.encode()).hexdigest()[:16]
-    # A name may be a path, which must not lead out of the folder.
-    name = re.sub(r"[^\w .-]", "_", case.name)
-    path = cache / f"{name}-{key}.npz"
+    path = cache / f"{case.stem}-{key}.npz"
     if not path.is_file():
         volume = prepare_volume(case, progress)
         store_arrays(path, scans=volume.scans, allowed=volume.allowed)

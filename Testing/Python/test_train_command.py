@@ -5,14 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 from PIL import Image
 from toy_cases import PACK_TABLE, write_toy_cohort
 
@@ -295,7 +293,8 @@ def test_a_finished_member_of_another_recipe_is_not_taken_for_this_one(
 ):
     other = tmp_path / "other.toml"
     other.write_text(RECIPE.replace("steps = 3", "steps = 4"))
-    code = cli.main(["train", "--recipe", str(other), "--data", str(cohort), "-o", str(run_folder)])
+    command = ["train", "--recipe", str(other), "--data", str(cohort), "-o", str(run_folder)]
+    code = cli.main([*command, "--overwrite"])
     assert code == 9 and "another configuration" in capsys.readouterr().err
 
 

@@ -125,6 +125,7 @@ def test_labels_that_are_all_empty_are_not_trained_on(cohort, tmp_path, capsys):
 def test_the_name_of_a_case_never_leads_out_of_the_cache(cohort, tmp_path):
     case = replace(read_cohort(cohort)[0], name="../../site ä/1")
     load_volume(case, tmp_path / "run" / "cache")
+    assert case.stem != replace(case, name=".._.._site ä_1").stem
     (made,) = tmp_path.rglob("*.npz")
     assert made.parent == tmp_path / "run" / "cache" and "site ä_1" in made.name
 
@@ -166,6 +167,38 @@ def test_an_encoder_that_nobody_knows_is_told_before_any_case_is_read(cohort, tm
     (cohort / "toy.toml").write_text(RECIPE.replace("mobilenet_v2", "mobilenet_v2b"))
     assert train(cohort, tmp_path / "run") != 0
     assert "mobilenet_v2b" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_precision_that_the_device_lacks_is_told_before_any_case_is_read(
+    cohort, tmp_path, capsys
+):
+    (cohort / "toy.toml").write_text(RECIPE.replace("steps = 2", 'steps = 2\nprecision = "fp16"'))
+    assert train(cohort, tmp_path / "run", "--device", "cpu") == 9
+    assert "fp16 training needs an NVIDIA GPU" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "line", [*(f"learning_rate = {rate}" for rate in ("nan", "inf", "0.0", "-1.0")), "seed = -1"]
+)
+def test_a_number_that_nothing_can_be_made_of_is_refused_by_its_name(
+    cohort, tmp_path, capsys, line
+):
+    (cohort / "toy.toml").write_text(RECIPE.replace("steps = 2", f"steps = 2\n{line}"))
+    assert train(cohort, tmp_path / "run") == 9
+    assert f"training.{line.split()[0]} is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [("--seeds", "-1", "--seeds -1"), ("--notes", "nowhere.md", "the notes nowhere.md")],
+)
+def test_options_that_would_fail_in_the_end_are_refused_at_once(
+    cohort, tmp_path, capsys, option, value, words
+):
+    assert train(cohort, tmp_path / "run", option, value) == 9
+    assert words in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
