@@ -20,7 +20,7 @@ from BrainTumorSegLib.io.atomic import atomic_path, make_folder
 from BrainTumorSegLib.progress import Progress, ProgressEvent
 from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.material import training_cases
-from BrainTumorSegLib.training.run import Machine, stages, train_members
+from BrainTumorSegLib.training.run import Machine, check_computable, stages, train_members
 from BrainTumorSegLib.views import VIEW_SETS
 
 #: Steps that an arm's training counts in the progress of the whole.
@@ -75,6 +75,8 @@ def run_experiment(
     progress, machine = progress or Progress(), machine or Machine()
     for fold in experiment.folds:
         training_cases(cases, fold)
+    for arm in experiment.arms:
+        check_computable(arm.training, machine.device)
     make_folder(folder)
     _claim(folder, cases)
     cache = machine.cache or folder / "cache"

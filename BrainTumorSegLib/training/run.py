@@ -82,6 +82,17 @@ def _member_stages(
     return weights
 
 
+def check_computable(config: TrainingConfig, device: str) -> None:
+    """Find out now, and not after other work, that a network cannot be built or computed.
+
+    Raises:
+        PackError: when the network is unknown.
+        TrainingError: when the device does not compute in this precision.
+    """
+    network_entries(config.network)
+    MixedPrecision(config.precision, device)
+
+
 def train_members(
     cases: SequenceOf[LabelledCase],
     config: TrainingConfig,
@@ -118,9 +129,7 @@ def train_members(
     progress, machine = progress or Progress(), machine or Machine()
     if config.tensorboard:
         check_board()
-    # Both tell what is wrong with them.
-    network_entries(config.network)
-    MixedPrecision(config.precision, machine.device)
+    check_computable(config, machine.device)
     for fold in folds:
         training_cases(cases, fold)
     wanted = {

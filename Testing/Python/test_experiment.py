@@ -421,6 +421,16 @@ def test_a_fold_that_is_not_there_is_refused_before_anything_is_trained(cohort, 
 # --- the command ---------------------------------------------------------------------------
 
 
+def test_an_encoder_of_the_last_arm_that_nobody_knows_is_told_before_the_first_is_trained(
+    cohort, tmp_path, capsys
+):
+    own = 'learning_rate = 1e-3\nnetwork = {encoder = "mobilenet_v9"}'
+    config = write_config(tmp_path, TOY.replace("learning_rate = 1e-3", own))
+    assert cli.main(experiment_arguments(config, cohort, tmp_path / "out")) == 6
+    assert "mobilenet_v9" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_bundled_experiments_are_listed(capsys):
     assert cli.main(["experiment", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
