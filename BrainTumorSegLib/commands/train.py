@@ -109,8 +109,6 @@ def run(args: argparse.Namespace) -> int:
     from BrainTumorSegLib.training.distributed import joined
     from BrainTumorSegLib.training.gate import STAGE, Gate
     from BrainTumorSegLib.training.loop import check_shares
-    from BrainTumorSegLib.training.packing import pack_run, read_evaluation
-    from BrainTumorSegLib.training.packing import check_pack, pack_run, read_evaluation
     from BrainTumorSegLib.training.packing import check_pack, pack_run, read_evaluation, read_notes
     from BrainTumorSegLib.training.recipe import keep_recipe, read_recipe, run_command
     from BrainTumorSegLib.training.run import Machine, stages, train_members
