@@ -115,8 +115,6 @@ def run(args: argparse.Namespace) -> int:
 
     if args.workers is not None and args.workers < 0:
         raise TrainingError(f"--workers {args.workers} makes no sense.", "Give 0 or more.")
-    if min(args.seeds or [0]) < 0:
-        raise TrainingError(f"--seeds {min(args.seeds)} makes no sense.", "Give 0 or more.")
     limit_threads(args.threads)
     recipe = read_recipe(args.recipe)
     if args.start_from:

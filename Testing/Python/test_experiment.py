@@ -285,21 +285,25 @@ def test_a_finished_experiment_is_only_written_out_again(cohort, toy, tmp_path, 
     assert (toy / "table.md").read_text(encoding="utf-8") == before
 
 
-def test_scores_of_other_weights_are_not_kept(cohort, toy, tmp_path):
+def test_scores_of_other_weights_are_not_kept(cohort, toy, tmp_path, monkeypatch):
     experiment = read_experiment(write_config(tmp_path))
     arm = experiment.arms[0]
     members = [toy / "first" / f"fold0-seed{seed}" for seed in (3, 4)]
     cases = [case for case in read_cohort(cohort) if case.fold == 0]
     ensemble = scoring.Ensemble((0,), "none")
+    segment, segmented = scoring._segment, []
+    monkeypatch.setattr(scoring, "_segment", lambda *a: segmented.append(a) or segment(*a))
 
-    def scores(folders):
-        found = scoring.score_ensembles(
+    def newly_segmented(folders):
+        before = len(segmented)
+        scoring.score_ensembles(
             *(cases, arm.training, folders, [ensemble], 2, toy / "cache", tmp_path / "scores")
         )
-        return [score.dice("WT") for score in found[ensemble]]
+        return len(segmented) - before
 
-    assert scores(members) != scores(members[::-1])
-    assert scores(members[::-1]) == scores(members[::-1])
+    assert newly_segmented(members) == len(cases)
+    assert newly_segmented(members[::-1]) == len(cases)
+    assert newly_segmented(members[::-1]) == 0
 
 
 def test_a_folder_of_other_cases_or_of_another_arm_is_refused(
