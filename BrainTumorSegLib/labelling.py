@@ -40,3 +40,8 @@ def label_voxels(probabilities: Iterable[np.ndarray]) -> np.ndarray:
     labels[enhancing + rest < edema] = Tissue.EDEMA
     labels[~tumour] = Tissue.BACKGROUND
     return labels
+
+
+def label_slices(probabilities: np.ndarray) -> np.ndarray:
+    """Labels ``[slice, row, column]`` of what networks give: ``[slice, class, row, column]``."""
+    return label_voxels(probabilities.swapaxes(0, 1))

@@ -20,7 +20,7 @@ from BrainTumorSegLib.engines.torch_engine import TorchEngine
 from BrainTumorSegLib.evaluation.scores import CaseScore, score_labels
 from BrainTumorSegLib.experiments.stored import read_scores, store_scores
 from BrainTumorSegLib.io.volumes import file_sha256
-from BrainTumorSegLib.labelling import label_voxels
+from BrainTumorSegLib.labelling import label_slices
 from BrainTumorSegLib.progress import Progress
 from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.slices import stack_slices
@@ -163,4 +163,4 @@ def _label_slices(
             means[name].append(torch.stack([seen[view] for view in chosen]).mean(dim=0))
     for ensemble in ensembles:
         own = torch.stack([means[ensemble.views][number] for number in ensemble.members])
-        yield ensemble, label_voxels(own.mean(dim=0).float().cpu().numpy().swapaxes(0, 1))
+        yield ensemble, label_slices(own.mean(dim=0).float().cpu().numpy())

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from BrainTumorSegLib.errors import PackError, TrainingError
-from BrainTumorSegLib.labelling import label_voxels
+from BrainTumorSegLib.labelling import label_slices
 from BrainTumorSegLib.synthesis.tumours.settings import held_out
 from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
 from BrainTumorSegLib.tissue import Region
@@ -299,7 +299,7 @@ def _compare(
         images = images.to(gate.device, memory_format=torch.channels_last)
         with torch.inference_mode():
             outputs = [network(images).float().softmax(dim=1).cpu() for network in networks]
-        labels = [label_voxels(output.numpy().swapaxes(0, 1)) for output in outputs]
+        labels = [label_slices(output.numpy()) for output in outputs]
         for own, found in zip(counts, labels, strict=True):
             for region in Region:
                 own[region] += region_counts(found, allowed, region)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from BrainTumorSegLib.labelling import label_voxels
+from BrainTumorSegLib.labelling import label_slices
 from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.slices import stack_slices
 from BrainTumorSegLib.tissue import Region
@@ -59,8 +59,7 @@ def validate(
                 images = images.to(device, memory_format=torch.channels_last)
                 with mixed.autocast():
                     logits = network(images)
-                found = logits.float().softmax(dim=1).cpu().numpy()
-                labels = label_voxels(found.swapaxes(0, 1))
+                labels = label_slices(logits.float().softmax(dim=1).cpu().numpy())
                 for region in Region:
                     counts[region] += region_counts(labels, allowed, region)
             for region, counted in counts.items():

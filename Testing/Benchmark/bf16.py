@@ -21,7 +21,7 @@ import torch
 from cascade import BATCH, REGIONS, cleaned, dices
 
 from BrainTumorSegLib.engines.choosing import open_engine, plan_engine
-from BrainTumorSegLib.labelling import label_voxels
+from BrainTumorSegLib.labelling import label_slices
 from BrainTumorSegLib.packs import ModelPack, load_pack
 from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.slices import stack_slices
@@ -95,7 +95,7 @@ def both_labels(
             indices = slices[start : start + BATCH]
             shown = torch.from_numpy(stack_slices(volumes, pack.recipe, indices))
             seen = sum(v.undo(engine.predict(0, v.apply(shown).contiguous())) for v in views)
-            labels[indices] = label_voxels((seen / len(views)).numpy().swapaxes(0, 1))
+            labels[indices] = label_slices((seen / len(views)).numpy())
         found[precision] = labels
     return found
 

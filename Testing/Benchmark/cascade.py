@@ -24,7 +24,7 @@ from BrainTumorSegLib.cascade import Cascade, near_tumour
 from BrainTumorSegLib.cleanup import MIN_LESION_MM3, remove_specks
 from BrainTumorSegLib.engines.choosing import open_engine, plan_engine
 from BrainTumorSegLib.evaluation.scores import score_labels
-from BrainTumorSegLib.labelling import label_voxels
+from BrainTumorSegLib.labelling import label_slices
 from BrainTumorSegLib.packs import ModelPack, load_pack
 from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.slices import stack_slices
@@ -101,15 +101,15 @@ def look(
                 seen = view.undo(engine.predict(number, view.apply(shown).contiguous()))
                 if own is None:
                     own = seen.clone()
-                    first[number, indices] = labelled(seen)
+                    first[number, indices] = label_slices(seen.numpy())
                     highest[number, indices] = seen[:, 1:].sum(dim=1).amax(dim=(1, 2))
                 else:
                     own.add_(seen)
             own /= len(views)
-            member[number, indices] = labelled(own)
+            member[number, indices] = label_slices(own.numpy())
             total[indices] += own / engine.members
     whole = np.zeros(shape, np.uint8)
-    whole[slices] = labelled(total[slices])
+    whole[slices] = label_slices(total[slices].numpy())
     return {
         "first": first,
         "member": member,
@@ -117,11 +117,6 @@ def look(
         "highest": highest,
         "slices": slices,
     }
-
-
-def labelled(probabilities: torch.Tensor) -> np.ndarray:
-    """Labels ``[slice, row, column]`` of probabilities ``[slice, class, row, column]``."""
-    return label_voxels(probabilities.numpy().swapaxes(0, 1))
 
 
 def compare(

@@ -13,7 +13,7 @@ from toy_cases import PACK_TABLE
 
 from BrainTumorSegLib import cli
 from BrainTumorSegLib.errors import PackError, TrainingError
-from BrainTumorSegLib.labelling import label_voxels
+from BrainTumorSegLib.labelling import label_slices
 from BrainTumorSegLib.network_spec import NetworkSpec
 from BrainTumorSegLib.networks import build_network
 from BrainTumorSegLib.packs import load_pack, verify_pack
@@ -54,7 +54,7 @@ def called_by(network, name="own"):
     scans = np.random.default_rng(0).normal(size=(3, 6, 64, 64)).astype(np.float16)
     images = torch.from_numpy(scans.astype(np.float32)).transpose(0, 1)
     with torch.inference_mode():
-        labels = label_voxels(network(images).softmax(dim=1).numpy().swapaxes(0, 1))
+        labels = label_slices(network(images).softmax(dim=1).numpy())
     return LabelledVolume(name, scans, (1 << labels).astype(np.uint8))
 
 
