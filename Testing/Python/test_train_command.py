@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from toy_cases import PACK_TABLE, write_toy_cohort
+from toy_cases import toy_recipe, write_toy_cohort
 
 from BrainTumorSegLib import cli
 from BrainTumorSegLib.errors import TrainingError
@@ -24,18 +24,7 @@ from BrainTumorSegLib.training.recipe import read_recipe
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-RECIPE = f"""
-[training]
-steps = 3
-batch = 2
-crop = [64, 64]
-warmup = 1
-
-[training.network]
-encoder = "mobilenet_v2"
-encoder_depth = 3
-
-{PACK_TABLE}"""
+RECIPE = toy_recipe(3)
 
 
 @pytest.fixture(scope="module")

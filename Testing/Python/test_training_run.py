@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
-from toy_cases import PACK_TABLE, write_toy_cohort
+from toy_cases import toy_recipe, write_toy_cohort
 
 from BrainTumorSegLib import cli
 from BrainTumorSegLib.errors import InputError, TrainingError
@@ -19,18 +19,7 @@ from BrainTumorSegLib.training.volumes import load_volume, prepare_volume
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-RECIPE = f"""
-[training]
-steps = 2
-batch = 2
-crop = [64, 64]
-warmup = 1
-
-[training.network]
-encoder = "mobilenet_v2"
-encoder_depth = 3
-
-{PACK_TABLE}"""
+RECIPE = toy_recipe(2)
 
 HOLD = """
 import sys, time

@@ -27,6 +27,22 @@ licence = "CC0-1.0"
 """
 
 
+def toy_recipe(steps: int) -> str:
+    """A recipe of the smallest network that trains, with a table for its pack."""
+    return f"""
+[training]
+steps = {steps}
+batch = 2
+crop = [64, 64]
+warmup = 1
+
+[training.network]
+encoder = "mobilenet_v2"
+encoder_depth = 3
+
+{PACK_TABLE}"""
+
+
 def write_case(folder: Path, name: str, seed: int) -> None:
     """A ball of noise with a bright lesion of three labels in it."""
     rng = np.random.default_rng(seed)
