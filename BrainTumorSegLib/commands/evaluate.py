@@ -54,6 +54,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--cases", nargs="+", metavar="CASE", help="only these cases, or none")
     parser.add_argument(
+        "--folds",
+        nargs="+",
+        type=int,
+        metavar="N",
+        help="only the cases of these folds, such as those that a pack's members left out",
+    )
+    parser.add_argument(
         "--conditions",
         nargs="+",
         default=[],
@@ -222,24 +229,27 @@ def _draw_conditions(
 
 def _cases(args: argparse.Namespace) -> tuple[LabelledCase, ...]:
     from BrainTumorSegLib.errors import TrainingError
-    from BrainTumorSegLib.training.cohort import names_folds, read_cohort
+    from BrainTumorSegLib.training.cohort import in_folds, names_folds, read_cohort
 
     if args.cases == ["none"]:
-        if not args.synthetic:
+        if not args.synthetic or args.folds:
             raise TrainingError("There is nothing to score.", "Name cases, or give --synthetic N.")
         return ()
     cases = read_cohort(args.data)
-    if not args.ensemble and not names_folds(args.data):
+    if (args.folds or not args.ensemble) and not names_folds(args.data):
         raise TrainingError(
             f"{args.data} does not say which fold each case belongs to, so that nothing tells "
             "which members saw it.",
             "Give the folder of the training run (--data RUN), whose cases.tsv does, or score with "
-            "all members if none was trained on these cases (--ensemble).",
+            "all members if none was trained on these cases (--ensemble, without --folds).",
         )
+    if args.folds:
+        cases = in_folds(cases, args.folds)
     if args.cases:
         unknown = set(args.cases) - {case.name for case in cases}
         if unknown:
-            raise TrainingError(f"{args.data} has no case {', '.join(sorted(unknown))}.")
+            where = f" in fold {', '.join(map(str, args.folds))}" if args.folds else ""
+            raise TrainingError(f"{args.data} has no case {', '.join(sorted(unknown))}{where}.")
         cases = tuple(case for case in cases if case.name in args.cases)
     if not cases:
         raise TrainingError(f"{args.data} lists no case.", "Add a row a case to cases.tsv.")
@@ -267,9 +277,9 @@ def _command(args: argparse.Namespace) -> str:
     if args.ensemble:
         words.append("--ensemble")
     words += ["--tta", *args.tta]
-    for option in ("members", "cases", "conditions", "measures"):
+    for option in ("members", "cases", "folds", "conditions", "measures"):
         if getattr(args, option):
-            words += [f"--{option}", *getattr(args, option)]
+            words += [f"--{option}", *map(str, getattr(args, option))]
     if args.tumour_free:
         words += ["--tumour-free", *(folder.name for folder in args.tumour_free)]
     if args.synthetic:

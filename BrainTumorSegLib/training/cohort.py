@@ -161,13 +161,25 @@ def join_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> list[
     Raises:
         TrainingError: when the cohort lacks one of them.
     """
+    _check_folds(cases, folds)
+    return [replace(case, fold=folds[0]) if case.fold in folds else case for case in cases]
+
+
+def in_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> tuple[LabelledCase, ...]:
+    """The cases of some folds only.
+
+    Raises:
+        TrainingError: when the cohort lacks one of them.
+    """
+    _check_folds(cases, folds)
+    return tuple(case for case in cases if case.fold in folds)
+
+
+def _check_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> None:
     known = {case.fold for case in cases}
     missing = sorted(set(folds) - known)
     if missing:
-        raise TrainingError(
-            f"The cohort has no fold {missing[0]} to join.", f"Its folds: {sorted(known)}."
-        )
-    return [replace(case, fold=folds[0]) if case.fold in folds else case for case in cases]
+        raise TrainingError(f"The cohort has no fold {missing[0]}.", f"Its folds: {sorted(known)}.")
 
 
 def write_cohort(cases: SequenceOf[LabelledCase], folder: Path) -> Path:

@@ -155,6 +155,16 @@ def test_evaluation_compares_numbers_of_members_and_tells_what_it_finds_without_
         read_evaluation(results)
 
 
+def test_folds_choose_cases_and_stand_in_the_command_that_is_told(cohort, run_folder, tmp_path):
+    results = tmp_path / "evaluation"
+    arguments = ["--data", str(cohort), "--pack", str(run_folder / "toy"), "-o", str(results)]
+    arguments += ["--tta", "none", "--measures", "dice", "--folds", "1"]
+    assert cli.main(["evaluate", *arguments]) == 0
+    with (results / "cases.csv").open() as stream:
+        assert {row["fold"] for row in csv.DictReader(stream)} == {"1"}
+    assert "--folds 1" in json.loads((results / "summary.json").read_text())["command"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -162,6 +172,9 @@ def test_evaluation_compares_numbers_of_members_and_tells_what_it_finds_without_
         (["--members", "3", "--ensemble"], 9, "has 2 in all"),
         (["--members", "few"], None, "--members few"),
         (["--cases", "nobody"], 9, "no case nobody"),
+        (["--folds", "7"], 9, "no fold 7"),
+        (["--folds", "0", "--cases", "toy1"], 9, "no case toy1 in fold 0"),
+        (["--folds", "0", "--cases", "none", "--synthetic", "1"], 9, "nothing to score"),
         (["--tumour-free", "nowhere"], None, "nowhere is no folder"),
     ],
 )
