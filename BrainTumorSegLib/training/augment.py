@@ -74,8 +74,11 @@ def augment(
     Returns:
         Both, changed; height and width may be exchanged for the whole batch.
     """
-    brain = (images != 0).any(dim=1, keepdim=True)
-    images = _change_intensity(images, brain, config, generator)
+    measured = images != 0
+    brain = measured.any(dim=1, keepdim=True)
+    # A sequence that was not taken is zero when a new case is segmented, too.
+    taken = measured.any(dim=3).any(dim=2)[..., None, None]
+    images = _change_intensity(images, brain, config, generator) * taken
     images = images * _kept_sequences(len(images), shown, config, generator)
     images, allowed = _move(images, allowed, config, generator)
     if _chance(1, config.dihedral_batches, generator).item():

@@ -301,6 +301,17 @@ def test_dropping_sequences_takes_t1_or_flair_never_both_and_never_t1ce():
     assert gone[:, order.index(Sequence.T1)].any() and gone[:, order.index(Sequence.FLAIR)].any()
 
 
+def test_a_sequence_that_was_not_taken_stays_zero_and_changes_nothing_else():
+    config = AugmentationConfig(drop_sequence=0.0, shading=0.5)
+    shown = channel_sequences("mixture")
+    images, allowed = batch_of(16)
+    whole, _ = augment(images, allowed, shown, config, torch.Generator().manual_seed(0))
+    images[:, 2] = 0
+    without, _ = augment(images, allowed, shown, config, torch.Generator().manual_seed(0))
+    assert not without[:, 2].any()
+    assert torch.equal(without[:, :2], whole[:, :2])
+
+
 def test_the_recipe_of_one_sequence_never_loses_a_channel():
     images, _ = augmented(replace(STILL, drop_sequence=1.0), recipe="neighbours")
     assert not (images == 0).flatten(2).all(dim=2).any()
