@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import re
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
 from BrainTumorSegLib.brain import METHODS
 from BrainTumorSegLib.errors import InputError, TrainingError
-from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.io.truth import truth_protocol
 from BrainTumorSegLib.registration import ENGINES
 from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.tables import check_choice
 from BrainTumorSegLib.tissue import LabelProtocol
 from BrainTumorSegLib.training.case_files import case_folders, find_case_files, named_files
-from BrainTumorSegLib.training.case_table import COLUMNS, TABLE, read_rows
+from BrainTumorSegLib.training.case_table import TABLE, read_rows
 from BrainTumorSegLib.training.folds import make_folds
 from BrainTumorSegLib.training.protocols import read_protocol
 
@@ -182,58 +179,6 @@ def _check_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> Non
         raise TrainingError(f"The cohort has no fold {missing[0]}.", f"Its folds: {sorted(known)}.")
 
 
-def write_cohort(cases: SequenceOf[LabelledCase], folder: Path) -> Path:
-    """Write the table of a cohort as it was understood, so that `read_cohort` needs no recipe.
-
-    Files are named relative to the folder where they lie on the same drive.
-    """
-    with (
-        atomic_path(folder / TABLE, overwrite=True) as path,
-        path.open("w", newline="", encoding="utf-8") as stream,
-    ):
-        writer = csv.DictWriter(stream, COLUMNS, delimiter="\t", restval="")
-        writer.writeheader()
-        for case in cases:
-            files = {s.value: p for s, p in case.scans.items()} | {"labels": case.labels}
-            writer.writerow(
-                {
-                    "case": case.name,
-                    "looks_like": case.group,
-                    "fold": case.fold,
-                    "label_protocol": case.protocol.name,
-                    "registration": case.preparation.registration,
-                    "brain": case.preparation.brain,
-                    **{key: _relative(path, folder) for key, path in files.items()},
-                }
-            )
-    return folder / TABLE
-
-
-def refuse_other_cohort(cases: SequenceOf[LabelledCase], run: Path) -> None:
-    """Refuse a run that was begun with other cases: its members would leave out other ones.
-
-    Raises:
-        TrainingError: when names, folds, label protocols or preparation differ from those in
-            the run's table, and a member of it has learned from them.
-    """
-    begun = any(run.glob("*/checkpoint.pt")) or any(run.glob("*/run.json"))
-    if not begun or not (run / TABLE).is_file():
-        return
-    keys = ("fold", "label_protocol", "registration", "brain")
-    before = {row["case"]: tuple(row.get(key) for key in keys) for row in read_rows(run / TABLE)}
-    now = {
-        case.name: (str(case.fold), case.protocol.name, *astuple(case.preparation))
-        for case in cases
-    }
-    differing = sorted(name for name in before | now if before.get(name) != now.get(name))
-    if differing:
-        raise TrainingError(
-            f"{run} was begun with other cases, folds, label protocols or preparation: "
-            f"{len(differing)} differ, such as {differing[0]}.",
-            "Choose another folder for the run, or delete this one to train it again.",
-        )
-
-
 def _refuse_shared_scans(cases: SequenceOf[LabelledCase]) -> None:
     """One scan may be labelled twice, but not be another sequence, nor in and out of a fold."""
     first: dict[Path, tuple[LabelledCase, Sequence]] = {}
@@ -247,13 +192,6 @@ def _refuse_shared_scans(cases: SequenceOf[LabelledCase]) -> None:
                     "Name another file, or put both cases into one fold: a member must not have "
                     "seen what it is scored on.",
                 )
-
-
-def _relative(path: Path, folder: Path) -> str:
-    try:
-        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
-    except ValueError:
-        return str(path.resolve())
 
 
 def _rows_of_folders(folder: Path) -> list[dict[str, str]]:

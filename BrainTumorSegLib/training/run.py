@@ -16,11 +16,7 @@ from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.networks import network_entries
 from BrainTumorSegLib.progress import Progress
 from BrainTumorSegLib.training.board import check_board
-from BrainTumorSegLib.training.cohort import (
-    LabelledCase,
-    refuse_other_cohort,
-    write_cohort,
-)
+from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.curves import draw_curves
 from BrainTumorSegLib.training.distributed import ALONE, Ranks, first_ahead
@@ -34,6 +30,7 @@ from BrainTumorSegLib.training.material import (
     training_cases,
 )
 from BrainTumorSegLib.training.precision import MixedPrecision
+from BrainTumorSegLib.training.run_cohort import refuse_other_cohort, write_cohort
 from BrainTumorSegLib.training.start import Beginning, find_beginning
 from BrainTumorSegLib.weights import save_weights
 

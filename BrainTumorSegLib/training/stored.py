@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,11 @@ from BrainTumorSegLib.io.atomic import atomic_path
 #: Length of the fixed part of a local header in a zip file, and where the lengths of the
 #: two variable parts stand in it (PKWARE APPNOTE 4.3.7).
 _HEADER, _LENGTHS = 30, 26
+
+
+def file_stamps(paths: Iterable[Path]) -> str:
+    """What changes with any of some files: their names, sizes and times of the last change."""
+    return "|".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in paths)
 
 
 def store_arrays(path: Path, **arrays: np.ndarray) -> None:

@@ -18,7 +18,7 @@ from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig
 from BrainTumorSegLib.synthesis.tumours.sources import Sources
 from BrainTumorSegLib.tissue import Tissue
 from BrainTumorSegLib.training.cohort import LabelledCase
-from BrainTumorSegLib.training.stored import map_array, read_text, store_arrays
+from BrainTumorSegLib.training.stored import file_stamps, map_array, read_text, store_arrays
 from BrainTumorSegLib.training.volumes import CACHE_VERSION, LabelledVolume
 from BrainTumorSegLib.training.weak_labels import separate_core
 
@@ -87,6 +87,9 @@ def _make(config: SynthesisConfig, sources: Sources, seed: int, number: int) -> 
 
 
 def _key(config: SynthesisConfig, sources: Sources, seed: int) -> str:
-    names = [p.name for p in (*sources.heads, *sources.shapes)] + [c.name for c in sources.cases]
-    told = [GENERATOR_VERSION, CACHE_VERSION, config.as_dict(), names, seed]
+    files = [*sources.heads, *sources.shapes]
+    for case in sources.cases:
+        files += [*(path for _, path in case.scans), case.labels]
+    names = [case.name for case in sources.cases]
+    told = [GENERATOR_VERSION, CACHE_VERSION, config.as_dict(), names, file_stamps(files), seed]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]

@@ -21,7 +21,7 @@ from BrainTumorSegLib.registration import align
 from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.slices import ModelGrid, model_grid, normalise, to_grid
 from BrainTumorSegLib.training.cohort import LabelledCase
-from BrainTumorSegLib.training.stored import map_array, store_arrays
+from BrainTumorSegLib.training.stored import file_stamps, map_array, store_arrays
 from BrainTumorSegLib.training.weak_labels import separate_core
 
 #: Raise when the preparation changes, so that old files are not used.
@@ -141,10 +141,7 @@ def load_volume(
     """
     if cache is None:
         return prepare_volume(case, progress)
-    stamp = "|".join(
-        f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}"
-        for p in (*case.scans.values(), case.labels)
-    )
+    stamp = file_stamps((*case.scans.values(), case.labels))
     if len(case.scans) < len(Sequence):
         # Two files may be T1 and T1CE as well as T1CE and FLAIR.
         stamp += "|" + "|".join(sequence.value for sequence in case.scans)

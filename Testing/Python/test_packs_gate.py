@@ -22,7 +22,7 @@ from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.gate import Gate, check_member, refuse_loss
 from BrainTumorSegLib.training.recipe import keep_recipe, run_command
-from BrainTumorSegLib.training.run import write_cohort
+from BrainTumorSegLib.training.run_cohort import write_cohort
 from BrainTumorSegLib.training.volumes import LabelledVolume
 from BrainTumorSegLib.weights import save_weights
 

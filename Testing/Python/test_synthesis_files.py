@@ -16,6 +16,7 @@ from BrainTumorSegLib.synthesis.tumours.cohort_files import CohortWriter
 from BrainTumorSegLib.synthesis.tumours.generate import synthesise
 from BrainTumorSegLib.synthesis.tumours.kinds import Kind
 from BrainTumorSegLib.synthesis.tumours.real_scans import (
+    RealCase,
     anatomy_from_scans,
     carve,
     healthy_half,
@@ -28,6 +29,7 @@ from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig
 from BrainTumorSegLib.synthesis.tumours.sheet import contact_sheet, telling_slice
 from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
 from BrainTumorSegLib.training.cohort import read_cohort
+from BrainTumorSegLib.training.protocols import read_protocol
 from BrainTumorSegLib.training.stored import map_array, store_arrays
 from BrainTumorSegLib.training.synthetic import (
     prepare_sample,
@@ -112,6 +114,18 @@ def test_cached_volumes_are_those_that_were_made(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
     synthetic_volume(config, Sources(), 3, 2, tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_samples_are_made_anew_when_the_labels_that_they_are_painted_by_were_corrected(tmp_path):
+    labels = tmp_path / "labels.nii.gz"
+    labels.write_bytes(b"first")
+    case = RealCase("a", (), labels, read_protocol("core1_edema2_enhancing4"))
+    made = []
+    for _ in range(2):
+        synthetic_volume(SMALL.only(Kind.HEALTHY), Sources(cases=(case,)), 3, 1, tmp_path / "cache")
+        made.append(len(list((tmp_path / "cache").iterdir())))
+        labels.write_bytes(b"corrected")
+    assert made == [1, 2]
 
 
 # Files and sheets

@@ -17,10 +17,10 @@ from BrainTumorSegLib.training.cohort import (
     CohortConfig,
     Preparation,
     read_cohort,
-    write_cohort,
 )
 from BrainTumorSegLib.training.folds import make_folds
 from BrainTumorSegLib.training.protocols import read_protocol
+from BrainTumorSegLib.training.run_cohort import write_cohort
 from BrainTumorSegLib.training.stored import map_array, read_text, store_arrays
 from BrainTumorSegLib.training.volumes import load_volume, prepare_volume
 

@@ -133,6 +133,21 @@ def test_a_run_is_not_continued_with_other_folds(cohort, tmp_path, capsys):
     }
 
 
+def test_labels_that_were_corrected_are_not_learned_under_members_that_saw_the_old_ones(
+    cohort, tmp_path, capsys
+):
+    run = tmp_path / "run"
+    assert train(cohort, run, "--folds", "0") == 0
+    path = cohort / "brats" / "toy2" / "toy2_seg.nii.gz"
+    labels = sitk.ReadImage(str(path))
+    sitk.WriteImage(sitk.ChangeLabel(labels, {4: 2}), str(path))
+    for fold in ("0", "1"):
+        assert train(cohort, run, "--folds", fold, "--overwrite") == 9
+        told = capsys.readouterr().err
+        assert "1 case(s) have changed" in told and "toy2_seg" in told and "another folder" in told
+    assert train(cohort, tmp_path / "anew", "--folds", "0") == 0
+
+
 def test_cases_may_change_while_no_member_has_learned_from_them(cohort, tmp_path):
     run = tmp_path / "run"
     broken = cohort / "brats" / "toy3" / "toy3_t1.nii.gz"
