@@ -15,6 +15,10 @@ import numpy as np
 #: Number of resamples, their seed, and the level of the intervals.
 RESAMPLES, SEED, LEVEL = 10_000, 0, 0.95
 
+#: With fewer pairs no exact test reaches 0.05 (2 / 2^n, all differences of one sign), but any
+#: two that agree would give the bootstrap's smallest p.
+FEWEST_PAIRS = 6
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -39,7 +43,8 @@ class Comparison:
     Attributes:
         difference: mean over the cases that both arms have, with its interval.
         bootstrap_p: two-sided: twice the smaller share of resampled differences on either
-            side of zero, at least one in the number of resamples.
+            side of zero, at least one in the number of resamples; NaN with fewer than
+            `FEWEST_PAIRS` cases.
         wilcoxon_p: two-sided Wilcoxon signed-rank test. Zero differences are ranked and
             then left out (Pratt 1959); 1 when all are zero.
         zeros: number of zero differences.
@@ -98,14 +103,20 @@ def compare(first: SequenceOf[float], second: SequenceOf[float], seed: int = SEE
         return Comparison(difference, float("nan"), float("nan"), 0)
     if zeros == len(differences):
         return Comparison(difference, 1.0, 1.0, zeros)
-    means = _means(differences, seed)
-    side = min(float((means <= 0).mean()), float((means >= 0).mean()))
     return Comparison(
         difference,
-        bootstrap_p=min(1.0, max(2 * side, 1 / len(means))),
+        bootstrap_p=_bootstrap_p(differences, seed),
         wilcoxon_p=float(wilcoxon(differences, zero_method="pratt").pvalue),
         zeros=zeros,
     )
+
+
+def _bootstrap_p(differences: np.ndarray, seed: int) -> float:
+    if len(differences) < FEWEST_PAIRS:
+        return float("nan")
+    means = _means(differences, seed)
+    side = min(float((means <= 0).mean()), float((means >= 0).mean()))
+    return min(1.0, max(2 * side, 1 / len(means)))
 
 
 def _means(values: np.ndarray, seed: int) -> np.ndarray:

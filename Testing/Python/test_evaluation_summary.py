@@ -149,6 +149,13 @@ def test_a_steady_gain_is_seen_by_both_tests():
     assert result.wilcoxon_p < 0.005 and result.bootstrap_p == pytest.approx(1e-4)
 
 
+def test_a_few_cases_that_agree_prove_nothing():
+    few = compare([0.5] * 5, [0.6, 0.7, 0.8, 0.9, 1.0])
+    assert math.isnan(few.bootstrap_p) and few.wilcoxon_p > 0.05
+    six = compare([0.5] * 6, [0.6, 0.7, 0.8, 0.9, 1.0, 0.55])
+    assert six.bootstrap_p == pytest.approx(1e-4) and six.wilcoxon_p < 0.05
+
+
 def test_no_difference_is_no_evidence_and_zeros_are_counted():
     result = compare([0.5, 0.6, 0.7], [0.5, 0.6, 0.7])
     assert (result.wilcoxon_p, result.bootstrap_p, result.zeros) == (1.0, 1.0, 3)
