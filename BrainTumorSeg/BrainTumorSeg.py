@@ -142,7 +142,7 @@ class BrainTumorSegParameterNode:
         reference, registration, views, brain, shading: see their classes.
         pack: name of the model pack, empty for the default; members: how many, 0 for all.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        minLesion: smallest lesion in mm³.
+        minLesion: smallest lesion in mm³; keepIslands: keep small parts far from the largest.
         outputSegmentation: where the result goes; None for a new segmentation.
         disagreementVolume, registeredCopies, show3D: what else is made.
         result: the segmentation that is looked at.
@@ -160,6 +160,7 @@ class BrainTumorSegParameterNode:
     brain: Brain
     shading: Shading
     minLesion: Annotated[float, WithinRange(0, 10000)] = 100.0
+    keepIslands: bool
     outputSegmentation: vtkMRMLSegmentationNode
     disagreementVolume: bool
     registeredCopies: bool

@@ -30,6 +30,7 @@ class Options:
         brain_mask: a mask to use instead, on any grid.
         shading: ``auto``, ``n4`` or ``off``, see `shading`.
         min_lesion_mm3: separate lesions smaller than this are removed.
+        keep_islands: keep small parts far from the largest lesion, see `cleanup.remove_islands`.
         batch: slices at once; None to find out.
         probabilities: keep the class probabilities.
         registered: keep the scans resampled to the reference.
@@ -48,6 +49,7 @@ class Options:
     brain_mask: sitk.Image | None = None
     shading: str = "auto"
     min_lesion_mm3: float = MIN_LESION_MM3
+    keep_islands: bool = False
     batch: int | None = None
     probabilities: bool = False
     registered: bool = False
@@ -66,4 +68,5 @@ class Options:
             "brain": "mask" if self.brain_mask is not None else self.brain,
             "shading": self.shading,
             "min_lesion_mm3": self.min_lesion_mm3,
+            "keep_islands": self.keep_islands,
         }

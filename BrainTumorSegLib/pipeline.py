@@ -13,7 +13,7 @@ from BrainTumorSegLib import __version__
 from BrainTumorSegLib.brain import BrainMask, extract_brain
 from BrainTumorSegLib.cascade import Cascade, choose_cascade
 from BrainTumorSegLib.case import Case
-from BrainTumorSegLib.cleanup import remove_specks
+from BrainTumorSegLib.cleanup import Islands, remove_islands, remove_specks
 from BrainTumorSegLib.engines.choosing import OpenedEngine, open_engine, plan_engine
 from BrainTumorSegLib.engines.torch_engine import choose_device
 from BrainTumorSegLib.errors import InputError
@@ -38,6 +38,9 @@ from BrainTumorSegLib.slices import ModelGrid, model_grid, normalise, to_grid
 from BrainTumorSegLib.stages import STAGES
 from BrainTumorSegLib.swap import looks_swapped
 from BrainTumorSegLib.views import views_by_name
+
+#: Of how much that was left out a person is told at once.
+_WORTH_A_WORD_ML = 1.0
 
 
 def segment(
@@ -105,6 +108,10 @@ def segment(
         prediction.probabilities, grid, reference, brain.image, options.probabilities
     )
     labels = remove_specks(labels, options.min_lesion_mm3)
+    islands = None
+    if not options.keep_islands:
+        labels, islands = remove_islands(labels)
+        _warn_of_islands(islands, progress)
     progress.advance()
     entropy = restore_map(prediction.entropy, grid, reference, brain.image)
     information = (
@@ -120,6 +127,7 @@ def segment(
         "views": {"name": views_name, "count": len(views)},
         "cascade": _cascade_record(cascade, prediction),
         "shading": shading,
+        "islands": islands and islands.as_record(),
         **measured(labels, brain.volume_ml),
         "confidence": confidence(labels, entropy),
         "options": options.as_record(),
@@ -135,6 +143,15 @@ def segment(
         registered=registered,
         record=record,
     )
+
+
+def _warn_of_islands(islands: Islands, progress: Progress) -> None:
+    """Tell of what might be looked for; of less the record tells."""
+    if islands.ml >= _WORTH_A_WORD_ML:
+        progress.warn(
+            f"{islands.removed} small part(s) far from the tumour, {islands.ml:.1f} mL in all, "
+            "were left out as probably false. To see them, segment again and keep islands."
+        )
 
 
 def _member_names(pack: ModelPack, wish: tuple[str, ...] | int | None) -> tuple[str, ...] | None:

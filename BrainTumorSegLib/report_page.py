@@ -235,6 +235,7 @@ def _method(record: Record) -> str:
         ("Views", escape(f"{views['name']} ({views['count']})")),
         *_shading(record.get("shading")),
         *_cascade(record.get("cascade")),
+        *_islands(record.get("islands")),
         (
             "Engine",
             escape(
@@ -256,6 +257,13 @@ def _cascade(cascade: Record | None) -> list[tuple[str, str]]:
         return []
     near, slices = cascade["near_tumour"], cascade["slices"]
     return [("Cascade", f"the whole ensemble looked at {near} of {slices} slices, near tumour")]
+
+
+def _islands(islands: Record | None) -> list[tuple[str, str]]:
+    if not islands or not islands["removed"]:
+        return []
+    left_out = f"{islands['removed']}, {number(islands['ml'], 1)} mL in all"
+    return [("Small parts far from the tumour, left out", left_out)]
 
 
 def _shading(shading: Record | None) -> list[tuple[str, str]]:

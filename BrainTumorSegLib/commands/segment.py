@@ -154,6 +154,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="remove separate lesions smaller than this (default: 100)",
     )
     how.add_argument(
+        "--keep-islands",
+        action="store_true",
+        help="keep small parts far from the largest lesion, which are mostly false",
+    )
+    how.add_argument(
         "--progress",
         choices=["bar", "json", "none"],
         default="bar",
@@ -286,6 +291,7 @@ def options_from(args: argparse.Namespace) -> Options:
         brain_mask=mask,
         shading=args.shading,
         min_lesion_mm3=MIN_LESION_MM3 if args.min_lesion is None else args.min_lesion,
+        keep_islands=args.keep_islands,
         batch=args.batch,
         probabilities=getattr(args, "probabilities", None) is not None,
     )

@@ -37,6 +37,7 @@ def runSettings(
     brain: str = "auto",
     shading: str = "auto",
     minLesion: float | None = None,
+    keepIslands: bool = False,
     disagreementVolume: bool = False,
     registeredCopies: bool = False,
     name: str | None = None,
@@ -56,6 +57,7 @@ def runSettings(
         brain: ``auto``, ``stripped``, ``deepbet`` or ``hdbet``.
         shading: ``auto`` (N4 where it is strong), ``n4`` or ``off``.
         minLesion: separate lesions smaller than this many mm³ are removed.
+        keepIslands: keep small parts far from the largest lesion, which are mostly false.
         disagreementVolume: keep the map of disagreement as a volume.
         registeredCopies: keep the scans resampled onto the reference.
         name: of the case in reports.
@@ -77,6 +79,7 @@ def runSettings(
         brain=brain,
         shading=_one_of(shading, SHADINGS, "shading"),
         minLesion=minLesion,
+        keepIslands=keepIslands,
         disagreementVolume=disagreementVolume,
         registeredCopies=registeredCopies,
         name=name,

@@ -36,6 +36,7 @@ class RunSettings:
         brain: ``auto``, ``stripped``, ``deepbet``, ``hdbet``, or a mask file.
         shading: ``auto``, ``n4`` or ``off``: whether smooth brightening by a coil is corrected.
         minLesion: separate lesions smaller than this many mm³ are removed.
+        keepIslands: keep small parts far from the largest lesion, which are mostly false.
         disagreementVolume: keep the map of disagreement as a volume node.
         registeredCopies: keep the scans resampled onto the reference.
         name: of the case in reports.
@@ -54,6 +55,7 @@ class RunSettings:
     brain: str = "auto"
     shading: str = "auto"
     minLesion: float | None = None
+    keepIslands: bool = False
     disagreementVolume: bool = False
     registeredCopies: bool = False
     name: str | None = None
@@ -104,6 +106,7 @@ def workerArguments(
     if registration == "brainsfit":
         arguments += ["--brainsfit", "ask"]
     arguments += ["--brain", _brain(settings.brain), "--shading", settings.shading]
+    arguments += ["--keep-islands"] if settings.keepIslands else []
     members = settings.members
     chosen = {
         "pack": None if settings.pack is None else _absolute(settings.pack),

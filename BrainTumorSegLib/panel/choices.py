@@ -57,6 +57,7 @@ def settingsFrom(parameters: Any) -> RunSettings:
         brain=parameters.brain.value,
         shading=parameters.shading.value,
         minLesion=parameters.minLesion,
+        keepIslands=parameters.keepIslands,
         disagreementVolume=parameters.disagreementVolume,
         registeredCopies=parameters.registeredCopies,
     )

@@ -32,7 +32,7 @@ class SettingsSection:
         self._inputs = (
             *(ui.registrationCombo, ui.packCombo, ui.membersSpin, ui.viewsCombo, ui.deviceCombo),
             *(ui.outputSelector, ui.disagreementCheck, ui.copiesCheck, ui.show3DCheck),
-            *(ui.brainCombo, ui.shadingCombo, ui.minLesionSpin),
+            *(ui.brainCombo, ui.shadingCombo, ui.minLesionSpin, ui.islandsCheck),
             *(ui.wheelFolderEdit, ui.pythonEdit),
         )
         ui.wheelFolderEdit.currentPath = getSetting(WHEEL_FOLDER, "")

@@ -21,7 +21,7 @@ import SimpleITK as sitk
 import torch
 
 from BrainTumorSegLib.cascade import Cascade, near_tumour
-from BrainTumorSegLib.cleanup import MIN_LESION_MM3, remove_specks
+from BrainTumorSegLib.cleanup import remove_islands, remove_specks
 from BrainTumorSegLib.engines.choosing import open_engine, plan_engine
 from BrainTumorSegLib.evaluation.scores import score_labels
 from BrainTumorSegLib.labelling import label_slices
@@ -160,9 +160,9 @@ def compare(
 
 
 def cleaned(labels: np.ndarray) -> np.ndarray:
-    """Labels without specks; the grid's voxels are taken for 1 mm3."""
+    """Labels without specks and islands; the grid's voxels are taken for 1 mm3."""
     image = sitk.GetImageFromArray(np.ascontiguousarray(labels, np.uint8))
-    return sitk.GetArrayFromImage(remove_specks(image, MIN_LESION_MM3))
+    return sitk.GetArrayFromImage(remove_islands(remove_specks(image))[0])
 
 
 def lesions(labels: np.ndarray) -> tuple[np.ndarray, int]:

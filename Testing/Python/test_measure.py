@@ -1,4 +1,4 @@
-"""Volumes, scores against sets of allowed tissues, and specks."""
+"""Volumes, scores against sets of allowed tissues, specks and islands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from BrainTumorSegLib.cleanup import remove_specks
+from BrainTumorSegLib.cleanup import Islands, remove_islands, remove_specks
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.masks import largest_piece, mask_volume_ml
 from BrainTumorSegLib.measure import (
@@ -123,3 +123,63 @@ def test_parts_that_touch_by_a_corner_are_one_lesion():
     labels = np.zeros((10, 10, 10), np.uint8)
     labels[2, 2, 2], labels[3, 3, 3] = Tissue.EDEMA, Tissue.NECROSIS
     assert (sitk.GetArrayFromImage(remove_specks(label_image(labels), 2.0)) == labels).all()
+
+
+def tumour_with(*parts):
+    """A cube of 20 voxels a side at the left of the image, and other parts."""
+    labels = np.zeros((30, 30, 100), np.uint8)
+    labels[5:25, 5:25, 5:25] = Tissue.EDEMA
+    for part in parts:
+        labels[part] = Tissue.ENHANCING
+    return labels
+
+
+def cube_at(column, side=6):
+    return np.s_[10 : 10 + side, 10 : 10 + side, column : column + side]
+
+
+def without_islands(labels, spacing=(1, 1, 1)):
+    image = label_image(labels, spacing)
+    image.SetDirection((0, 1, 0, 0, 0, -1, -1, 0, 0))
+    cleaned, islands = remove_islands(image)
+    assert cleaned.IsSameImageGeometryAs(image) and cleaned.GetPixelID() == image.GetPixelID()
+    return sitk.GetArrayFromImage(cleaned), islands
+
+
+def test_a_small_part_far_from_the_tumour_goes_and_is_told():
+    kept, islands = without_islands(tumour_with(cube_at(50), cube_at(80)))
+    assert (kept == tumour_with()).all()
+    assert islands == Islands(2, pytest.approx(0.432))
+    assert islands.as_record() == {"removed": 2, "ml": 0.432}
+
+
+def test_a_part_near_the_tumour_stays_however_small():
+    labels = tumour_with(cube_at(34, side=1))
+    kept, islands = without_islands(labels)
+    assert (kept == labels).all() and islands == Islands(0, 0.0)
+    assert without_islands(tumour_with(cube_at(35, side=1)))[1].removed == 1
+
+
+def test_distances_between_parts_are_millimetres_not_voxels():
+    labels = tumour_with(cube_at(28))
+    assert without_islands(labels)[1].removed == 0
+    assert without_islands(labels, (4, 1, 1))[1].removed == 1
+    assert without_islands(tumour_with(cube_at(50)), (0.3, 1, 1))[1].removed == 0
+
+
+def test_a_second_tumour_that_is_not_small_beside_the_first_stays():
+    labels = tumour_with(cube_at(80, side=8))
+    kept, islands = without_islands(labels)
+    assert (kept == labels).all() and islands.removed == 0
+
+
+@pytest.mark.parametrize("labels", [tumour_with(), np.zeros((5, 5, 5), np.uint8)])
+def test_one_tumour_alone_and_none_at_all_stay_as_they_are(labels):
+    kept, islands = without_islands(labels)
+    assert (kept == labels).all() and islands == Islands(0, 0.0)
+
+
+def test_a_small_tumour_that_is_alone_stays():
+    labels = np.zeros((30, 30, 30), np.uint8)
+    labels[cube_at(10, side=2)] = Tissue.ENHANCING
+    assert without_islands(labels)[0].any()

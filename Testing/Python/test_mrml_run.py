@@ -686,6 +686,7 @@ def test_the_command_line_says_what_was_chosen(nodes, tmp_path, monkeypatch):
         brain="hdbet",
         shading="n4",
         minLesion=12.5,
+        keepIslands=True,
         name="--odd name",
     )
     files = scanFiles(settings)
@@ -697,7 +698,7 @@ def test_the_command_line_says_what_was_chosen(nodes, tmp_path, monkeypatch):
     assert parsed.pack == str(tmp_path / "my pack") and parsed.members == "a,b"
     assert (parsed.tta, parsed.device, parsed.brain) == ("tta2", "cuda:1", "hdbet")
     assert parsed.shading == "n4"
-    assert parsed.min_lesion == 12.5 and parsed.name == "--odd name"
+    assert parsed.keep_islands and parsed.min_lesion == 12.5 and parsed.name == "--odd name"
     assert parsed.registration == "brainsfit" and str(parsed.brainsfit) == "ask"
     assert str(parsed.output) == "labels.nrrd" and parsed.progress == "json"
     assert all(argument.isascii() for argument in arguments)
@@ -707,8 +708,9 @@ def test_what_was_not_chosen_is_left_to_the_library(nodes):
     settings = RunSettings(t1ce=nodes[Sequence.T1CE])
     arguments = workerArguments(settings, scanFiles(settings), "none")
     text = " ".join(arguments)
-    for option in ("--pack", "--members", "--tta", "--min-lesion", "--name", "--t1 ", "--flair"):
+    for option in ("--pack", "--members", "--tta", "--min-lesion", "--keep-islands", "--name"):
         assert option not in text
+    assert "--t1 " not in text and "--flair" not in text
 
 
 def test_file_names_of_volumes_are_plain_and_differ(scene, images):

@@ -166,12 +166,14 @@ def test_choices_become_settings(widget, scans, module):
     widget.ui.membersSpin.setValue(2)
     assert settings.shading == "auto"
     widget.ui.shadingCombo.setCurrentIndex(2)
+    assert not settings.keepIslands
     widget.ui.minLesionSpin.setValue(250)
+    widget.ui.islandsCheck.setChecked(True)
     widget.ui.copiesCheck.setChecked(True)
     settings = settingsFrom(parameters)
     assert (settings.tta, settings.members, settings.minLesion) == ("tta3", 2, 250.0)
     assert settings.shading == "off"
-    assert settings.registeredCopies
+    assert settings.registeredCopies and settings.keepIslands
     assert settings.flair is scans["flair"]
 
 

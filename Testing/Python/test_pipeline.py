@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from BrainTumorSegLib import pipeline
 from BrainTumorSegLib.case import Scan, make_case
+from BrainTumorSegLib.cleanup import Islands, remove_islands
 from BrainTumorSegLib.engines.choosing import plan_engine
 from BrainTumorSegLib.errors import Cancelled, DeviceError, InputError, PackError
 from BrainTumorSegLib.evaluation.arms import members_without_fold
@@ -186,13 +188,32 @@ def test_scans_in_the_right_order_are_not_called_exchanged(quick_result):
 
 
 def test_probabilities_sum_to_one_and_agree_with_the_labels(real_case, quick_result):
-    result = segment(real_case, replace(QUICK, probabilities=True, min_lesion_mm3=0))
+    result = segment(
+        real_case, replace(QUICK, probabilities=True, min_lesion_mm3=0, keep_islands=True)
+    )
     probabilities = array(result.probabilities)
     assert probabilities.shape[-1] == len(Tissue)
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1.0, atol=1e-4)
     inside = array(result.brain) > 0
     labels = label_voxels(np.moveaxis(probabilities, -1, 0))
     assert np.array_equal(labels[inside], array(result.labels)[inside])
+
+
+def test_islands_are_left_out_and_counted_unless_they_are_to_be_kept(real_case, quick_result):
+    kept = segment(real_case, replace(QUICK, keep_islands=True))
+    expected, islands = remove_islands(kept.labels)
+    assert np.array_equal(array(quick_result.labels), array(expected))
+    assert quick_result.record["islands"] == islands.as_record()
+    assert kept.record["islands"] is None and kept.record["options"]["keep_islands"]
+
+
+@pytest.mark.parametrize(("ml", "told"), [(0.4, False), (1.8, True)])
+def test_a_person_is_told_at_once_of_large_islands_that_were_left_out(
+    real_case, monkeypatch, ml, told
+):
+    monkeypatch.setattr(pipeline, "remove_islands", lambda labels: (labels, Islands(2, ml)))
+    warnings = segment(real_case, QUICK).record["warnings"]
+    assert any("2 small part(s)" in warning for warning in warnings) == told
 
 
 def test_members_disagree_somewhere_and_nowhere_outside_the_brain(real_case):
