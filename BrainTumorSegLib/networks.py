@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,8 +66,15 @@ def build_network(spec: NetworkSpec) -> nn.Module:
         raise PackError(
             f"Cannot build {spec.architecture} with encoder {spec.encoder!r} "
             f"at depth {spec.encoder_depth}: {error}",
-            "Check the names; an older segmentation-models-pytorch or timm may lack the encoder.",
+            _like(spec.encoder, smp.encoders.get_encoder_names())
+            + "Check the names; an older segmentation-models-pytorch or timm may lack the encoder.",
         ) from error
+
+
+def _like(name: str, known: list[str]) -> str:
+    """*Did you mean …?* for a name that is none of those known; of timm's there are more."""
+    near = [] if name in known else difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]}? " if near else ""
 
 
 def _decoder_arguments(spec: NetworkSpec) -> dict[str, Any]:

@@ -170,7 +170,8 @@ def test_a_recipe_that_changed_is_told_before_any_other_member_is_trained(cohort
 def test_an_encoder_that_nobody_knows_is_told_before_any_case_is_read(cohort, tmp_path, capsys):
     (cohort / "toy.toml").write_text(RECIPE.replace("mobilenet_v2", "mobilenet_v2b"))
     assert train(cohort, tmp_path / "run") != 0
-    assert "mobilenet_v2b" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "mobilenet_v2b" in told and "Did you mean mobilenet_v2?" in told
     assert not (tmp_path / "run").exists()
 
 
