@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _VIEWS = ("none", "tta1", "tta2", "tta3")
 _MEASURES = ("dice", "surface", "lesions")
 _CONDITIONS = (
-    *("as-is-corrected", "thick-slices", "misregistered", "misregistered-registered"),
+    *("as-is-corrected", "as-is-islands"),
+    *("thick-slices", "misregistered", "misregistered-registered"),
     *("without-t1", "without-flair", "skull", "bias-field", "bias-field-corrected", "noise"),
 )
 

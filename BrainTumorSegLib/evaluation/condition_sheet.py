@@ -24,7 +24,7 @@ def draw_conditions(
     Args:
         case: registered scans.
         truth: allowed tissues on the grid of its reference.
-        conditions: one a row.
+        conditions: one a row; of those that have the same scans only the first.
         path: of the picture; replaced if it is there.
         seed: as for `spoil_case`.
     """
@@ -34,11 +34,13 @@ def draw_conditions(
     tumour = _array(sitk.Cast(truth != _BACKGROUND, sitk.sitkUInt8), reference)
     if not tumour.any():
         tumour = _array(case.reference_scan.image, reference) != 0
+    told = {condition.key for condition in conditions}
+    drawn = [condition for condition in conditions if condition.scans_of not in told]
     level, side = (int(tumour.sum(axis=axes).argmax()) for axes in ((1, 2), (0, 1)))
-    figure = Figure(figsize=(10, 2.6 * len(conditions)), layout="constrained", dpi=80)
-    grid = figure.subplots(len(conditions), 4, squeeze=False)
+    figure = Figure(figsize=(10, 2.6 * len(drawn)), layout="constrained", dpi=80)
+    grid = figure.subplots(len(drawn), 4, squeeze=False)
     tall = reference.GetSpacing()[2] / reference.GetSpacing()[1]
-    for row, condition in zip(grid, conditions, strict=True):
+    for row, condition in zip(grid, drawn, strict=True):
         spoilt = spoil_case(condition, case, truth, seed).case
         for axis in row:
             axis.set_axis_off()

@@ -55,8 +55,10 @@ class Condition:
         meaning: a sentence that says what is done.
         spoil: does it.
         registration, brain: of the options, instead of those of the case; None keeps them.
-        shading: of the options.
+        shading, keep_islands: of the options.
         without: the sequence that it takes away.
+        scans_of: key of the condition with the same scans, where only what is done with them
+            differs.
     """
 
     key: str
@@ -66,7 +68,9 @@ class Condition:
     registration: str | None = None
     brain: str | None = None
     shading: str = "auto"
+    keep_islands: bool = False
     without: Sequence | None = None
+    scans_of: str | None = None
 
 
 def spoil_case(condition: Condition, case: Case, truth: sitk.Image, seed: int = 0) -> Spoilt:
@@ -78,8 +82,7 @@ def spoil_case(condition: Condition, case: Case, truth: sitk.Image, seed: int = 
         truth: allowed tissues on the grid of its reference, uint8.
         seed: the same one gives the same voxels.
     """
-    key = condition.key.removesuffix("-registered").removesuffix("-corrected")
-    name = f"{key}|{case.identity}".encode()
+    name = f"{condition.scans_of or condition.key}|{case.identity}".encode()
     return condition.spoil(Spoilt(case, truth), np.random.default_rng([seed, zlib.crc32(name)]))
 
 
@@ -229,6 +232,15 @@ CONDITIONS: Mapping[str, Condition] = {
             "the scans as they are, corrected with N4 whether they are shaded or not",
             _unchanged,
             shading="n4",
+            scans_of=AS_IS,
+        ),
+        Condition(
+            "as-is-islands",
+            "as is, islands kept",
+            "the scans as they are; small parts far from the tumour are not left out",
+            _unchanged,
+            keep_islands=True,
+            scans_of=AS_IS,
         ),
         Condition(
             "thick-slices",
@@ -244,6 +256,7 @@ CONDITIONS: Mapping[str, Condition] = {
             f"{_MOVED}; then registered",
             _moved,
             "auto",
+            scans_of="misregistered",
         ),
         Condition(
             "without-t1",
@@ -278,6 +291,7 @@ CONDITIONS: Mapping[str, Condition] = {
             "bias field, corrected",
             f"{_SHADED}; corrected where it is found to be strong",
             _biased,
+            scans_of="bias-field",
         ),
         Condition(
             "noise",

@@ -156,6 +156,7 @@ def score_subjects(
                 registration=condition.registration or one.registration,
                 brain=condition.brain or one.brain,
                 shading=condition.shading,
+                keep_islands=condition.keep_islands,
             )
             labels = _labels(spoilt.case, arm, used, device, options, progress)
             scores.append(

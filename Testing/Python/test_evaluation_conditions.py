@@ -199,6 +199,23 @@ def test_a_head_is_only_painted_round_a_stripped_brain():
         spoil_case(CONDITIONS["skull"], Case("c", whole), truth)
 
 
+def test_the_same_scans_are_drawn_once(tmp_path):
+    case, truth = stripped()
+    sizes = []
+    for keys in (["noise"], ["noise", "as-is-corrected", "as-is-islands"]):
+        draw_conditions(case, truth, read_conditions(keys), tmp_path / "conditions.png")
+        with Image.open(tmp_path / "conditions.png") as picture:
+            sizes.append(picture.size)
+    assert sizes[0] == sizes[1]
+
+
+def test_the_help_names_every_condition(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["evaluate", "--help"])
+    told = "".join(capsys.readouterr().out.split())
+    assert all(f"{key}," in told for key in CONDITIONS if key != "as-is")
+
+
 def test_conditions_are_named_and_the_scans_as_they_are_come_first():
     assert [c.key for c in read_conditions(["noise"])] == ["as-is", "noise"]
     assert [c.key for c in read_conditions(["all"])] == list(CONDITIONS)
@@ -244,6 +261,19 @@ def test_each_arm_is_compared_with_itself_on_the_untouched_scans(monkeypatch):
     tables = markdown_tables(scores)
     assert "(`misregistered`): T1 and FLAIR turned by 3 degrees" in tables
     assert "| a, noise | a, as is | WT |" in tables
+
+
+def test_islands_are_kept_in_their_condition_and_in_no_other(monkeypatch):
+    kept = {}
+
+    def labels(case, arm, members, device, options, progress):
+        kept[arm.condition.key] = options.keep_islands
+        return image(np.where(ball(), 4, 0).astype(np.uint8))
+
+    monkeypatch.setattr(runs, "_labels", labels)
+    arms = with_conditions(make_arms([pack("a")], ["none"]), read_conditions(["as-is-islands"]))
+    score_subjects([Subject("c", "toy", 0, stripped)], arms)
+    assert kept == {"as-is": False, "as-is-islands": True}
 
 
 def test_a_pack_that_needs_a_sequence_is_not_tried_without_it():
