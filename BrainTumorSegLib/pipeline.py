@@ -150,7 +150,7 @@ def _warn_of_islands(islands: Islands, progress: Progress) -> None:
     if islands.ml >= _WORTH_A_WORD_ML:
         progress.warn(
             f"{islands.removed} small part(s) far from the tumour, {islands.ml:.1f} mL in all, "
-            "were left out as probably false. To see them, segment again and keep islands."
+            "were left out as probably false. To see them, segment again with small parts kept."
         )
 
 
