@@ -107,6 +107,13 @@ def make_record(case: Case, labels: sitk.Image, brain: sitk.Image, warnings=()) 
         },
         "recipe": "mixture",
         "views": {"name": "tta1", "count": 2},
+        "cascade": {"threshold": 0.2, "slices": 24, "near_tumour": 11},
+        "shading": {
+            "method": "n4",
+            "corrected": True,
+            "scans": [{"sequence": "t1ce", "spread": 0.31, "corrected": True}],
+        },
+        "islands": {"removed": 2, "ml": 1.34},
         "engine": {
             "name": "torch",
             "device": "cpu",
