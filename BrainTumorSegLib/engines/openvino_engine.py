@@ -12,7 +12,7 @@ from collections.abc import Sequence as SequenceOf
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -148,11 +148,11 @@ class OpenVinoEngine:
                     part = slice(number, number + 1)
                     request.set_input_tensor(openvino.Tensor(given[part], shared_memory=True))
                     request.set_output_tensor(openvino.Tensor(found[part], shared_memory=True))
-                    request.start_async()
+                    # Counted before: a signal may come as soon as it is started.
                     started = max(started, number % len(requests) + 1)
+                    request.start_async()
             finally:
-                for request in requests[:started]:
-                    request.wait()
+                wait_for_all(requests[:started])
         return torch.from_numpy(found)
 
     def free_batch(self, shape: tuple[int, int, int]) -> int:
@@ -276,6 +276,33 @@ def weight_bytes(model: openvino.Model) -> int:
 def stream_count(threads: int) -> int:
     """How many images to compute side by side: as many as possible with no thread idle."""
     return max(range(1, MAX_STREAMS + 1), key=lambda n: (n * (threads // n), n))
+
+
+def wait_for_all(requests: SequenceOf[Any]) -> None:
+    """Wait until no request reads or writes our memory any more, whatever interrupts.
+
+    Python raises what a signal asks for (`KeyboardInterrupt`) between two waits as well as after
+    the last. Were the others left, they would write into memory that is free by then.
+
+    Args:
+        requests: of OpenVINO; those that were never started are no trouble.
+
+    Raises:
+        BaseException: what came first of an inference that failed and what interrupted.
+    """
+    left, raised = list(requests), None
+    while left:
+        try:
+            left[-1].wait()
+        except Exception as error:
+            # It failed, and so is over.
+            raised = raised or error
+        except BaseException as error:
+            raised = raised or error
+            continue
+        left.pop()
+    if raised is not None:
+        raise raised
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from BrainTumorSegLib.engines.openvino_engine import (
     OpenVinoEngine,
     cache_key,
     stream_count,
+    wait_for_all,
 )
 from BrainTumorSegLib.engines.torch_engine import TorchEngine
 from BrainTumorSegLib.errors import Cancelled, DependencyError, DeviceError
@@ -511,3 +512,32 @@ def test_a_missing_package_is_named_with_the_extra(monkeypatch):
     with pytest.raises(DependencyError, match="OpenVINO") as caught:
         OpenVinoEngine([Counted().source])
     assert "BrainTumorSeg[openvino]" in caught.value.remedy
+
+
+class Request:
+    """Of an inference that a signal, or a failure, interrupts so often while it is waited for."""
+
+    def __init__(self, *raised):
+        self.raised, self.over = list(raised), False
+
+    def wait(self):
+        if self.raised and isinstance(self.raised[0], BaseException):
+            error = self.raised.pop(0)
+            self.over = isinstance(error, Exception)
+            raise error
+        self.over = True
+
+
+def test_a_signal_while_waiting_leaves_no_request_that_writes_into_our_memory():
+    requests = [Request(), Request(KeyboardInterrupt(), KeyboardInterrupt()), Request()]
+    requests.append(Request(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        wait_for_all(requests)
+    assert all(request.over for request in requests)
+
+
+def test_an_inference_that_failed_is_told_after_all_are_over():
+    requests = [Request(), Request(RuntimeError("no room")), Request()]
+    with pytest.raises(RuntimeError, match="no room"):
+        wait_for_all(requests)
+    assert all(request.over for request in requests)
