@@ -24,7 +24,7 @@ from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
 from BrainTumorSegLib.tissue import Region
 from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.config import TrainingConfig
-from BrainTumorSegLib.training.synthetic import synthetic_volume
+from BrainTumorSegLib.training.synthetic import stored_samples, synthetic_volume
 from BrainTumorSegLib.training.validation import (
     SMOOTH,
     region_counts,
@@ -276,12 +276,11 @@ def _material(
     mix = config.synthesis.generator
     generator = held_out(replace(mix, slab=mix.slab or SLAB))
     sources = find_sources(gate.sources) if gate.sources else Sources()
+    seed = config.validation.seed
+    stored = gate.cache and stored_samples(gate.cache, generator, sources, seed)
     return (
         "synthetic samples of the held-out generator",
-        (
-            synthetic_volume(generator, sources, config.validation.seed, number, gate.cache)
-            for number in range(SAMPLES)
-        ),
+        (synthetic_volume(generator, sources, seed, number, stored) for number in range(SAMPLES)),
     )
 
 

@@ -18,7 +18,7 @@ from BrainTumorSegLib.tissue import Tissue
 from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.loop import TrainingData
-from BrainTumorSegLib.training.synthetic import real_cases, synthetic_volume
+from BrainTumorSegLib.training.synthetic import real_cases, stored_samples, synthetic_volume
 from BrainTumorSegLib.training.volumes import LabelledVolume, load_volume
 
 #: Stage of progress in which all cases are read.
@@ -130,12 +130,13 @@ def _make(
     stage: str,
 ) -> list[LabelledVolume]:
     progress.stage(stage, count)
+    stored = stored_samples(cache, config, sources, seed)
     if workers > 1:
         # Fresh processes: threads of torch and ITK do not survive a fork.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=context) as pool:
             tasks = [
-                pool.submit(_make_one, config, sources, seed, number, cache)
+                pool.submit(_make_one, config, sources, seed, number, stored)
                 for number in range(count)
             ]
             try:
@@ -148,17 +149,17 @@ def _make(
         progress = Progress(cancel=progress.cancel)
     volumes = []
     for number in range(count):
-        volumes.append(synthetic_volume(config, sources, seed, number, cache))
+        volumes.append(synthetic_volume(config, sources, seed, number, stored))
         progress.advance(1, volumes[-1].name)
     return volumes
 
 
 def _make_one(
-    config: SynthesisConfig, sources: Sources, seed: int, number: int, cache: Path
+    config: SynthesisConfig, sources: Sources, seed: int, number: int, stored: Path
 ) -> None:
     """Put one sample into the cache; its arrays need not travel between processes."""
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    synthetic_volume(config, sources, seed, number, cache)
+    synthetic_volume(config, sources, seed, number, stored)
 
 
 def _paintable(

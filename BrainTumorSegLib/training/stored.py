@@ -23,7 +23,8 @@ _HEADER, _LENGTHS = 30, 26
 
 def file_stamps(paths: Iterable[Path]) -> str:
     """What changes with any of some files: their names, sizes and times of the last change."""
-    return "|".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in paths)
+    looked_at = ((path.name, path.stat()) for path in paths)
+    return "|".join(f"{name}:{found.st_size}:{found.st_mtime_ns}" for name, found in looked_at)
 
 
 def store_arrays(path: Path, **arrays: np.ndarray) -> None:

@@ -57,9 +57,9 @@ def prepare_sample(sample: Sample, name: str) -> LabelledVolume:
 
 
 def synthetic_volume(
-    config: SynthesisConfig, sources: Sources, seed: int, number: int, cache: Path | None = None
+    config: SynthesisConfig, sources: Sources, seed: int, number: int, stored: Path | None = None
 ) -> LabelledVolume:
-    """One prepared sample, mapped from the cache folder where it lies there already.
+    """One prepared sample, mapped from the cache where it lies there already.
 
     Args:
         config: what to make.
@@ -67,11 +67,11 @@ def synthetic_volume(
         seed: of the whole set.
         number: of the sample; samples do not depend on each other, so that several
             processes may make a set together.
-        cache: folder; None makes the sample anew.
+        stored: from `stored_samples`, of the same set; None makes the sample anew.
     """
-    if cache is None:
+    if stored is None:
         return _make(config, sources, seed, number)
-    path = cache / f"synthetic-{_key(config, sources, seed)}-{number:06d}.npz"
+    path = stored.with_name(f"{stored.name}-{number:06d}.npz")
     if not path.is_file():
         volume = _make(config, sources, seed, number)
         name = np.array(volume.name)
@@ -79,6 +79,14 @@ def synthetic_volume(
     return LabelledVolume(
         read_text(path, "name"), map_array(path, "scans"), map_array(path, "allowed")
     )
+
+
+def stored_samples(cache: Path, config: SynthesisConfig, sources: Sources, seed: int) -> Path:
+    """Where the samples of a set lie in a cache folder, but for their numbers.
+
+    It looks at every file that the set is made of: ask once a set, not once a sample.
+    """
+    return cache / f"synthetic-{_key(config, sources, seed)}"
 
 
 def _make(config: SynthesisConfig, sources: Sources, seed: int, number: int) -> LabelledVolume:

@@ -7,25 +7,14 @@ import csv
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from toy_cases import PACK_TABLE, write_toy_cohort
+from toy_cases import toy_recipe, write_toy_cohort
 
 from BrainTumorSegLib import cli
 from BrainTumorSegLib.errors import TrainingError
 from BrainTumorSegLib.evaluation.runs import load_labelled
 from BrainTumorSegLib.training.cohort import read_cohort
 
-RECIPE = f"""
-[training]
-steps = 1
-batch = 2
-crop = [64, 64]
-warmup = 0
-
-[training.network]
-encoder = "mobilenet_v2"
-encoder_depth = 3
-
-{PACK_TABLE}"""
+RECIPE = toy_recipe(1)
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ from BrainTumorSegLib.training.stored import map_array, store_arrays
 from BrainTumorSegLib.training.synthetic import (
     prepare_sample,
     real_cases,
+    stored_samples,
     synthetic_volume,
 )
 from BrainTumorSegLib.training.volumes import prepare_volume
@@ -106,13 +107,14 @@ def test_a_sequence_that_was_not_taken_is_zero_in_a_training_volume():
 def test_cached_volumes_are_those_that_were_made(tmp_path):
     config = SMALL.only(Kind.NEURINOMA)
     fresh = synthetic_volume(config, Sources(), 3, 1)
+    place = stored_samples(tmp_path, config, Sources(), 3)
     for _ in range(2):
-        stored = synthetic_volume(config, Sources(), 3, 1, tmp_path)
+        stored = synthetic_volume(config, Sources(), 3, 1, place)
         assert stored.name == fresh.name
         np.testing.assert_array_equal(stored.scans, fresh.scans)
         np.testing.assert_array_equal(stored.allowed, fresh.allowed)
     assert len(list(tmp_path.iterdir())) == 1
-    synthetic_volume(config, Sources(), 3, 2, tmp_path)
+    synthetic_volume(config, Sources(), 3, 2, place)
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -120,9 +122,11 @@ def test_samples_are_made_anew_when_the_labels_that_they_are_painted_by_were_cor
     labels = tmp_path / "labels.nii.gz"
     labels.write_bytes(b"first")
     case = RealCase("a", (), labels, read_protocol("core1_edema2_enhancing4"))
+    config, sources = SMALL.only(Kind.HEALTHY), Sources(cases=(case,))
     made = []
     for _ in range(2):
-        synthetic_volume(SMALL.only(Kind.HEALTHY), Sources(cases=(case,)), 3, 1, tmp_path / "cache")
+        place = stored_samples(tmp_path / "cache", config, sources, 3)
+        synthetic_volume(config, sources, 3, 1, place)
         made.append(len(list((tmp_path / "cache").iterdir())))
         labels.write_bytes(b"corrected")
     assert made == [1, 2]

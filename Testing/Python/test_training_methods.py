@@ -287,6 +287,8 @@ def test_no_synthetic_sample_is_made_of_the_fold_left_out_and_held_out_ones_are_
         return toy_volume(f"{seed}-{number}")
 
     monkeypatch.setattr(material, "synthetic_volume", pretend)
+    # The toy cases have no files to look at.
+    monkeypatch.setattr(material, "stored_samples", lambda cache, *_: cache)
     monkeypatch.setattr(material, "load_volume", lambda case, *_: toy_volume(case.name))
     monkeypatch.setattr(material, "_is_paintable", lambda _: True)
     protocol = LabelProtocol("x", {0: frozenset({Tissue.BACKGROUND})})
