@@ -1,7 +1,7 @@
 """Brain Tumor Segmentation: the 3D Slicer module.
 
-Thin on purpose: `BrainTumorSegLib.panel` behaves for the widget, `BrainTumorSegLib.mrml`
-works for the logic, and a child process computes. Nothing but what Slicer ships is needed
+Thin on purpose: `BrainTumorSegLib.slicer_app` works for the logic, its `panel` behaves for the
+widget, and a child process computes. Nothing but what Slicer ships is needed
 to load this file.
 """
 
@@ -29,10 +29,10 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 if TYPE_CHECKING:
-    from BrainTumorSegLib.mrml.result import RunResult
-    from BrainTumorSegLib.mrml.run import SegmentationRun
-    from BrainTumorSegLib.panel.panel import Panel
-    from BrainTumorSegLib.progress import ProgressEvent
+    from BrainTumorSegLib.core.progress import ProgressEvent
+    from BrainTumorSegLib.slicer_app.panel.panel import Panel
+    from BrainTumorSegLib.slicer_app.run.result import RunResult
+    from BrainTumorSegLib.slicer_app.run.segmentation_run import SegmentationRun
 
 
 def findLibrary() -> None:
@@ -72,9 +72,9 @@ class BrainTumorSeg(ScriptedLoadableModule):
 
     def onStartupCompleted(self) -> None:
         """Make the sample data and our terminology known; other modules are loaded now."""
-        from BrainTumorSegLib.mrml.orphans import watchDeletions
-        from BrainTumorSegLib.mrml.sample_data import registerSampleData
-        from BrainTumorSegLib.mrml.terminology import registerTerminology
+        from BrainTumorSegLib.slicer_app.sample_data import registerSampleData
+        from BrainTumorSegLib.slicer_app.scene.orphans import watchDeletions
+        from BrainTumorSegLib.slicer_app.scene.terminology import registerTerminology
 
         registerSampleData(self.resourcePath("Icons"))
         registerTerminology()
@@ -85,7 +85,7 @@ class Choice:
     """What is common to the panel's choices; their values are the words of the command line."""
 
     def label(self) -> str:
-        from BrainTumorSegLib.panel.choices import choiceTitle
+        from BrainTumorSegLib.slicer_app.panel.choices import choiceTitle
 
         return choiceTitle(self)
 
@@ -169,7 +169,7 @@ class BrainTumorSegParameterNode:
 
 
 class BrainTumorSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel; what its parts do stands in `BrainTumorSegLib.panel`."""
+    """The panel; what its parts do stands in `BrainTumorSegLib.slicer_app.panel`."""
 
     def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -182,7 +182,7 @@ class BrainTumorSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self) -> None:
         """Build the panel; called once, when it is first opened."""
         findLibrary()
-        from BrainTumorSegLib.panel.panel import Panel
+        from BrainTumorSegLib.slicer_app.panel.panel import Panel
 
         super().setup()
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/BrainTumorSeg.ui"))
@@ -266,7 +266,7 @@ class BrainTumorSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class BrainTumorSegLogic(ScriptedLoadableModuleLogic):
     """Segmenting without the panel, from the console or a script.
 
-    See `BrainTumorSegLib.mrml.api.runSettings` for all that can be chosen.
+    See `BrainTumorSegLib.slicer_app.api.runSettings` for all that can be chosen.
     """
 
     def __init__(self) -> None:
@@ -297,12 +297,12 @@ class BrainTumorSegLogic(ScriptedLoadableModuleLogic):
             outputSegmentation: replaced by the result; None for a new one.
             tta, device, registration: as in the panel.
             onProgress: told how far it is.
-            more: see `BrainTumorSegLib.mrml.api.runSettings`.
+            more: see `BrainTumorSegLib.slicer_app.api.runSettings`.
 
         Raises:
             BrainTumorSegError: with the remedy; the scene is as it was before.
         """
-        from BrainTumorSegLib.mrml import api
+        from BrainTumorSegLib.slicer_app import api
 
         settings = api.runSettings(
             t1, t1ce, flair, outputSegmentation,
@@ -322,7 +322,7 @@ class BrainTumorSegLogic(ScriptedLoadableModuleLogic):
         Raises:
             BrainTumorSegError: when it cannot start; nothing was changed.
         """
-        from BrainTumorSegLib.mrml import api
+        from BrainTumorSegLib.slicer_app import api
 
         self.run = api.start(api.runSettings(*scans, **choices), onProgress, onFinished)
         return self.run
@@ -353,7 +353,7 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
         self.setUp()
 
     def test_the_logic_gives_the_labels_of_the_command_line(self) -> None:
-        from BrainTumorSegLib.mrml.self_test import QUICK, differingVoxels, loadScans
+        from BrainTumorSegLib.slicer_app.self_test import QUICK, differingVoxels, loadScans
 
         scans, heard = loadScans(), []
         result = BrainTumorSegLogic().segment(**scans, **QUICK, onProgress=heard.append)
@@ -362,7 +362,7 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
         self.assertGreater(len({event.stage for event in heard}), 4)
 
     def test_a_cancelled_run_leaves_the_scene_as_it_was(self) -> None:
-        from BrainTumorSegLib.mrml.self_test import QUICK, loadScans, sceneState, waitFor
+        from BrainTumorSegLib.slicer_app.self_test import QUICK, loadScans, sceneState, waitFor
 
         logic, scans, heard = BrainTumorSegLogic(), loadScans(), []
         before = sceneState()
@@ -373,7 +373,7 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
         self.assertEqual(sceneState(), before)
 
     def test_a_killed_worker_is_an_error_and_leaves_the_scene_as_it_was(self) -> None:
-        from BrainTumorSegLib.mrml.self_test import (
+        from BrainTumorSegLib.slicer_app.self_test import (
             QUICK,
             killWorker,
             loadScans,
@@ -391,8 +391,8 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
         self.assertEqual(sceneState(), before)
 
     def test_a_scan_given_twice_is_refused_before_anything_is_computed(self) -> None:
-        from BrainTumorSegLib.errors import InputError
-        from BrainTumorSegLib.mrml.self_test import loadScans, sceneState
+        from BrainTumorSegLib.core.errors import InputError
+        from BrainTumorSegLib.slicer_app.self_test import loadScans, sceneState
 
         scans = loadScans()
         before = sceneState()
@@ -401,15 +401,15 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
         self.assertEqual(sceneState(), before)
 
     def test_the_scans_are_guessed_with_a_reason(self) -> None:
-        from BrainTumorSegLib.mrml.guess import guessScans
-        from BrainTumorSegLib.mrml.self_test import loadScans
+        from BrainTumorSegLib.slicer_app.guess.scans import guessScans
+        from BrainTumorSegLib.slicer_app.self_test import loadScans
 
         scans, guess = loadScans(), guessScans()
         self.assertEqual({s.value: node for s, node in guess.chosen.items()}, scans)
         self.assertTrue(all(guess.reasons.values()))
 
     def test_the_panel_runs_and_shows_the_result(self) -> None:
-        from BrainTumorSegLib.mrml.self_test import loadScans, waitFor
+        from BrainTumorSegLib.slicer_app.self_test import loadScans, waitFor
 
         loadScans()
         widget = slicer.modules.braintumorseg.widgetRepresentation().self()
@@ -431,7 +431,7 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
 
     def checkReview(self, widget: BrainTumorSegWidget) -> None:
         """On the panel's result: doubtful regions, and the reviews of two readers."""
-        from BrainTumorSegLib.mrml.review import readReviews
+        from BrainTumorSegLib.slicer_app.review.reviews import readReviews
 
         if widget.ui.nextDoubtButton.enabled:
             widget.ui.nextDoubtButton.click()

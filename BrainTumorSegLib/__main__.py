@@ -2,7 +2,7 @@
 
 import sys
 
-from BrainTumorSegLib.cli import main
+from BrainTumorSegLib.cli.application import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, replace
 
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.evaluation.conditions import AS_IS, CONDITIONS, Condition
-from BrainTumorSegLib.packs import ModelPack
+from BrainTumorSegLib.models.packs import ModelPack
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.case import Case
+from BrainTumorSegLib.core.case import Case
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.evaluation.conditions import Condition, spoil_case
 from BrainTumorSegLib.io.atomic import atomic_path
-from BrainTumorSegLib.sequences import Sequence
 
 _BACKGROUND = 1
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.case import Case, Scan
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.case import Case, Scan
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.evaluation.painted_head import with_head
-from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.synthesis.tumours.fields import noise
 from BrainTumorSegLib.synthesis.tumours.scanner import take_slices
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 
-from BrainTumorSegLib.errors import DependencyError
+from BrainTumorSegLib.core.errors import DependencyError
 
 #: What can be scored, and the package that does it; Dice needs none.
 MEASURES: Mapping[str, str | None] = {"dice": None, "surface": "monai", "lesions": "panoptica"}

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from BrainTumorSegLib.core.volumes import SCORED
 from BrainTumorSegLib.evaluation.lesions import LEAST_MM3, MERGE_MM
 from BrainTumorSegLib.evaluation.runs import FalseFinding
 from BrainTumorSegLib.evaluation.scores import CaseScore
@@ -26,7 +27,6 @@ from BrainTumorSegLib.evaluation.summary import (
 from BrainTumorSegLib.evaluation.surfaces import NSD_TOLERANCE_MM
 from BrainTumorSegLib.evaluation.uncertainty import LEVEL, RESAMPLES, SEED, Comparison
 from BrainTumorSegLib.io.atomic import atomic_path
-from BrainTumorSegLib.measure import SCORED
 
 _WHO = ("case", "group", "fold", "views", "members", "pack", "condition", "arm")
 

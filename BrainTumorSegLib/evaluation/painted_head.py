@@ -6,9 +6,9 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from BrainTumorSegLib.case import Case
-from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.case import Case
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.synthesis.grid import COARSE, Array
 from BrainTumorSegLib.synthesis.tumours.anatomy_classes import A
 from BrainTumorSegLib.synthesis.tumours.canvas import Anatomy

@@ -15,20 +15,20 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from BrainTumorSegLib.case import Case
-from BrainTumorSegLib.errors import InputError, TrainingError
+from BrainTumorSegLib.core.case import Case
+from BrainTumorSegLib.core.errors import InputError, TrainingError
+from BrainTumorSegLib.core.options import Options
+from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.core.sequences import recognise_files
+from BrainTumorSegLib.core.volumes import volumes_ml
 from BrainTumorSegLib.evaluation.arms import Arm, members_for
 from BrainTumorSegLib.evaluation.conditions import Spoilt, spoil_case
 from BrainTumorSegLib.evaluation.scores import CaseScore, score_labels
+from BrainTumorSegLib.inference.pipeline import check_sequences, segment
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.io.truth import read_truth
-from BrainTumorSegLib.measure import volumes_ml
-from BrainTumorSegLib.options import Options
-from BrainTumorSegLib.pipeline import check_sequences, segment
-from BrainTumorSegLib.progress import Progress
-from BrainTumorSegLib.sequences import recognise_files
 from BrainTumorSegLib.training.cohort import LabelledCase
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from BrainTumorSegLib.core.tissue import Region
+from BrainTumorSegLib.core.volumes import SCORED, dice, tissue_mask, truth_mask
 from BrainTumorSegLib.evaluation.lesions import LesionScore, lesion_score
 from BrainTumorSegLib.evaluation.surfaces import SurfaceScore, surface_score
-from BrainTumorSegLib.measure import SCORED, dice, tissue_mask, truth_mask
-from BrainTumorSegLib.tissue import Region
 
 #: Groups that are scored lesion by lesion, as in BraTS.
 LESION_GROUPS = tuple(region.name for region in Region)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Region, Tissue
 from BrainTumorSegLib.evaluation.runs import FalseFinding
 from BrainTumorSegLib.evaluation.scores import CaseScore, GroupScore
 from BrainTumorSegLib.evaluation.surfaces import BRATS_MISS_MM
@@ -24,7 +25,6 @@ from BrainTumorSegLib.evaluation.uncertainty import (
     mean_estimate,
     pooled_estimate,
 )
-from BrainTumorSegLib.tissue import TUMOUR_TISSUES, Region, Tissue
 
 REGIONS = tuple(region.name for region in Region)
 

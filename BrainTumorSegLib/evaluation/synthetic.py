@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.case import Case, Scan, make_case
+from BrainTumorSegLib.core.case import Case, Scan, make_case
 from BrainTumorSegLib.evaluation.runs import Subject
 from BrainTumorSegLib.synthesis.tumours.generate import synthesise
 from BrainTumorSegLib.synthesis.tumours.kinds import Kind

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from collections.abc import Sequence as SequenceOf
 
+from BrainTumorSegLib.core.volumes import SCORED
 from BrainTumorSegLib.evaluation.conditions import AS_IS, CONDITIONS
 from BrainTumorSegLib.evaluation.files import comparisons, number
 from BrainTumorSegLib.evaluation.lesions import LEAST_MM3, MERGE_MM
@@ -20,7 +21,6 @@ from BrainTumorSegLib.evaluation.summary import (
 )
 from BrainTumorSegLib.evaluation.surfaces import BRATS_MISS_MM, NSD_TOLERANCE_MM
 from BrainTumorSegLib.evaluation.uncertainty import LEVEL, RESAMPLES, SEED, Estimate
-from BrainTumorSegLib.measure import SCORED
 
 _TITLES = {
     "WT": "WT",

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from BrainTumorSegLib.errors import OutputError
+from BrainTumorSegLib.core.errors import OutputError
 
 #: Endings made of two parts, by which readers recognise the format.
 DOUBLE_SUFFIXES = (".seg.nrrd", ".nii.gz")

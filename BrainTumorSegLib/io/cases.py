@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from BrainTumorSegLib.case import Case, make_case
+from BrainTumorSegLib.core.case import Case, make_case
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io.volumes import header_warnings, read_scan
-from BrainTumorSegLib.sequences import Sequence
 
 
 def load_case(

@@ -12,7 +12,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.io.headers import metaimage_header, nifti_header, nrrd_header
 
 #: Largest cosine between two axes that still counts as a right angle.

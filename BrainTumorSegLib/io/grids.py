@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
 
 #: Largest distance, in voxels, at which two grids still count as one lattice.
 LATTICE_TOLERANCE = 0.01

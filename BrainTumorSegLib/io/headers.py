@@ -13,7 +13,7 @@ from typing import Any
 import nibabel
 import nrrd
 
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
 
 _AGAIN = "Copy, download or export it again."
 

@@ -19,7 +19,7 @@ from typing import IO
 
 import numpy as np
 
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.io.headers import data_file, metaimage_header, nifti_header, nrrd_header
 
 _CHUNK = 1 << 20

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.tissue import LabelProtocol, Tissue
 from BrainTumorSegLib.io.formats import readable_suffix
 from BrainTumorSegLib.io.volumes import read_image
-from BrainTumorSegLib.tissue import LabelProtocol, Tissue
 
 
 def read_labels(path: Path) -> sitk.Image:

@@ -17,13 +17,13 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from BrainTumorSegLib.errors import InputError, OutputError
+from BrainTumorSegLib.core.errors import InputError, OutputError
+from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Tissue
 from BrainTumorSegLib.io.atomic import atomic_path, full_suffix
 from BrainTumorSegLib.io.grids import place_on_grid
 from BrainTumorSegLib.io.segment_names import tissue_of_segment
 from BrainTumorSegLib.io.terminology import terminology_entry
 from BrainTumorSegLib.io.volumes import read_vector_image
-from BrainTumorSegLib.tissue import STYLES, TUMOUR_TISSUES, Tissue
 
 _BINARY_LABELMAP = "Binary labelmap"
 _GEOMETRY_PARAMETER = "Reference image geometry"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Tissue
 from BrainTumorSegLib.io.terminology import tissue_of_entry
-from BrainTumorSegLib.tissue import STYLES, TUMOUR_TISSUES, Tissue
 
 #: What people call the four tissues, besides our own titles; compared without case,
 #: blanks and hyphens.

@@ -7,7 +7,7 @@ Slicer brings along; ``Resources/Terminology/BrainTumorSeg.term.json`` adds them
 
 from __future__ import annotations
 
-from BrainTumorSegLib.tissue import ANATOMY, CATEGORY, STYLES, TUMOUR_TISSUES, Code, Tissue
+from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOUR_TISSUES, Code, Tissue
 
 #: Name of our list of categories and types, in Slicer's manner of naming them.
 TERMINOLOGY_CONTEXT = "Segmentation category and type - BrainTumorSeg"

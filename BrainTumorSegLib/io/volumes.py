@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import SimpleITK as sitk
 
-from BrainTumorSegLib.case import MAX_VOXELS, Scan
-from BrainTumorSegLib.errors import InputError, OutputError
+from BrainTumorSegLib.core.case import MAX_VOXELS, Scan
+from BrainTumorSegLib.core.errors import InputError, OutputError
 from BrainTumorSegLib.io.atomic import atomic_path, explain_write_failure, full_suffix
 from BrainTumorSegLib.io.formats import readable_suffix
 from BrainTumorSegLib.io.geometry import check_geometry, refuse_skewed_axes

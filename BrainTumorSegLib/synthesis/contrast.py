@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.synthesis.materials import Material
 
 #: Signal on T1, T1CE and FLAIR relative to white matter on T1, and the standard deviation

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
 from BrainTumorSegLib.io.atomic import atomic_group, check_writable, explain_write_failure
 from BrainTumorSegLib.io.volumes import write_image
-from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.synthesis.acquisition import Protocol, empty_scan, sample, scan_picture
 from BrainTumorSegLib.synthesis.anatomy import HEAD_GRID, make_anatomy
 from BrainTumorSegLib.synthesis.contrast import CONTRASTS, MOTTLING
@@ -22,7 +23,6 @@ from BrainTumorSegLib.synthesis.grid import refine
 from BrainTumorSegLib.synthesis.lesion import Glioblastoma, grow_glioblastoma, mass_effect
 from BrainTumorSegLib.synthesis.materials import Material, render, share_of
 from BrainTumorSegLib.synthesis.noise import smooth_noise
-from BrainTumorSegLib.tissue import TUMOUR_TISSUES, Tissue
 
 _AXIAL = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 _SAGITTAL = ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0), (1.0, 0.0, 0.0))

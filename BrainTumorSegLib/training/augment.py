@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.sequences import Sequence
 
 #: Distance between the values that a smooth displacement runs through.
 _KNOT_PIXELS = 24

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from BrainTumorSegLib.slices import channel_sequences
+from BrainTumorSegLib.preprocessing.model_grid import channel_sequences
 from BrainTumorSegLib.training.augment import augment
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.distributed import ALONE, Ranks

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from BrainTumorSegLib.errors import DependencyError
+from BrainTumorSegLib.core.errors import DependencyError
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.core.sequences import Sequence, recognise_files
 from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
-from BrainTumorSegLib.sequences import Sequence, recognise_files
 
 _LABEL_WORDS = {"seg", "segmentation", "label", "labels", "labelmap", "truth", "tumor", "tumour"}
 

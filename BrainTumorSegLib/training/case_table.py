@@ -6,7 +6,7 @@ import csv
 import difflib
 from pathlib import Path
 
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.core.errors import TrainingError
 
 TABLE = "cases.tsv"
 COLUMNS = (

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.training.config import TrainingConfig
 

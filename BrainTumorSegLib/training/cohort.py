@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from BrainTumorSegLib.brain import METHODS
-from BrainTumorSegLib.errors import InputError, TrainingError
+from BrainTumorSegLib.core.config_tables import check_choice
+from BrainTumorSegLib.core.errors import InputError, TrainingError
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import LabelProtocol
 from BrainTumorSegLib.io.truth import truth_protocol
-from BrainTumorSegLib.registration import ENGINES
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.tables import check_choice
-from BrainTumorSegLib.tissue import LabelProtocol
+from BrainTumorSegLib.preprocessing.brain import METHODS
+from BrainTumorSegLib.preprocessing.registration import ENGINES
 from BrainTumorSegLib.training.case_files import case_folders, find_case_files, named_files
 from BrainTumorSegLib.training.case_table import TABLE, read_rows
 from BrainTumorSegLib.training.folds import make_folds

@@ -6,11 +6,11 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from BrainTumorSegLib.errors import TrainingError
-from BrainTumorSegLib.network_spec import ARCHITECTURES, MAX_DEPTH, MIN_DEPTH, NetworkSpec
-from BrainTumorSegLib.slices import RECIPES, recipe_channels
+from BrainTumorSegLib.core.config_tables import check_choice, from_table
+from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.models.network_spec import ARCHITECTURES, MAX_DEPTH, MIN_DEPTH, NetworkSpec
+from BrainTumorSegLib.preprocessing.model_grid import RECIPES, recipe_channels
 from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig
-from BrainTumorSegLib.tables import check_choice, from_table
 from BrainTumorSegLib.training.augment import AugmentationConfig
 
 #: adamw is ours; the other four are those that the data set's authors compared.

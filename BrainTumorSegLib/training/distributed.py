@@ -11,8 +11,8 @@ from datetime import timedelta
 import torch
 from torch import nn
 
-from BrainTumorSegLib.errors import TrainingError
-from BrainTumorSegLib.networks import NetworkSpec, live_parameter_names
+from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.models.networks import NetworkSpec, live_parameter_names
 
 #: The first process prepares data while the others wait, which may take long.
 _PATIENCE = timedelta(hours=24)

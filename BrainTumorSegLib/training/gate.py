@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from BrainTumorSegLib.errors import PackError, TrainingError
-from BrainTumorSegLib.labelling import label_slices
+from BrainTumorSegLib.core.errors import PackError, TrainingError
+from BrainTumorSegLib.core.tissue import Region
+from BrainTumorSegLib.inference.labels import label_slices
+from BrainTumorSegLib.models.weights import Precision, load_network, save_weights
 from BrainTumorSegLib.synthesis.tumours.settings import held_out
 from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
-from BrainTumorSegLib.tissue import Region
 from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.synthetic import stored_samples, synthetic_volume
@@ -32,7 +33,6 @@ from BrainTumorSegLib.training.validation import (
     spread_slices,
 )
 from BrainTumorSegLib.training.volumes import LabelledVolume, load_volume
-from BrainTumorSegLib.weights import Precision, load_network, save_weights
 
 #: Loss of Dice (mean of WT, TC and ET over the cases) above which a pack is refused.
 ALLOWED_LOSS = 0.002

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.io.atomic import make_folder
 
 LOCK = "training.lock"

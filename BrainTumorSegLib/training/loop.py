@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from BrainTumorSegLib.errors import TrainingError
-from BrainTumorSegLib.networks import build_network
-from BrainTumorSegLib.progress import Progress
+from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.models.networks import build_network
 from BrainTumorSegLib.training.batches import batches, step_seed
 from BrainTumorSegLib.training.board import open_board, show
 from BrainTumorSegLib.training.checkpoint import (

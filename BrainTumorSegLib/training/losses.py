@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from BrainTumorSegLib.tissue import Region, Tissue
+from BrainTumorSegLib.core.tissue import Region, Tissue
 
 CLASSES = len(Tissue)
 _BACKGROUND_BIT = 1 << int(Tissue.BACKGROUND)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from BrainTumorSegLib.errors import TrainingError
-from BrainTumorSegLib.progress import Progress
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig, held_out
 from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
-from BrainTumorSegLib.tissue import Tissue
 from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.loop import TrainingData

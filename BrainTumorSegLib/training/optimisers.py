@@ -14,7 +14,7 @@ import math
 import torch
 from torch import nn
 
-from BrainTumorSegLib.errors import DependencyError
+from BrainTumorSegLib.core.errors import DependencyError
 from BrainTumorSegLib.training.config import TrainingConfig
 
 #: Zhang et al. 2019, as Ranger and Ralamb use it: every sixth step halfway back.

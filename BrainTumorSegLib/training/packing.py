@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from BrainTumorSegLib.errors import BrainTumorSegError, TrainingError
-from BrainTumorSegLib.packs import ModelPack, NewMember, check_fields, make_pack
-from BrainTumorSegLib.packs.files import check_free
-from BrainTumorSegLib.progress import Progress
+from BrainTumorSegLib.core.errors import BrainTumorSegError, TrainingError
+from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.models.packs import ModelPack, NewMember, check_fields, make_pack
+from BrainTumorSegLib.models.packs.files import check_free
+from BrainTumorSegLib.models.weights import Precision, load_weights
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.finished import FinishedMember, read_member
 from BrainTumorSegLib.training.gate import (
@@ -25,7 +26,6 @@ from BrainTumorSegLib.training.gate import (
     check_section,
     refuse_loss,
 )
-from BrainTumorSegLib.weights import Precision, load_weights
 
 #: Measures of `evaluation.summary.flat_summary` that go into the manifest, with their titles.
 _FIGURES = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from BrainTumorSegLib.errors import TrainingError
-from BrainTumorSegLib.tables import suggestion
-from BrainTumorSegLib.tissue import PROTOCOLS, LabelProtocol, Tissue
+from BrainTumorSegLib.core.config_tables import suggestion
+from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.core.tissue import PROTOCOLS, LabelProtocol, Tissue
 
 _TISSUES = {tissue.key: tissue for tissue in Tissue}
 _REMEDY = (

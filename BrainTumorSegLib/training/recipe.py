@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from BrainTumorSegLib.errors import BrainTumorSegError, TrainingError
+from BrainTumorSegLib.core.config_tables import from_table, refuse_unknown
+from BrainTumorSegLib.core.errors import BrainTumorSegError, TrainingError
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.synthesis.tumours.settings import config_from_table
-from BrainTumorSegLib.tables import from_table, refuse_unknown
 from BrainTumorSegLib.training.cohort import CohortConfig, check_cohort_config
 from BrainTumorSegLib.training.config import TrainingConfig, check_config
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import torch
 
 from BrainTumorSegLib import __version__
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.io.atomic import atomic_path
-from BrainTumorSegLib.networks import network_entries
-from BrainTumorSegLib.progress import Progress
+from BrainTumorSegLib.models.networks import network_entries
+from BrainTumorSegLib.models.weights import save_weights
 from BrainTumorSegLib.training.board import check_board
 from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.config import TrainingConfig
@@ -32,7 +33,6 @@ from BrainTumorSegLib.training.material import (
 from BrainTumorSegLib.training.precision import MixedPrecision
 from BrainTumorSegLib.training.run_cohort import refuse_other_cohort, write_cohort
 from BrainTumorSegLib.training.start import Beginning, find_beginning
-from BrainTumorSegLib.weights import save_weights
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence as SequenceOf
 from dataclasses import astuple
 from pathlib import Path
 
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.training.case_table import COLUMNS, TABLE, read_rows

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.slices import stack_slices
-from BrainTumorSegLib.tissue import Tissue
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import Tissue
+from BrainTumorSegLib.preprocessing.model_grid import stack_slices
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.distributed import ALONE, Ranks
 from BrainTumorSegLib.training.volumes import LabelledVolume

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.io.volumes import file_sha256
-from BrainTumorSegLib.network_spec import NetworkSpec
-from BrainTumorSegLib.networks import network_entries
-from BrainTumorSegLib.packs import ModelPack, load_pack
+from BrainTumorSegLib.models.network_spec import NetworkSpec
+from BrainTumorSegLib.models.networks import network_entries
+from BrainTumorSegLib.models.packs import ModelPack, load_pack
+from BrainTumorSegLib.models.weights import load_weights
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.finished import FinishedMember, find_members
-from BrainTumorSegLib.weights import load_weights
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.slices import model_grid, normalise, to_grid
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import Tissue
+from BrainTumorSegLib.preprocessing.model_grid import model_grid, normalise, to_grid
 from BrainTumorSegLib.synthesis.tumours.generate import GENERATOR_VERSION, Sample, synthesise
 from BrainTumorSegLib.synthesis.tumours.real_scans import RealCase
 from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig
 from BrainTumorSegLib.synthesis.tumours.sources import Sources
-from BrainTumorSegLib.tissue import Tissue
 from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.stored import file_stamps, map_array, read_text, store_arrays
 from BrainTumorSegLib.training.volumes import CACHE_VERSION, LabelledVolume

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from BrainTumorSegLib.labelling import label_slices
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.slices import stack_slices
-from BrainTumorSegLib.tissue import Region
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import Region
+from BrainTumorSegLib.inference.labels import label_slices
+from BrainTumorSegLib.preprocessing.model_grid import stack_slices
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.precision import MixedPrecision
 from BrainTumorSegLib.training.volumes import LabelledVolume

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.brain import extract_brain
-from BrainTumorSegLib.errors import BrainTumorSegError, Cancelled, TrainingError
+from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, TrainingError
+from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.io.truth import read_truth
 from BrainTumorSegLib.io.volumes import read_image
-from BrainTumorSegLib.progress import Progress
-from BrainTumorSegLib.registration import align
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.slices import ModelGrid, model_grid, normalise, to_grid
+from BrainTumorSegLib.preprocessing.brain import extract_brain
+from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalise, to_grid
+from BrainTumorSegLib.preprocessing.registration import align
 from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.stored import file_stamps, map_array, store_arrays
 from BrainTumorSegLib.training.weak_labels import separate_core

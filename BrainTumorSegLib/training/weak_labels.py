@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from BrainTumorSegLib.tissue import Tissue
+from BrainTumorSegLib.core.tissue import Tissue
 
 _NECROSIS = 1 << int(Tissue.NECROSIS)
 _NON_ENHANCING = 1 << int(Tissue.NON_ENHANCING)

@@ -20,15 +20,15 @@ import numpy as np
 import torch
 from cascade import BATCH, REGIONS, cleaned, dices
 
-from BrainTumorSegLib.engines.choosing import open_engine, plan_engine
-from BrainTumorSegLib.labelling import label_slices
-from BrainTumorSegLib.packs import ModelPack, load_pack
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.slices import stack_slices
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.inference.engines.choosing import open_engine, plan_engine
+from BrainTumorSegLib.inference.labels import label_slices
+from BrainTumorSegLib.inference.tta import views_by_name
+from BrainTumorSegLib.models.packs import ModelPack, load_pack
+from BrainTumorSegLib.preprocessing.model_grid import stack_slices
 from BrainTumorSegLib.training.cohort import LabelledCase, read_cohort
 from BrainTumorSegLib.training.stored import store_arrays
 from BrainTumorSegLib.training.volumes import load_volume
-from BrainTumorSegLib.views import views_by_name
 
 PRECISIONS = ("fp32", "bf16")
 

@@ -20,18 +20,18 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from BrainTumorSegLib.cascade import Cascade, near_tumour
-from BrainTumorSegLib.cleanup import remove_islands, remove_specks
-from BrainTumorSegLib.engines.choosing import open_engine, plan_engine
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.evaluation.scores import score_labels
-from BrainTumorSegLib.labelling import label_slices
-from BrainTumorSegLib.packs import ModelPack, load_pack
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.slices import stack_slices
+from BrainTumorSegLib.inference.cascade import Cascade, near_tumour
+from BrainTumorSegLib.inference.engines.choosing import open_engine, plan_engine
+from BrainTumorSegLib.inference.labels import label_slices
+from BrainTumorSegLib.inference.postprocessing import remove_islands, remove_specks
+from BrainTumorSegLib.inference.tta import views_by_name
+from BrainTumorSegLib.models.packs import ModelPack, load_pack
+from BrainTumorSegLib.preprocessing.model_grid import stack_slices
 from BrainTumorSegLib.training.cohort import LabelledCase, read_cohort
 from BrainTumorSegLib.training.stored import store_arrays
 from BrainTumorSegLib.training.volumes import load_volume
-from BrainTumorSegLib.views import views_by_name
 
 REGIONS = ("WT", "TC", "ET")
 #: Slices at once.

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from BrainTumorSegLib.networks import network_entries
-from BrainTumorSegLib.packs import load_members, load_pack
-from BrainTumorSegLib.slices import recipe_by_name
-from BrainTumorSegLib.views import views_by_name
+from BrainTumorSegLib.inference.tta import views_by_name
+from BrainTumorSegLib.models.networks import network_entries
+from BrainTumorSegLib.models.packs import load_members, load_pack
+from BrainTumorSegLib.preprocessing.model_grid import recipe_by_name
 
 
 def export_members(pack_name: str, folder: Path, views: str, count: int | None) -> None:

@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import SimpleITK as sitk
 
-from BrainTumorSegLib.cleanup import MIN_LESION_MM3, remove_islands, remove_specks
+from BrainTumorSegLib.core.options import MIN_LESION_MM3
+from BrainTumorSegLib.inference.postprocessing import remove_islands, remove_specks
 from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
 from BrainTumorSegLib.io.volumes import read_image
 

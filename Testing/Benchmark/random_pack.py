@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from BrainTumorSegLib.networks import NetworkSpec, build_network
-from BrainTumorSegLib.packs import NewMember, make_pack
+from BrainTumorSegLib.models.networks import NetworkSpec, build_network
+from BrainTumorSegLib.models.packs import NewMember, make_pack
 
 
 def random_members(spec: NetworkSpec, count: int) -> Iterator[NewMember]:

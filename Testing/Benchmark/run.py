@@ -23,8 +23,8 @@ from sidebyside.measuring import run_measured
 from sidebyside.picture import draw
 from sidebyside.tables import markdown
 
-from BrainTumorSegLib.benchmark.machine import processor_name
-from BrainTumorSegLib.sequences import recognise_files
+from BrainTumorSegLib.core.sequences import recognise_files
+from BrainTumorSegLib.evaluation.benchmark.machine import processor_name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

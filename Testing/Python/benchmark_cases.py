@@ -8,9 +8,9 @@ import jsonschema
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.benchmark.arms import Wishes
-from BrainTumorSegLib.packs import load_pack
-from BrainTumorSegLib.resources import resource_path
+from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.evaluation.benchmark.arms import Wishes
+from BrainTumorSegLib.models.packs import load_pack
 
 
 def wishes(**changed):

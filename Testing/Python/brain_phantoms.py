@@ -10,9 +10,9 @@ import pytest
 import SimpleITK as sitk
 from voxel_positions import positions, with_values
 
-from BrainTumorSegLib.brain import BrainMask
-from BrainTumorSegLib.case import Case, Scan
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.case import Case, Scan
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.preprocessing.brain import BrainMask
 
 IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
 ALIGNED = dict.fromkeys(Sequence, IDENTITY)

@@ -108,6 +108,6 @@ def finished(settings: Any, tmp_path: Path) -> Path:
 @pytest.fixture
 def result(settings: Any, finished: Path) -> Any:
     """That run's result in the scene."""
-    from BrainTumorSegLib.mrml.result import importResult
+    from BrainTumorSegLib.slicer_app.run.result import importResult
 
     return importResult(finished, settings)

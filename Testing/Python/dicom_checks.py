@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.io.dicom_study import read_study
+from BrainTumorSegLib.io.dicom.study import read_study
 
 
 def only_series(folder: Path):

@@ -20,11 +20,11 @@ import SimpleITK as sitk
 from conftest import real_data_folder
 from PIL import Image
 
-from BrainTumorSegLib.case import Case, Scan, make_case
+from BrainTumorSegLib.core.case import Case, Scan, make_case
+from BrainTumorSegLib.core.options import Options
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.inference.pipeline import segment
 from BrainTumorSegLib.io.cases import load_case
-from BrainTumorSegLib.options import Options
-from BrainTumorSegLib.pipeline import segment
-from BrainTumorSegLib.sequences import Sequence
 
 FOLDER = Path(__file__).resolve().parents[1] / "Golden"
 PACKS = ("glioma-sx50", "glioma-lite", "four-tumours")

@@ -9,8 +9,8 @@ import SimpleITK as sitk
 from mrml_nodes import OBLIQUE
 from mrml_run import add_scans, finish_run
 
-from BrainTumorSegLib.mrml.result import RunResult, importResult
-from BrainTumorSegLib.tissue import Tissue
+from BrainTumorSegLib.core.tissue import Tissue
+from BrainTumorSegLib.slicer_app.run.result import RunResult, importResult
 
 
 def add_result(scene: Any, folder: Any, matrix: np.ndarray = OBLIQUE, labels=None, **changes: Any):
@@ -25,15 +25,15 @@ def add_result(scene: Any, folder: Any, matrix: np.ndarray = OBLIQUE, labels=Non
 
 
 def labels_of(node: Any, reference: Any) -> np.ndarray:
-    from BrainTumorSegLib.mrml.label_images import labelImage
+    from BrainTumorSegLib.slicer_app.scene.label_images import labelImage
 
     return sitk.GetArrayFromImage(labelImage(node, reference))
 
 
 def correct(node: Any, reference: Any, tissue: Tissue = Tissue.EDEMA, layers: int = 1) -> float:
     """Let a person add ``layers`` sagittal layers of a tissue beside the tumour; returns mL."""
-    from BrainTumorSegLib.mrml.label_images import labelImage
-    from BrainTumorSegLib.mrml.tissue_segments import setTissues
+    from BrainTumorSegLib.slicer_app.scene.label_images import labelImage
+    from BrainTumorSegLib.slicer_app.scene.tissue_segments import setTissues
 
     image = labelImage(node, reference)
     labels = sitk.GetArrayFromImage(image)

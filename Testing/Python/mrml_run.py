@@ -11,10 +11,10 @@ import numpy as np
 import SimpleITK as sitk
 from mrml_nodes import OBLIQUE, RAS_LPS, add_volume, affine, head
 
-from BrainTumorSegLib.measure import volumes_ml
-from BrainTumorSegLib.mrml.volumes import exportVolume, imageFromNode
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.tissue import Tissue
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import Tissue
+from BrainTumorSegLib.core.volumes import volumes_ml
+from BrainTumorSegLib.slicer_app.scene.volumes import exportVolume, imageFromNode
 
 #: A rotation of a few degrees and a shift, points of the reference (LPS) to points of the scan.
 TURN = np.array([[0.98, -0.199, 0, 3.0], [0.199, 0.98, 0, -2.0], [0, 0, 1, 1.5], [0, 0, 0, 1.0]])

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.mrml.application import workerPython
-from BrainTumorSegLib.mrml.run_settings import RunSettings
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.slicer_app.host.application import workerPython
+from BrainTumorSegLib.slicer_app.run.settings import RunSettings
 
 #: Grey, white matter, oedema, rim, necrosis: about what each sequence shows of them.
 _LEVELS = {
@@ -54,7 +54,7 @@ def add_scans(images: dict[Sequence, sitk.Image]) -> dict[Sequence, Any]:
     """Volume nodes of the images in ``slicer.mrmlScene``."""
     import slicer
 
-    from BrainTumorSegLib.mrml.volumes import setVolume
+    from BrainTumorSegLib.slicer_app.scene.volumes import setVolume
 
     nodes = {}
     for sequence, image in images.items():
@@ -81,4 +81,6 @@ def stand_in(monkeypatch: Any, script: Path, code: str) -> None:
     """Let runs start a small program instead of the library."""
     script.write_text(textwrap.dedent(code), encoding="utf-8")
     python = replace(workerPython(), program=(str(script),))
-    monkeypatch.setattr("BrainTumorSegLib.mrml.run.workerPython", lambda: python)
+    monkeypatch.setattr(
+        "BrainTumorSegLib.slicer_app.run.segmentation_run.workerPython", lambda: python
+    )

@@ -289,12 +289,12 @@ def use_pythonqt_style() -> None:
     # PySide6 asks every loaded module for `__wrapped__`, which this one answers with an error.
     sys.modules.pop("torch.classes", None)
     for path in (CHECKOUT / "BrainTumorSegLib" / "panel").glob("*.py"):
-        feature.set_selection(TRUE_PROPERTY, f"BrainTumorSegLib.panel.{path.stem}")
-    feature.set_selection(TRUE_PROPERTY, "BrainTumorSegLib.mrml.polling")
+        feature.set_selection(TRUE_PROPERTY, f"BrainTumorSegLib.slicer_app.panel.{path.stem}")
+    feature.set_selection(TRUE_PROPERTY, "BrainTumorSegLib.slicer_app.host.polling")
     sys.modules.setdefault("qt", qt_module())
 
 
 def panel_module(name: str) -> types.ModuleType:
     """A file of the panel, ready to run on PySide6."""
     use_pythonqt_style()
-    return importlib.import_module(f"BrainTumorSegLib.panel.{name}")
+    return importlib.import_module(f"BrainTumorSegLib.slicer_app.panel.{name}")

@@ -11,10 +11,10 @@ import numpy as np
 import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
-from BrainTumorSegLib.case import Case, Scan
-from BrainTumorSegLib.registration.head import find_head
-from BrainTumorSegLib.registration.quality import mask_points
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.case import Case, Scan
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.preprocessing.registration.head import find_head
+from BrainTumorSegLib.preprocessing.registration.quality import mask_points
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

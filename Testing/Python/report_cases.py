@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.case import Case, Scan, make_case
-from BrainTumorSegLib.masks import mask_volume_ml
-from BrainTumorSegLib.measure import volumes_ml
-from BrainTumorSegLib.segmentation import Segmentation
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.tissue import TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.case import Case, Scan, make_case
+from BrainTumorSegLib.core.masks import mask_volume_ml
+from BrainTumorSegLib.core.result import Segmentation
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.volumes import volumes_ml
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 

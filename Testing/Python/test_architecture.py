@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from BrainTumorSegLib.bootstrap import has_nvidia_gpu
-from BrainTumorSegLib.installed import EXTRAS, LABORATORY_EXTRAS, REQUIRED
+from BrainTumorSegLib.bootstrap.installer import has_nvidia_gpu
+from BrainTumorSegLib.core.requirements import EXTRAS, LABORATORY_EXTRAS, REQUIRED
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LIBRARY = CHECKOUT / "BrainTumorSegLib"
@@ -23,40 +23,15 @@ LIBRARY = CHECKOUT / "BrainTumorSegLib"
 #: The rooms by floor. A room imports from lower floors, and on its own floor only from
 #: rooms that stand before it here, so that no circle can arise.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    (
-        *("errors", "masks", "tissue", "sequence_words", "sequence_headers", "sequences", "case"),
-        *("segmentation", "progress", "compat", "resources", "installed", "tables"),
-        *("system_libraries", "environment", "bootstrap"),
-    ),
-    (
-        *("io", "registration", "brain", "slices", "swap", "shading"),
-        *("network_spec", "networks", "quantise", "weights", "packs"),
-    ),
-    (
-        *("views", "cascade", "engines", "feeding", "inference"),
-        *("labelling", "restoring", "cleanup", "measure"),
-    ),
-    (
-        "stages",
-        "record",
-        "options",
-        "pipeline",
-        "pictures",
-        "overview",
-        "report_pictures",
-        "report_html",
-        "report_reviews",
-        "report_page",
-        "report",
-        "outputs",
-        "doctor",
-    ),
-    ("synthesis", "training", "evaluation", "experiments", "mrml", "panel", "benchmark"),
-    ("commands", "cli", "__main__"),
+    ("core",),
+    ("io", "preprocessing", "models"),
+    ("reporting", "synthesis", "inference"),
+    ("training", "bootstrap", "evaluation", "slicer_app"),
+    ("cli", "__main__"),
 )
 
 #: Rooms of floors 0 and 1 that may import torch at file scope.
-TORCH_BELOW = {"networks", "quantise", "weights", "packs"}
+TORCH_BELOW = {"models"}
 
 #: What only Slicer has: its own packages, and modules of it and of its extensions.
 PARTS_OF_SLICER = {
@@ -186,9 +161,9 @@ def test_a_room_imports_only_from_below():
 @pytest.mark.parametrize(
     ("room", "line"),
     [
-        ("tissue", "from BrainTumorSegLib.pipeline import segment"),
+        ("tissue", "from BrainTumorSegLib.inference.pipeline import segment"),
         ("io", "def f():\n    from BrainTumorSegLib import cli"),
-        ("networks", "import BrainTumorSegLib.packs.library"),
+        ("networks", "import BrainTumorSegLib.models.packs.library"),
         ("case", "from BrainTumorSegLib.unknown import x"),
     ],
 )
@@ -219,7 +194,8 @@ def test_heavy_and_optional_packages_are_imported_inside_functions():
 
 
 def test_the_vocabulary_and_the_help_load_without_torch():
-    modules = [f"BrainTumorSegLib.{room}" for room in (*FLOORS[0], "cli")]
+    core = [f"core.{path.stem}" for path in sorted((LIBRARY / "core").glob("[a-z]*.py"))]
+    modules = [f"BrainTumorSegLib.{name}" for name in (*core, "bootstrap.installer", "cli")]
     code = f"import sys, {', '.join(modules)}\nprint('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True
@@ -234,8 +210,10 @@ ABSENT_IN_SLICER = (
 )
 #: Rooms of lower floors that the scene work and the panel rely on.
 BARE = (
-    *("errors", "tissue", "sequences", "case", "progress", "installed", "resources", "measure"),
-    *("stages", "packs", "packs.library", "packs.manifest", "io.atomic", "io.terminology"),
+    *("core.errors", "core.tissue", "core.sequences", "core.case", "core.progress"),
+    *("core.requirements", "core.resources", "core.volumes", "core.stages"),
+    *("models.packs", "models.packs.library", "models.packs.manifest"),
+    *("io.atomic", "io.terminology"),
 )
 
 
@@ -252,8 +230,7 @@ def on_a_bare_python(code: str, absent: tuple[str, ...]) -> str:
 def test_what_the_slicer_module_relies_on_loads_before_anything_was_installed():
     rooms = [
         ".".join(path.relative_to(LIBRARY).with_suffix("").parts).removesuffix(".__init__")
-        for room in ("mrml", "panel")
-        for path in sorted((LIBRARY / room).rglob("*.py"))
+        for path in sorted((LIBRARY / "slicer_app").rglob("*.py"))
     ]
     code = (
         "from importlib import import_module\n"

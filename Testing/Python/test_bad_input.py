@@ -14,15 +14,15 @@ import pytest
 import SimpleITK as sitk
 from nifti_files import STRAIGHT, head_values, write_nifti
 
-from BrainTumorSegLib import case as case_module
-from BrainTumorSegLib.errors import BrainTumorSegError, InputError
+from BrainTumorSegLib.core import case as case_module
+from BrainTumorSegLib.core.errors import BrainTumorSegError, InputError
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io import volumes
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.headers import nifti_header
 from BrainTumorSegLib.io.labelmaps import read_labels
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
 from BrainTumorSegLib.io.volumes import read_image, read_scan
-from BrainTumorSegLib.sequences import Sequence
 
 FORMATS = [
     (".nii", False),

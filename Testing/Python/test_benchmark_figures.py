@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from benchmark_cases import check_schema, wishes
 
-from BrainTumorSegLib.benchmark import clock, document, peaks, roofline, runs
-from BrainTumorSegLib.benchmark.arms import SIZES, make_plan
-from BrainTumorSegLib.benchmark.picture import draw_benchmark
-from BrainTumorSegLib.benchmark.scaling import fit_line
-from BrainTumorSegLib.benchmark.spreads import ratios, spread
-from BrainTumorSegLib.benchmark.tables import markdown_tables
-from BrainTumorSegLib.benchmark.work import ImageWork, image_work
-from BrainTumorSegLib.networks import NetworkSpec
-from BrainTumorSegLib.packs import load_pack
-from BrainTumorSegLib.progress import Progress
+from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.evaluation.benchmark import clock, document, peaks, roofline, runs
+from BrainTumorSegLib.evaluation.benchmark.arms import SIZES, make_plan
+from BrainTumorSegLib.evaluation.benchmark.picture import draw_benchmark
+from BrainTumorSegLib.evaluation.benchmark.scaling import fit_line
+from BrainTumorSegLib.evaluation.benchmark.spreads import ratios, spread
+from BrainTumorSegLib.evaluation.benchmark.tables import markdown_tables
+from BrainTumorSegLib.evaluation.benchmark.work import ImageWork, image_work
+from BrainTumorSegLib.models.networks import NetworkSpec
+from BrainTumorSegLib.models.packs import load_pack
 
 
 def test_a_spread_is_the_median_with_the_ends():

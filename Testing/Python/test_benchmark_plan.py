@@ -8,10 +8,10 @@ import SimpleITK as sitk
 import torch
 from benchmark_cases import wishes, write_case
 
-from BrainTumorSegLib.benchmark import arms, preparing
-from BrainTumorSegLib.benchmark.arms import ENGINES, PARTS, SIZES, make_plan
-from BrainTumorSegLib.benchmark.scaling import resized
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.evaluation.benchmark import arms, preparing
+from BrainTumorSegLib.evaluation.benchmark.arms import ENGINES, PARTS, SIZES, make_plan
+from BrainTumorSegLib.evaluation.benchmark.scaling import resized
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,13 @@ import pytest
 import torch
 from benchmark_cases import check_schema, write_case
 
-from BrainTumorSegLib import cli
-from BrainTumorSegLib.benchmark import runs
-from BrainTumorSegLib.benchmark.arms import PARTS, Arm
-from BrainTumorSegLib.benchmark.worker import Order
-from BrainTumorSegLib.commands import benchmark as command
-from BrainTumorSegLib.packs import load_pack
-from BrainTumorSegLib.progress import Progress
+from BrainTumorSegLib.cli import application as cli
+from BrainTumorSegLib.cli.commands import benchmark as command
+from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.evaluation.benchmark import runs
+from BrainTumorSegLib.evaluation.benchmark.arms import PARTS, Arm
+from BrainTumorSegLib.evaluation.benchmark.worker import Order
+from BrainTumorSegLib.models.packs import load_pack
 
 
 @pytest.fixture(scope="module")

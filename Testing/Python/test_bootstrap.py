@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from BrainTumorSegLib import bootstrap
-from BrainTumorSegLib.errors import DependencyError, InputError, OutputError
+from BrainTumorSegLib.bootstrap import installer as bootstrap
+from BrainTumorSegLib.core.errors import DependencyError, InputError, OutputError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LIBRARY = CHECKOUT / "BrainTumorSegLib"
@@ -210,7 +210,7 @@ def test_an_interruption_is_told_in_a_line(monkeypatch, capsys):
 @posix_only
 def test_the_command_takes_this_process_so_that_signals_reach_it():
     code = (
-        "import os, sys; from BrainTumorSegLib.bootstrap import _become\n"
+        "import os, sys; from BrainTumorSegLib.bootstrap.installer import _become\n"
         "print(os.getpid(), flush=True)\n"
         "_become([sys.executable, '-c', 'import os; print(os.getpid())'])"
     )
@@ -256,7 +256,7 @@ def test_wheels_need_a_folder(capsys):
 @pytest.fixture
 def libraries(tmp_path, monkeypatch):
     """One library that cannot exist, needed by one package; apt-get writes what it is told."""
-    from BrainTumorSegLib import system_libraries
+    from BrainTumorSegLib.bootstrap import system_libraries
 
     table = {"needy": {"libdoesnotexist.so.1": "libdoesnotexist1", "libc.so.6": "libc6"}}
     monkeypatch.setattr(system_libraries, "LIBRARIES_BY_DISTRIBUTION", table)

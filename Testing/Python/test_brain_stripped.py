@@ -22,11 +22,11 @@ from brain_phantoms import (
 )
 from voxel_positions import positions, with_values
 
-from BrainTumorSegLib.brain import extract_brain, mask_of_stripped_scan
-from BrainTumorSegLib.case import Case, Scan
-from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.progress import Progress
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.case import Case, Scan
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.preprocessing.brain import extract_brain, mask_of_stripped_scan
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from BrainTumorSegLib.cascade import CASCADES, Cascade, choose_cascade, near_tumour
-from BrainTumorSegLib.commands.segment import add_run_options, options_from
-from BrainTumorSegLib.engines.torch_engine import TorchEngine
-from BrainTumorSegLib.errors import Cancelled, InputError
-from BrainTumorSegLib.inference import predict_volume
-from BrainTumorSegLib.packs import load_members, load_pack
-from BrainTumorSegLib.progress import CancelToken, Progress
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.views import VIEW_SETS
+from BrainTumorSegLib.cli.commands.segment import add_run_options, options_from
+from BrainTumorSegLib.core.errors import Cancelled, InputError
+from BrainTumorSegLib.core.progress import CancelToken, Progress
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.inference.cascade import CASCADES, Cascade, choose_cascade, near_tumour
+from BrainTumorSegLib.inference.engines.torch_engine import TorchEngine
+from BrainTumorSegLib.inference.ensemble import predict_volume
+from BrainTumorSegLib.inference.tta import VIEW_SETS
+from BrainTumorSegLib.models.packs import load_members, load_pack
 
 CASCADE = Cascade()
 DEPTH = 40
@@ -247,11 +247,11 @@ def test_the_record_tells_where_the_whole_ensemble_looked(real_data):
 
     import jsonschema
 
+    from BrainTumorSegLib.core.options import Options
+    from BrainTumorSegLib.core.resources import resource_path
+    from BrainTumorSegLib.inference.pipeline import segment
     from BrainTumorSegLib.io.cases import load_case
-    from BrainTumorSegLib.options import Options
-    from BrainTumorSegLib.pipeline import segment
-    from BrainTumorSegLib.report_page import report_page
-    from BrainTumorSegLib.resources import resource_path
+    from BrainTumorSegLib.reporting.html_page import report_page
 
     folder = real_data / "brats" / "Brats15_2013_pat0001"
     case = load_case({s: folder / f"{folder.name}_{s.value}.nii.gz" for s in Sequence})

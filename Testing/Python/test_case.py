@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from BrainTumorSegLib.case import (
+from BrainTumorSegLib.core.case import (
     MAX_VOXELS,
     Case,
     Scan,
@@ -14,10 +14,10 @@ from BrainTumorSegLib.case import (
     make_case,
     physical_bounds,
 )
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.volumes import read_scan, write_image
-from BrainTumorSegLib.sequences import Sequence
 
 T1, T1CE, FLAIR = Sequence.T1, Sequence.T1CE, Sequence.FLAIR
 

@@ -9,14 +9,19 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from BrainTumorSegLib.commands.segment import add_run_options
-from BrainTumorSegLib.engines import choosing
-from BrainTumorSegLib.engines.choosing import ENGINES, PRECISIONS, open_engine, plan_engine
-from BrainTumorSegLib.engines.processor import native_bf16
-from BrainTumorSegLib.errors import DependencyError, DeviceError, InputError, PackError
-from BrainTumorSegLib.installed import installed_version
-from BrainTumorSegLib.packs import load_pack
-from BrainTumorSegLib.progress import Progress
+from BrainTumorSegLib.cli.commands.segment import add_run_options
+from BrainTumorSegLib.core.errors import DependencyError, DeviceError, InputError, PackError
+from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.core.requirements import installed_version
+from BrainTumorSegLib.inference.engines import choosing
+from BrainTumorSegLib.inference.engines.choosing import (
+    ENGINES,
+    PRECISIONS,
+    open_engine,
+    plan_engine,
+)
+from BrainTumorSegLib.inference.engines.processor import native_bf16
+from BrainTumorSegLib.models.packs import load_pack
 
 SHAPE = (3, 64, 96)
 

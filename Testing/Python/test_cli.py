@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from BrainTumorSegLib import cli
-from BrainTumorSegLib.errors import BrainTumorSegError
+from BrainTumorSegLib.cli import application as cli
+from BrainTumorSegLib.core.errors import BrainTumorSegError
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
 
 CASE = "Brats18_2013_3_1"
@@ -79,7 +79,7 @@ def test_help_names_every_command_and_the_exit_codes(capsys):
 def test_help_imports_nothing_heavy():
     code = (
         "import sys\n"
-        "from BrainTumorSegLib.cli import build_parser\n"
+        "from BrainTumorSegLib.cli.application import build_parser\n"
         "build_parser()\n"
         "print([m for m in ('torch', 'SimpleITK', 'numpy', 'scipy') if m in sys.modules])"
     )
@@ -102,7 +102,7 @@ def _error_kinds():
     return [
         kind
         for kind in BrainTumorSegError.__subclasses__()
-        if kind.__module__ == "BrainTumorSegLib.errors"
+        if kind.__module__ == "BrainTumorSegLib.core.errors"
     ]
 
 
@@ -174,7 +174,7 @@ def test_the_first_sign_of_life_comes_before_anything_slow_is_loaded(tmp_path):
     """Where torch cannot be imported at all, the first line is there all the same."""
     code = (
         "import sys\nfor name in ('torch', 'numpy', 'SimpleITK'): sys.modules[name] = None\n"
-        "from BrainTumorSegLib.cli import main\nsys.exit(main(sys.argv[1:]))"
+        "from BrainTumorSegLib.cli.application import main\nsys.exit(main(sys.argv[1:]))"
     )
     words = ["segment", "--t1ce", "a.nrrd", "-o", str(tmp_path / "b.nrrd"), "--progress", "json"]
     done = subprocess.run(
@@ -271,7 +271,7 @@ def test_wrong_usage_exits_with_two(capsys):
 
 
 def test_an_unexpected_error_is_shown_whole_and_asks_for_a_report(monkeypatch, capsys):
-    from BrainTumorSegLib.commands import doctor
+    from BrainTumorSegLib.cli.commands import doctor
 
     def explode(_args):
         raise ZeroDivisionError("a bug")
@@ -282,7 +282,7 @@ def test_an_unexpected_error_is_shown_whole_and_asks_for_a_report(monkeypatch, c
 
 
 def test_running_out_of_memory_is_no_traceback(monkeypatch, capsys):
-    from BrainTumorSegLib.commands import doctor
+    from BrainTumorSegLib.cli.commands import doctor
 
     def greedy(_args):
         raise MemoryError

@@ -9,10 +9,11 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.volumes import dice
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.volumes import write_image
-from BrainTumorSegLib.measure import dice
-from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.synthesis.demo_case import (
     DemoCase,
     DemoScans,
@@ -20,7 +21,6 @@ from BrainTumorSegLib.synthesis.demo_case import (
     make_demo_case,
     simulate_demo,
 )
-from BrainTumorSegLib.tissue import TUMOUR_TISSUES, Tissue
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_brain_extraction_finds_the_brain_of_the_demonstration_case(scans, files
 
 
 def test_an_output_folder_that_is_a_file_is_named_in_the_error(tmp_path, monkeypatch):
-    from BrainTumorSegLib.errors import OutputError
+    from BrainTumorSegLib.core.errors import OutputError
     from BrainTumorSegLib.synthesis import demo_case
 
     monkeypatch.setattr(demo_case, "simulate_demo", lambda seed: pytest.fail("computed in vain"))

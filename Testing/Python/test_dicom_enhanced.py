@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from BrainTumorSegLib.io.dicom_pixels import read_series_image
-from BrainTumorSegLib.io.dicom_study import (
+from BrainTumorSegLib.core.sequences import Sequence, Verdict
+from BrainTumorSegLib.io.dicom.pixels import read_series_image
+from BrainTumorSegLib.io.dicom.study import (
     propose_sequences,
     read_study,
 )
-from BrainTumorSegLib.sequences import Sequence, Verdict
 
 pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra 'dicom'")
 

@@ -9,8 +9,8 @@ import pytest
 import SimpleITK as sitk
 from scipy.ndimage import binary_erosion
 
-from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.io.dicom_pixels import read_series_image
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.io.dicom.pixels import read_series_image
 
 pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra 'dicom'")
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.io.dicom_study import (
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.sequences import Sequence, Verdict
+from BrainTumorSegLib.io.dicom.study import (
     choose_series,
     describe_study,
     load_case_from_study,
     propose_sequences,
     read_study,
 )
-from BrainTumorSegLib.sequences import Sequence, Verdict
 
 pytest.importorskip("pydicom", reason="DICOM needs the extra 'dicom'")
 

@@ -9,11 +9,11 @@ import pytest
 import SimpleITK as sitk
 
 from BrainTumorSegLib import __version__
-from BrainTumorSegLib.errors import DependencyError, InputError, OutputError
-from BrainTumorSegLib.io.dicom_pixels import read_series_image
-from BrainTumorSegLib.io.dicom_seg import preflight, read_dicom_seg, write_dicom_seg
-from BrainTumorSegLib.io.dicom_study import read_study
-from BrainTumorSegLib.tissue import ANATOMY, CATEGORY, STYLES, TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.errors import DependencyError, InputError, OutputError
+from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.io.dicom.pixels import read_series_image
+from BrainTumorSegLib.io.dicom.seg import preflight, read_dicom_seg, write_dicom_seg
+from BrainTumorSegLib.io.dicom.study import read_study
 
 pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra 'dicom'")
 highdicom = pytest.importorskip("highdicom", reason="DICOM needs the extra 'dicom'")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from BrainTumorSegLib import cli
-from BrainTumorSegLib.io.dicom_seg import read_dicom_seg
+from BrainTumorSegLib.cli import application as cli
+from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES
+from BrainTumorSegLib.io.dicom.seg import read_dicom_seg
 from BrainTumorSegLib.io.seg_nrrd import write_seg_nrrd
-from BrainTumorSegLib.tissue import TUMOUR_TISSUES
 
 pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra 'dicom'")
 pytest.importorskip("highdicom", reason="DICOM needs the extra 'dicom'")

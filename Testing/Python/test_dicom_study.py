@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 
-from BrainTumorSegLib.errors import Cancelled, DependencyError, InputError
-from BrainTumorSegLib.io.dicom_pixels import read_series_image
-from BrainTumorSegLib.io.dicom_study import (
+from BrainTumorSegLib.core.errors import Cancelled, DependencyError, InputError
+from BrainTumorSegLib.core.progress import CancelToken, Progress
+from BrainTumorSegLib.core.sequence_headers import number
+from BrainTumorSegLib.core.sequences import Sequence, Verdict
+from BrainTumorSegLib.io.dicom.pixels import read_series_image
+from BrainTumorSegLib.io.dicom.study import (
     load_case_from_study,
     propose_sequences,
     read_study,
 )
-from BrainTumorSegLib.progress import CancelToken, Progress
-from BrainTumorSegLib.sequence_headers import number
-from BrainTumorSegLib.sequences import Sequence, Verdict
 
 pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra 'dicom'")
 

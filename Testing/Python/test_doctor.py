@@ -11,11 +11,21 @@ import psutil
 import pytest
 import torch
 
-from BrainTumorSegLib import doctor, installed
-from BrainTumorSegLib.cli import main
-from BrainTumorSegLib.doctor import OK, PROBLEM, WARNING, Finding, as_json, as_text, examine, worst
-from BrainTumorSegLib.networks import NetworkSpec, build_network
-from BrainTumorSegLib.packs import MODELS_VARIABLE, NewMember, make_pack
+from BrainTumorSegLib.bootstrap import doctor
+from BrainTumorSegLib.bootstrap.doctor import (
+    OK,
+    PROBLEM,
+    WARNING,
+    Finding,
+    as_json,
+    as_text,
+    examine,
+    worst,
+)
+from BrainTumorSegLib.cli.application import main
+from BrainTumorSegLib.core import requirements as installed
+from BrainTumorSegLib.models.networks import NetworkSpec, build_network
+from BrainTumorSegLib.models.packs import MODELS_VARIABLE, NewMember, make_pack
 
 SPEC = NetworkSpec("linknet", "mobilenet_v2", 3, 3, 5)
 
@@ -52,7 +62,7 @@ def pack_folder(tmp_path_factory) -> Path:
 def places(tmp_path, monkeypatch, pack_folder):
     """The tiny pack is the only one; nothing of this computer's owner is looked at."""
     empty = tmp_path / "bundled"
-    monkeypatch.setattr("BrainTumorSegLib.packs.library.resource_path", lambda *_: empty)
+    monkeypatch.setattr("BrainTumorSegLib.models.packs.library.resource_path", lambda *_: empty)
     for variable in ("XDG_DATA_HOME", "LOCALAPPDATA", "HOME"):
         monkeypatch.setenv(variable, str(tmp_path / "home"))
     monkeypatch.delenv("SLICER_HOME", raising=False)
@@ -139,7 +149,7 @@ def test_packages_that_do_not_fit_together_are_noticed(monkeypatch):
     def broken() -> None:
         raise RuntimeError("operator torchvision::nms does not exist")
 
-    monkeypatch.setattr("BrainTumorSegLib.compat.ensure_torchvision_imports", broken)
+    monkeypatch.setattr("BrainTumorSegLib.core.compat.ensure_torchvision_imports", broken)
     found = named(examine(), "networks")
     assert found.status == PROBLEM
     assert "torchvision::nms" in found.detail
@@ -226,7 +236,9 @@ def test_brainsfit_that_was_named_and_is_not_there_is_a_problem(tmp_path, monkey
 
 def test_no_brainsfit_means_simpleitk(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("BrainTumorSegLib.registration.discovery._usual_places", lambda: iter(()))
+    monkeypatch.setattr(
+        "BrainTumorSegLib.preprocessing.registration.discovery._usual_places", lambda: iter(())
+    )
     found = named(examine(), "BRAINSFit")
     assert found.status == OK
     assert "SimpleITK" in found.detail

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from BrainTumorSegLib import environment as module
-from BrainTumorSegLib.environment import (
+from BrainTumorSegLib.bootstrap import environment as module
+from BrainTumorSegLib.bootstrap.environment import (
     PYTORCH_CPU_INDEX,
     Environment,
     explain_failure,
     pinned_version,
 )
-from BrainTumorSegLib.errors import DependencyError, InputError, OutputError
+from BrainTumorSegLib.core.errors import DependencyError, InputError, OutputError
 
 CONSTRAINTS = "# pins\ntorch==2.13.0\ntorchvision==0.28.0\n"
 

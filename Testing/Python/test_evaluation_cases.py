@@ -9,8 +9,8 @@ import pytest
 import SimpleITK as sitk
 from toy_cases import toy_recipe, write_toy_cohort
 
-from BrainTumorSegLib import cli
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.cli import application as cli
+from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.evaluation.runs import load_labelled
 from BrainTumorSegLib.training.cohort import read_cohort
 

@@ -10,10 +10,10 @@ import pytest
 import SimpleITK as sitk
 from PIL import Image
 
-from BrainTumorSegLib import cli
-from BrainTumorSegLib.brain.stripped import mask_of_stripped_scan
-from BrainTumorSegLib.case import Case, Scan
-from BrainTumorSegLib.errors import InputError, TrainingError
+from BrainTumorSegLib.cli import application as cli
+from BrainTumorSegLib.core.case import Case, Scan
+from BrainTumorSegLib.core.errors import InputError, TrainingError
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.evaluation import runs, synthetic
 from BrainTumorSegLib.evaluation.arms import make_arms, with_conditions
 from BrainTumorSegLib.evaluation.condition_sheet import draw_conditions
@@ -26,7 +26,7 @@ from BrainTumorSegLib.evaluation.conditions import (
 from BrainTumorSegLib.evaluation.files import comparisons
 from BrainTumorSegLib.evaluation.runs import Subject, score_subjects
 from BrainTumorSegLib.evaluation.tables import markdown_tables
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.preprocessing.brain.stripped import mask_of_stripped_scan
 from BrainTumorSegLib.synthesis.tumours.kinds import Kind
 from BrainTumorSegLib.synthesis.tumours.sources import Sources
 

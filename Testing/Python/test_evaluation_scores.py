@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from BrainTumorSegLib.errors import DependencyError
+from BrainTumorSegLib.core.errors import DependencyError
+from BrainTumorSegLib.core.tissue import PROTOCOLS
 from BrainTumorSegLib.evaluation import extras
 from BrainTumorSegLib.evaluation.scores import score_labels
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
-from BrainTumorSegLib.tissue import PROTOCOLS
 
 MERGED = PROTOCOLS["core1_edema2_enhancing4"]
 SEPARATED = PROTOCOLS["necrosis1_edema2_nonenhancing3_enhancing4"]

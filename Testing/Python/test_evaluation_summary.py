@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.core.volumes import SCORED
 from BrainTumorSegLib.evaluation.arms import make_arms, members_for
 from BrainTumorSegLib.evaluation.files import (
     summary_json,
@@ -38,7 +39,6 @@ from BrainTumorSegLib.evaluation.uncertainty import (
     pooled_estimate,
     resampled_cases,
 )
-from BrainTumorSegLib.measure import SCORED
 
 
 def group(both, predicted, truth, surface=None, lesions=None):

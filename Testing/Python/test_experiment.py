@@ -13,24 +13,24 @@ import torch
 from PIL import Image
 from toy_cases import write_toy_cohort
 
-from BrainTumorSegLib import cli
-from BrainTumorSegLib.errors import Cancelled, TrainingError
-from BrainTumorSegLib.evaluation.scores import CaseScore, GroupScore
-from BrainTumorSegLib.experiments import scoring
-from BrainTumorSegLib.experiments.config import (
+from BrainTumorSegLib.cli import application as cli
+from BrainTumorSegLib.core.errors import Cancelled, TrainingError
+from BrainTumorSegLib.core.progress import CancelToken, Progress
+from BrainTumorSegLib.evaluation.experiments import scoring
+from BrainTumorSegLib.evaluation.experiments.config import (
     ARM_KEYS,
     bundled_experiments,
     find_experiment,
     read_experiment,
 )
-from BrainTumorSegLib.experiments.running import RowScores, run_experiment, stage_weights
-from BrainTumorSegLib.experiments.summary import case_means, compare_rows, row_figures
-from BrainTumorSegLib.progress import CancelToken, Progress
+from BrainTumorSegLib.evaluation.experiments.running import RowScores, run_experiment, stage_weights
+from BrainTumorSegLib.evaluation.experiments.summary import case_means, compare_rows, row_figures
+from BrainTumorSegLib.evaluation.scores import CaseScore, GroupScore
+from BrainTumorSegLib.models.weights import load_weights
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.run import Machine
 from BrainTumorSegLib.training.sampling import SliceSampler
 from BrainTumorSegLib.training.volumes import LabelledVolume
-from BrainTumorSegLib.weights import load_weights
 
 TOY = """
 title = "A toy"

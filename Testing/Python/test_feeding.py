@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from BrainTumorSegLib import feeding, inference
-from BrainTumorSegLib.engines.torch_engine import TorchEngine
-from BrainTumorSegLib.feeding import held_feed, send, slice_feed
-from BrainTumorSegLib.inference import predict_volume
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.slices import RECIPES, stack_slices
-from BrainTumorSegLib.views import VIEW_SETS
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.inference import batches as feeding
+from BrainTumorSegLib.inference import ensemble as inference
+from BrainTumorSegLib.inference.batches import held_feed, send, slice_feed
+from BrainTumorSegLib.inference.engines.torch_engine import TorchEngine
+from BrainTumorSegLib.inference.ensemble import predict_volume
+from BrainTumorSegLib.inference.tta import VIEW_SETS
+from BrainTumorSegLib.preprocessing.model_grid import RECIPES, stack_slices
 
 
 @pytest.fixture

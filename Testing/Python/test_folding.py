@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from BrainTumorSegLib.engines.choosing import open_engine, plan_engine
-from BrainTumorSegLib.engines.folding import TOLERANCE, fold_batch_norms, load_folded
-from BrainTumorSegLib.engines.held import Held
-from BrainTumorSegLib.engines.torch_engine import TorchEngine
-from BrainTumorSegLib.networks import NetworkSpec, build_network, build_skeleton, trial_image
-from BrainTumorSegLib.packs import load_members, load_pack
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.slices import normalise, stack_slices
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.inference.engines.choosing import open_engine, plan_engine
+from BrainTumorSegLib.inference.engines.folding import TOLERANCE, fold_batch_norms, load_folded
+from BrainTumorSegLib.inference.engines.held import Held
+from BrainTumorSegLib.inference.engines.torch_engine import TorchEngine
+from BrainTumorSegLib.models.networks import NetworkSpec, build_network, build_skeleton, trial_image
+from BrainTumorSegLib.models.packs import load_members, load_pack
+from BrainTumorSegLib.preprocessing.model_grid import normalise, stack_slices
 
 SPECS = [
     NetworkSpec("linknet", "se_resnext50_32x4d", 4),

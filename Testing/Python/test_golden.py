@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from golden import CASES, FOLDER, PACKS, TOLERANCE, compute, read
 
-from BrainTumorSegLib.resources import resource_path
+from BrainTumorSegLib.core.resources import resource_path
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from BrainTumorSegLib.engines.held import Held
-from BrainTumorSegLib.engines.torch_engine import CPU_BATCH, TorchEngine, choose_device
-from BrainTumorSegLib.errors import Cancelled, DeviceError
-from BrainTumorSegLib.inference import normalised_entropy, predict_volume
-from BrainTumorSegLib.progress import CancelToken, Progress
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.slices import stack_slices
-from BrainTumorSegLib.views import VIEW_SETS
+from BrainTumorSegLib.core.errors import Cancelled, DeviceError
+from BrainTumorSegLib.core.progress import CancelToken, Progress
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.inference.engines.held import Held
+from BrainTumorSegLib.inference.engines.torch_engine import CPU_BATCH, TorchEngine, choose_device
+from BrainTumorSegLib.inference.ensemble import normalised_entropy, predict_volume
+from BrainTumorSegLib.inference.tta import VIEW_SETS
+from BrainTumorSegLib.preprocessing.model_grid import stack_slices
 
 CLASSES = 5
 

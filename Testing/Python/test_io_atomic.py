@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from BrainTumorSegLib.errors import OutputError
+from BrainTumorSegLib.core.errors import OutputError
 from BrainTumorSegLib.io.atomic import (
     atomic_group,
     atomic_path,

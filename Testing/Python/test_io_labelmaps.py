@@ -9,11 +9,11 @@ import pytest
 import SimpleITK as sitk
 from nifti_files import head_values, write_nifti
 
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.tissue import PROTOCOLS, LabelProtocol, Tissue, protocol_by_name
 from BrainTumorSegLib.io.labelmaps import allowed_tissues, check_protocol, read_labels, to_protocol
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd, write_seg_nrrd
 from BrainTumorSegLib.io.volumes import write_image
-from BrainTumorSegLib.tissue import PROTOCOLS, LabelProtocol, Tissue, protocol_by_name
 
 BRATS = protocol_by_name("core1_edema2_enhancing4")
 MSD = protocol_by_name("edema1_core2_enhancing3")

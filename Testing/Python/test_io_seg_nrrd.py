@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from BrainTumorSegLib.errors import InputError, OutputError
+from BrainTumorSegLib.core.errors import InputError, OutputError
+from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Tissue
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd, write_seg_nrrd
 from BrainTumorSegLib.io.terminology import terminology_entry, tissue_of_entry
-from BrainTumorSegLib.tissue import STYLES, TUMOUR_TISSUES, Tissue
 
 
 def labels(dtype=np.uint8):

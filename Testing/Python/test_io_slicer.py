@@ -10,7 +10,9 @@ import pytest
 import SimpleITK as sitk
 from mrml_scene import make_scene
 
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOUR_TISSUES, Tissue
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd, write_seg_nrrd
 from BrainTumorSegLib.io.terminology import (
     REGION_CONTEXT,
@@ -18,8 +20,6 @@ from BrainTumorSegLib.io.terminology import (
     terminology_entry,
 )
 from BrainTumorSegLib.io.volumes import read_image
-from BrainTumorSegLib.resources import resource_path
-from BrainTumorSegLib.tissue import ANATOMY, CATEGORY, STYLES, TUMOUR_TISSUES, Tissue
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed", exc_type=ImportError)
 vtk = pytest.importorskip("vtk", exc_type=ImportError)

@@ -15,8 +15,9 @@ import pytest
 import SimpleITK as sitk
 from nifti_files import STRAIGHT, write_nifti
 
-from BrainTumorSegLib.case import make_case
-from BrainTumorSegLib.errors import InputError, OutputError
+from BrainTumorSegLib.core.case import make_case
+from BrainTumorSegLib.core.errors import InputError, OutputError
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.grids import lattice_offset, place_on_grid
 from BrainTumorSegLib.io.volumes import (
@@ -27,7 +28,6 @@ from BrainTumorSegLib.io.volumes import (
     read_scan,
     write_image,
 )
-from BrainTumorSegLib.sequences import Sequence
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 READABLE = (*WRITABLE_SUFFIXES, ".nhdr", ".mhd")
@@ -172,7 +172,7 @@ def test_a_write_that_breaks_off_leaves_no_file_and_says_so(tmp_path, suffix):
         import resource, signal, sys
         import numpy as np, SimpleITK as sitk
         from pathlib import Path
-        from BrainTumorSegLib.errors import OutputError
+        from BrainTumorSegLib.core.errors import OutputError
         from BrainTumorSegLib.io.volumes import write_image
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))

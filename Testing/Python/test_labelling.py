@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from BrainTumorSegLib.labelling import label_voxels
-from BrainTumorSegLib.tissue import Tissue
+from BrainTumorSegLib.core.tissue import Tissue
+from BrainTumorSegLib.inference.labels import label_voxels
 
 
 def label(background, necrosis, edema, non_enhancing, enhancing) -> Tissue:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from BrainTumorSegLib.tissue import Tissue
+from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.training.losses import bit_table, set_cross_entropy, set_dice
 
 BIT = {tissue: 1 << int(tissue) for tissue in Tissue}

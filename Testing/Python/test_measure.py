@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from BrainTumorSegLib.cleanup import Islands, remove_islands, remove_specks
-from BrainTumorSegLib.io.labelmaps import allowed_tissues
-from BrainTumorSegLib.masks import largest_piece, mask_volume_ml
-from BrainTumorSegLib.measure import (
+from BrainTumorSegLib.core.masks import largest_piece, mask_volume_ml
+from BrainTumorSegLib.core.tissue import PROTOCOLS, Region, Tissue
+from BrainTumorSegLib.core.volumes import (
     dice,
     dice_scores,
     truth_mask,
     volume_title,
     volumes_ml,
 )
-from BrainTumorSegLib.tissue import PROTOCOLS, Region, Tissue
+from BrainTumorSegLib.inference.postprocessing import Islands, remove_islands, remove_specks
+from BrainTumorSegLib.io.labelmaps import allowed_tissues
 
 
 def label_image(array, spacing=(1.0, 1.0, 1.0)):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from BrainTumorSegLib.engines import model_cache
-from BrainTumorSegLib.engines.model_cache import (
+from BrainTumorSegLib.inference.engines import model_cache
+from BrainTumorSegLib.inference.engines.model_cache import (
     CACHE_VARIABLE,
     cache_folder,
     entry_key,
@@ -114,7 +114,7 @@ def test_a_damaged_entry_of_another_process_is_not_taken(tmp_path):
 HAMMER = """
 import sys
 from pathlib import Path
-from BrainTumorSegLib.engines.model_cache import find_entry, remove_entry, store_entry
+from BrainTumorSegLib.inference.engines.model_cache import find_entry, remove_entry, store_entry
 
 folder, key = Path(sys.argv[1]), "k"
 def make(target):

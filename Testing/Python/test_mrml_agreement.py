@@ -19,17 +19,17 @@ from mrml_nodes import (
     put_under,
 )
 
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.volumes import volumes_ml
 from BrainTumorSegLib.io.terminology import terminology_entry
-from BrainTumorSegLib.measure import volumes_ml
-from BrainTumorSegLib.mrml.agreement import (
+from BrainTumorSegLib.slicer_app.review.agreement import (
     GROUPS,
     agreementFromValues,
     compare,
     compareLabels,
     fillAgreementTable,
 )
-from BrainTumorSegLib.tissue import TUMOUR_TISSUES, Tissue
 
 SHAPE = (40, 48, 50)
 

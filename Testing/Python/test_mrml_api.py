@@ -12,12 +12,12 @@ pytest.importorskip("slicer", reason="slicer-core is not installed")
 from mrml_nodes import add_volume, head
 from mrml_scene import snapshot
 
-from BrainTumorSegLib.errors import BrainTumorSegError, Cancelled, InputError
-from BrainTumorSegLib.mrml import api
-from BrainTumorSegLib.mrml.models import chosenPack, packChoices
-from BrainTumorSegLib.mrml.readiness import whatIsMissing
-from BrainTumorSegLib.mrml.run import RunSettings
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, InputError
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.slicer_app import api
+from BrainTumorSegLib.slicer_app.host.models import chosenPack, packChoices
+from BrainTumorSegLib.slicer_app.run.readiness import whatIsMissing
+from BrainTumorSegLib.slicer_app.run.segmentation_run import RunSettings
 
 QUICK = {"registration": "none", "tta": "none", "members": 1, "device": "cpu"}
 

@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 import BrainTumorSegLib
-from BrainTumorSegLib.errors import Cancelled, DependencyError, OutputError
-from BrainTumorSegLib.mrml import application
-from BrainTumorSegLib.mrml.application import (
+from BrainTumorSegLib.core.errors import Cancelled, DependencyError, OutputError
+from BrainTumorSegLib.slicer_app.host import application
+from BrainTumorSegLib.slicer_app.host.application import (
     getSetting,
     inApplication,
     processEvents,
@@ -21,8 +21,8 @@ from BrainTumorSegLib.mrml.application import (
     setSetting,
     workerPython,
 )
-from BrainTumorSegLib.mrml.failures import describe
-from BrainTumorSegLib.mrml.translation import tr
+from BrainTumorSegLib.slicer_app.host.translation import tr
+from BrainTumorSegLib.slicer_app.worker.failures import describe
 
 LIBRARY_PARENT = Path(BrainTumorSegLib.__file__).parent.parent
 
@@ -109,7 +109,7 @@ def test_slicer_with_an_application_is_recognised(slicer_app):
 def test_the_scene_code_loads_with_nothing_but_the_standard_library():
     """The module must load in a Slicer in which nothing was installed."""
     files = ("application", "translation", "process_tree", "exit_codes", "failures", "worker")
-    imports = "; ".join(f"import BrainTumorSegLib.mrml.{name}" for name in files)
+    imports = "; ".join(f"import BrainTumorSegLib.slicer_app.{name}" for name in files)
     code = (
         f"import sys; before = set(sys.modules); {imports}\n"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
@@ -132,7 +132,8 @@ def test_the_scene_code_loads_with_nothing_but_the_standard_library():
 def test_the_run_loads_with_nothing_but_what_slicer_ships():
     code = (
         f"import sys; sys.path.append({str(LIBRARY_PARENT)!r})\n"
-        "import BrainTumorSegLib.mrml.run, BrainTumorSegLib.mrml.run_registration\n"
+        "import BrainTumorSegLib.slicer_app.run.segmentation_run\n"
+        "import BrainTumorSegLib.slicer_app.run.registration\n"
         "heavy = {'torch', 'scipy', 'nrrd', 'psutil', 'tqdm', 'jsonschema', 'safetensors',"
         " 'slicer', 'vtk'}\n"
         "print(sorted(heavy & set(sys.modules)))"

@@ -21,12 +21,12 @@ pytest.importorskip("slicer", reason="slicer-core has the MRML nodes")
 from mrml_brainsfit import offer_brainsfit
 from mrml_scene import snapshot
 
-from BrainTumorSegLib.mrml import brainsfit as served
-from BrainTumorSegLib.mrml import brainsfit_nodes
-from BrainTumorSegLib.mrml.brainsfit import BrainsfitServer, brainsfitAvailable
-from BrainTumorSegLib.mrml.brainsfit_nodes import rigidFromNode
-from BrainTumorSegLib.registration import brainsfit
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.preprocessing.registration import brainsfit
+from BrainTumorSegLib.slicer_app.run import brainsfit as served
+from BrainTumorSegLib.slicer_app.run import brainsfit_nodes
+from BrainTumorSegLib.slicer_app.run.brainsfit import BrainsfitServer, brainsfitAvailable
+from BrainTumorSegLib.slicer_app.run.brainsfit_nodes import rigidFromNode
 
 TRUTH = rigid((1, 2, 3), 14.0, (9.0, -12.0, 8.0), centre=(12.0, -30.0, 55.0))
 POINTS = np.array([[0, 0, 0], [80, -70, 60], [-55, 90, -40.5], [3.25, 1e3, -250]], float)
@@ -470,7 +470,7 @@ def test_the_worker_and_the_server_understand_each_other(
     cli, server, answers, request_of, heads, tmp_path
 ):
     """The whole way: what the worker asks in its child process is answered here."""
-    from BrainTumorSegLib.registration.asking import Asker, Question
+    from BrainTumorSegLib.preprocessing.registration.asking import Asker, Question
 
     ours, theirs = os.pipe()
     questions = io.StringIO()

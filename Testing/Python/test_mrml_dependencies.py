@@ -12,17 +12,17 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from BrainTumorSegLib.errors import Cancelled, DependencyError, InputError
-from BrainTumorSegLib.installed import EXTRAS, REQUIRED, Requirement
-from BrainTumorSegLib.mrml import dependencies, packages
-from BrainTumorSegLib.mrml.application import workerPython
-from BrainTumorSegLib.mrml.dependencies import (
+from BrainTumorSegLib.core.errors import Cancelled, DependencyError, InputError
+from BrainTumorSegLib.core.requirements import EXTRAS, REQUIRED, Requirement
+from BrainTumorSegLib.slicer_app.host.application import workerPython
+from BrainTumorSegLib.slicer_app.install import dependencies, packages
+from BrainTumorSegLib.slicer_app.install.dependencies import (
     constraints,
     install,
     installedVersions,
     missingPackages,
 )
-from BrainTumorSegLib.mrml.packages import (
+from BrainTumorSegLib.slicer_app.install.packages import (
     Package,
     describeMissing,
     importProblems,

@@ -21,8 +21,11 @@ from mrml_nodes import (
 from mrml_run import finish_run, tumour
 from mrml_scene import snapshot
 
-from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.mrml.display import (
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.slicer_app.run.result import findResult, importResult, registeredCopy
+from BrainTumorSegLib.slicer_app.viewing.display import (
     FOREGROUND_OPACITY,
     centreViews,
     checkAlignment,
@@ -31,9 +34,6 @@ from BrainTumorSegLib.mrml.display import (
     showResult,
     tumourCentre,
 )
-from BrainTumorSegLib.mrml.result import findResult, importResult, registeredCopy
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.tissue import TUMOUR_TISSUES, Tissue
 
 VIEWS = ("Red", "Yellow", "Green")
 RIGID = affine(rotation(0.3, -0.2, 0.5), (12, -7, 30))

@@ -22,7 +22,7 @@ from mrml_nodes import (
 from mrml_results import add_result
 from mrml_scene import snapshot
 
-from BrainTumorSegLib.mrml.doubt import (
+from BrainTumorSegLib.slicer_app.scene.doubt import (
     REGIONS,
     DoubtCursor,
     DoubtfulRegion,
@@ -32,8 +32,8 @@ from BrainTumorSegLib.mrml.doubt import (
     knowsDoubt,
     rememberRegions,
 )
-from BrainTumorSegLib.mrml.geometry import setGrid
-from BrainTumorSegLib.mrml.volumes import setVolume
+from BrainTumorSegLib.slicer_app.scene.geometry import setGrid
+from BrainTumorSegLib.slicer_app.scene.volumes import setVolume
 
 SHAPE = (40, 48, 50)
 
@@ -204,7 +204,7 @@ def test_centres_follow_a_parent_transform(scene, tmp_path, kind):
 def test_regions_of_a_scan_that_was_below_a_transform_from_the_start(scene, tmp_path):
     from mrml_run import add_scans, finish_run
 
-    from BrainTumorSegLib.mrml.result import importResult
+    from BrainTumorSegLib.slicer_app.run.result import importResult
 
     settings = add_scans(scene)
     put_under(settings.t1ce, add_transform(scene, affine(rotation(0, 0.4, 0), (5, 6, 7))))

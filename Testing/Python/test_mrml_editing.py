@@ -9,17 +9,17 @@ from mrml_nodes import add_segmentation, add_volume, affine
 from mrml_results import add_result, labels_of
 from mrml_run import tumour
 
-from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.mrml.editing import (
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import Tissue
+from BrainTumorSegLib.slicer_app.scene.volumes import imageFromNode, setVolume
+from BrainTumorSegLib.slicer_app.viewing.editing import (
     editInSegmentEditor,
     editorNode,
     intensityRange,
     limitToIntensity,
     protectOthers,
 )
-from BrainTumorSegLib.mrml.volumes import imageFromNode, setVolume
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.tissue import Tissue
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from BrainTumorSegLib.errors import (
+from BrainTumorSegLib.core.errors import (
     BrainTumorSegError,
     Cancelled,
     DependencyError,
@@ -21,10 +21,10 @@ from BrainTumorSegLib.errors import (
     OutputError,
     RegistrationError,
 )
-from BrainTumorSegLib.mrml import exit_codes
-from BrainTumorSegLib.mrml.application import workerPython
-from BrainTumorSegLib.mrml.failures import describe, startFailure, workerFailure
-from BrainTumorSegLib.mrml.worker import Worker
+from BrainTumorSegLib.slicer_app.host.application import workerPython
+from BrainTumorSegLib.slicer_app.worker import exit_codes
+from BrainTumorSegLib.slicer_app.worker.failures import describe, startFailure, workerFailure
+from BrainTumorSegLib.slicer_app.worker.worker import Worker
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
@@ -172,7 +172,7 @@ def test_a_missing_package_is_named_with_the_way_to_install_it(end, in_line):
 
 
 def test_in_the_application_the_remedy_is_the_button(end, monkeypatch):
-    monkeypatch.setattr("BrainTumorSegLib.mrml.failures.inApplication", lambda: True)
+    monkeypatch.setattr("BrainTumorSegLib.slicer_app.worker.failures.inApplication", lambda: True)
     for code in ("import smp_x", fails_by_itself("deepbet is missing.", 7, "pip install ...")):
         error = end(code)
         assert isinstance(error, DependencyError)
@@ -180,7 +180,7 @@ def test_in_the_application_the_remedy_is_the_button(end, monkeypatch):
 
 
 def test_packages_of_another_python_are_not_the_modules_to_install(end, monkeypatch):
-    monkeypatch.setattr("BrainTumorSegLib.mrml.failures.inApplication", lambda: True)
+    monkeypatch.setattr("BrainTumorSegLib.slicer_app.worker.failures.inApplication", lambda: True)
     monkeypatch.setenv("BRAINTUMORSEG_PYTHON", sys.executable)
     error = end("import smp_x")
     assert "Python you chose" in error.remedy

@@ -13,8 +13,8 @@ from dicom_factory import head as dicom_head
 from mrml_nodes import add_volume
 from mrml_scene import snapshot
 
-from BrainTumorSegLib.mrml.guess import guessScans, reasonFor
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.slicer_app.guess.scans import guessScans, reasonFor
 
 T1, T1CE, FLAIR = Sequence.T1, Sequence.T1CE, Sequence.FLAIR
 SMALL = np.arange(6 * 7 * 8, dtype=np.int16).reshape(6, 7, 8)
@@ -385,7 +385,7 @@ def test_a_name_given_by_a_person_is_heard_beside_the_header(scene, database, tm
 
 
 def test_the_database_answers_where_pydicom_cannot_read(scene, database, tmp_path, monkeypatch):
-    import BrainTumorSegLib.mrml.scene_scans as scene_scans
+    import BrainTumorSegLib.slicer_app.scene.scene_scans as scene_scans
 
     def unreadable(path):
         raise ValueError("damaged")

@@ -19,12 +19,12 @@ from mrml_nodes import (
 from mrml_run import tumour
 from mrml_scene import snapshot
 
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
 from BrainTumorSegLib.io.terminology import terminology_entry
-from BrainTumorSegLib.mrml.label_images import editState, otherSegments
-from BrainTumorSegLib.mrml.result import findResult
-from BrainTumorSegLib.mrml.volumes import labelImage
-from BrainTumorSegLib.tissue import TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.slicer_app.run.result import findResult
+from BrainTumorSegLib.slicer_app.scene.label_images import editState, otherSegments
+from BrainTumorSegLib.slicer_app.scene.volumes import labelImage
 
 
 def labels_of(node, reference=None):

@@ -6,10 +6,10 @@ import pytest
 from mrml_results import add_result, correct
 from mrml_scene import snapshot
 
-from BrainTumorSegLib.mrml.orphans import watchDeletions
-from BrainTumorSegLib.mrml.result import findResult
-from BrainTumorSegLib.mrml.review import startSecondReading, writeReview
-from BrainTumorSegLib.mrml.scene import removeWithParts
+from BrainTumorSegLib.slicer_app.review.reviews import startSecondReading, writeReview
+from BrainTumorSegLib.slicer_app.run.result import findResult
+from BrainTumorSegLib.slicer_app.scene.orphans import watchDeletions
+from BrainTumorSegLib.slicer_app.scene.scene import removeWithParts
 
 
 @pytest.fixture

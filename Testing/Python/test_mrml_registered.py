@@ -21,10 +21,10 @@ from mrml_nodes import (
 from mrml_run import TURN, finish_run, lps_to_ras
 from mrml_scene import image_content, references, snapshot
 
-from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.mrml.result import findResult, importResult, registeredCopy
-from BrainTumorSegLib.mrml.volumes import imageFromNode
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.slicer_app.run.result import findResult, importResult, registeredCopy
+from BrainTumorSegLib.slicer_app.scene.volumes import imageFromNode
 
 
 def test_a_registered_copy_shows_each_point_as_the_matrix_says(scene, settings, tmp_path):

@@ -32,18 +32,22 @@ from mrml_nodes import (
 from mrml_run import add_scans, finish_run, tumour
 from mrml_scene import hierarchy_items, snapshot, table_content
 
-from BrainTumorSegLib.errors import InputError, OutputError
+from BrainTumorSegLib.core.errors import InputError, OutputError
+from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.volumes import volumes_ml
 from BrainTumorSegLib.io.terminology import TERMINOLOGY_CONTEXT, terminology_entry
-from BrainTumorSegLib.measure import volumes_ml
-from BrainTumorSegLib.mrml import result as result_module
-from BrainTumorSegLib.mrml.doubt import REGIONS
-from BrainTumorSegLib.mrml.label_images import otherSegments, terminologyOf, tissueSegments
-from BrainTumorSegLib.mrml.result import findResult, importResult, registeredCopy
-from BrainTumorSegLib.mrml.scene import hierarchyOf
-from BrainTumorSegLib.mrml.volumes import imageFromNode, labelImage
-from BrainTumorSegLib.resources import resource_path
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.tissue import STYLES, TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.slicer_app.run import result as result_module
+from BrainTumorSegLib.slicer_app.run.result import findResult, importResult, registeredCopy
+from BrainTumorSegLib.slicer_app.scene.doubt import REGIONS
+from BrainTumorSegLib.slicer_app.scene.label_images import (
+    otherSegments,
+    terminologyOf,
+    tissueSegments,
+)
+from BrainTumorSegLib.slicer_app.scene.scene import hierarchyOf
+from BrainTumorSegLib.slicer_app.scene.volumes import imageFromNode, labelImage
 
 TESTS = Path(__file__).resolve().parent
 
@@ -676,10 +680,10 @@ sys.modules.update(dict.fromkeys({ABSENT_IN_SLICER!r}))  # importing them fails 
 from pathlib import Path
 from mrml_run import add_scans, finish_run
 from mrml_scene import make_scene
-from BrainTumorSegLib.mrml.display import checkAlignment, showResult
-from BrainTumorSegLib.mrml.result import findResult, importResult
-from BrainTumorSegLib.mrml.volumes import checkVolumes, labelImage
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.slicer_app.viewing.display import checkAlignment, showResult
+from BrainTumorSegLib.slicer_app.run.result import findResult, importResult
+from BrainTumorSegLib.slicer_app.scene.volumes import checkVolumes, labelImage
+from BrainTumorSegLib.core.sequences import Sequence
 with make_scene() as scene:
     settings = add_scans(scene)
     checkVolumes({{sequence: getattr(settings, sequence.value) for sequence in Sequence}})

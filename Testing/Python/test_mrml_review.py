@@ -12,10 +12,10 @@ from mrml_results import add_result, correct, labels_of
 from mrml_scene import snapshot
 from test_mrml_result import save_and_load
 
-from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.mrml.readings import reviewedCopy
-from BrainTumorSegLib.mrml.result import findResult, importResult
-from BrainTumorSegLib.mrml.review import (
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.tissue import Tissue
+from BrainTumorSegLib.slicer_app.review.readings import reviewedCopy
+from BrainTumorSegLib.slicer_app.review.reviews import (
     agreementTable,
     betweenReaders,
     firstReading,
@@ -32,7 +32,7 @@ from BrainTumorSegLib.mrml.review import (
     withdrawReview,
     writeReview,
 )
-from BrainTumorSegLib.tissue import Tissue
+from BrainTumorSegLib.slicer_app.run.result import findResult, importResult
 
 COMMENT = (
     'Ödem rechts frontal übersehen — «см. FLAIR», 5 % <größer>; a=b:c & "d"\n' + 40 * "länger "
@@ -185,7 +185,7 @@ def test_withdrawing_leaves_nothing_but_the_history(scene, result):
 
 
 def test_a_failure_half_way_leaves_the_scene_as_it_was(scene, result, monkeypatch):
-    import BrainTumorSegLib.mrml.review_records as records
+    import BrainTumorSegLib.slicer_app.review.review_records as records
 
     def fail(*_):
         raise RuntimeError("no table")
@@ -317,7 +317,7 @@ def test_withdrawing_one_review_ends_the_comparison(result, reference):
 
 
 def test_a_failed_start_of_the_second_reading_changes_nothing(scene, result, monkeypatch):
-    import BrainTumorSegLib.mrml.readings as readings
+    import BrainTumorSegLib.slicer_app.review.readings as readings
 
     def fail(*_):
         raise RuntimeError("full")
@@ -393,7 +393,7 @@ def test_the_table_shows_volumes_dice_and_changes(result, reference):
 
 
 def test_the_records_of_reviews_follow_the_schema_of_reports(result, reference):
-    from BrainTumorSegLib.record import check_record
+    from BrainTumorSegLib.reporting.record import check_record
 
     node = result.segmentationNode
     correct(node, reference)

@@ -17,17 +17,17 @@ import SimpleITK as sitk
 from mrml_runs import NAMES, add_scans, phantom, quick_settings, stand_in
 from mrml_scene import snapshot
 
-from BrainTumorSegLib.errors import (
+from BrainTumorSegLib.core.errors import (
     BrainTumorSegError,
     DependencyError,
     DeviceError,
     InputError,
     PackError,
 )
-from BrainTumorSegLib.mrml.run import RunSettings, SegmentationRun
-from BrainTumorSegLib.mrml.run_settings import scanFiles, workerArguments
-from BrainTumorSegLib.mrml.self_test import killWorker
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.slicer_app.run.segmentation_run import RunSettings, SegmentationRun
+from BrainTumorSegLib.slicer_app.run.settings import scanFiles, workerArguments
+from BrainTumorSegLib.slicer_app.self_test import killWorker
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -113,7 +113,7 @@ def end(run, timeout=60.0):
 
 
 def labels_of(result, reference):
-    from BrainTumorSegLib.mrml.label_images import labelImage
+    from BrainTumorSegLib.slicer_app.scene.label_images import labelImage
 
     return sitk.GetArrayFromImage(labelImage(result.segmentationNode, reference))
 
@@ -290,7 +290,7 @@ def test_a_run_can_be_cancelled_before_the_result_is_loaded(scene, nodes, tempor
 def test_a_wish_to_cancel_comes_too_late_once_the_result_enters_the_scene(
     nodes, replay, monkeypatch
 ):
-    from BrainTumorSegLib.mrml import result
+    from BrainTumorSegLib.slicer_app.run import result
 
     import_result = result.importResult
     run = SegmentationRun(quick_settings(nodes))
@@ -691,7 +691,7 @@ def test_the_command_line_says_what_was_chosen(nodes, tmp_path, monkeypatch):
     )
     files = scanFiles(settings)
     arguments = workerArguments(settings, files, "brainsfit")
-    from BrainTumorSegLib.cli import build_parser
+    from BrainTumorSegLib.cli.application import build_parser
 
     parsed = build_parser().parse_args(arguments)
     assert parsed.t1ce == Path(files[Sequence.T1CE]) and parsed.reference == "flair"

@@ -17,9 +17,10 @@ pytest.importorskip("slicer", reason="slicer-core has the MRML nodes")
 
 from mrml_scene import snapshot
 
-from BrainTumorSegLib.errors import BrainTumorSegError, Cancelled, InputError
-from BrainTumorSegLib.mrml import sample_data
-from BrainTumorSegLib.mrml.sample_data import (
+from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, InputError
+from BrainTumorSegLib.core.sequences import Sequence, recognise
+from BrainTumorSegLib.slicer_app import sample_data
+from BrainTumorSegLib.slicer_app.sample_data import (
     CATEGORY,
     NODE_NAMES,
     PUBLIC_CASES,
@@ -27,8 +28,7 @@ from BrainTumorSegLib.mrml.sample_data import (
     loadDemonstration,
     registerSampleData,
 )
-from BrainTumorSegLib.mrml.volumes import imageFromNode
-from BrainTumorSegLib.sequences import Sequence, recognise
+from BrainTumorSegLib.slicer_app.scene.volumes import imageFromNode
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ICONS = CHECKOUT / "BrainTumorSeg" / "Resources" / "Icons"
@@ -202,8 +202,8 @@ def test_the_button_loads_the_case_and_shows_t1ce(made, scene, monkeypatch):
 def test_without_packages_the_button_asks_and_takes_no_for_an_answer(scene, tmp_path, monkeypatch):
     import slicer.util
 
-    from BrainTumorSegLib.installed import Requirement
-    from BrainTumorSegLib.mrml import dependencies
+    from BrainTumorSegLib.core.requirements import Requirement
+    from BrainTumorSegLib.slicer_app.install import dependencies
 
     asked = []
 

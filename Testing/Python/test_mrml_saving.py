@@ -26,14 +26,20 @@ from mrml_nodes import (
 from mrml_results import add_result, correct, labels_of
 from mrml_scene import snapshot
 
-from BrainTumorSegLib.errors import InputError, OutputError
+from BrainTumorSegLib.core.errors import InputError, OutputError
+from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
-from BrainTumorSegLib.mrml.geometry import gridMatrix
-from BrainTumorSegLib.mrml.review import startSecondReading, writeReview
-from BrainTumorSegLib.mrml.saving import FORMATS, SaveJob, defaultTargets, dicomPreflight, save
-from BrainTumorSegLib.mrml.scene_scans import hierarchyPath
-from BrainTumorSegLib.mrml.volumes import imageFromNode
-from BrainTumorSegLib.tissue import Tissue
+from BrainTumorSegLib.slicer_app.export.saving import (
+    FORMATS,
+    SaveJob,
+    defaultTargets,
+    dicomPreflight,
+    save,
+)
+from BrainTumorSegLib.slicer_app.review.reviews import startSecondReading, writeReview
+from BrainTumorSegLib.slicer_app.scene.geometry import gridMatrix
+from BrainTumorSegLib.slicer_app.scene.scene_scans import hierarchyPath
+from BrainTumorSegLib.slicer_app.scene.volumes import imageFromNode
 
 
 @pytest.fixture
@@ -163,7 +169,7 @@ def test_nothing_appears_before_everything_is_done(node, tmp_path):
 
 
 def test_a_failure_leaves_nothing_behind(node, tmp_path, monkeypatch):
-    import BrainTumorSegLib.mrml.saving as saving
+    import BrainTumorSegLib.slicer_app.export.saving as saving
 
     def fail(*_):
         raise OutputError("The disk is full.", "Free some space.")
@@ -178,7 +184,7 @@ def test_a_failure_leaves_nothing_behind(node, tmp_path, monkeypatch):
 
 
 def test_an_unexpected_error_is_told_and_leaves_nothing_behind(node, tmp_path, monkeypatch):
-    import BrainTumorSegLib.mrml.saving as saving
+    import BrainTumorSegLib.slicer_app.export.saving as saving
 
     monkeypatch.setattr(saving, "writeSegNrrd", lambda *_: 1 / 0)
     job = save(node, tmp_path, ["seg.nrrd"])
@@ -268,7 +274,7 @@ def test_a_corrected_and_reviewed_result_gets_a_new_report(node, reference, tmp_
     writeReview(startSecondReading(node), "B", "approved")
     job = saved(node, tmp_path / "out", "json", "html")
     record = json.loads(job.targets["json"].read_text(encoding="utf-8"))
-    from BrainTumorSegLib.record import check_record
+    from BrainTumorSegLib.reporting.record import check_record
 
     check_record(record, "report.json")
     automatic = record["correction"]["automatic"]["volumes_ml"]
@@ -317,8 +323,8 @@ def test_a_report_without_the_scan_says_what_to_do(scene, node, reference, tmp_p
 def test_a_worker_without_packages_ends_in_a_remedy(node, reference, tmp_path, monkeypatch):
     from dataclasses import replace
 
-    import BrainTumorSegLib.mrml.worker_order as worker_order
-    from BrainTumorSegLib.mrml.application import workerPython
+    import BrainTumorSegLib.slicer_app.worker.worker_order as worker_order
+    from BrainTumorSegLib.slicer_app.host.application import workerPython
 
     script = tmp_path / "worker.py"
     script.write_text("import jsonschema_that_is_not_there\n", encoding="utf-8")
@@ -390,7 +396,7 @@ def dicom(scene, tmp_path, monkeypatch):
 
 
 def test_the_library_writes_a_dicom_seg_that_reads_back(dicom, tmp_path):
-    from BrainTumorSegLib.io.dicom_seg import read_dicom_seg
+    from BrainTumorSegLib.io.dicom.seg import read_dicom_seg
 
     node, reference, _ = dicom
     assert dicomPreflight(node) == []
@@ -416,7 +422,7 @@ def test_a_corrected_result_is_marked_semiautomatic(dicom, tmp_path):
 
 
 def test_a_transform_above_the_scan_does_not_matter_to_dicom(scene, dicom, tmp_path):
-    from BrainTumorSegLib.io.dicom_seg import read_dicom_seg
+    from BrainTumorSegLib.io.dicom.seg import read_dicom_seg
 
     node, reference, _ = dicom
     grid = imageFromNode(reference)
@@ -485,7 +491,7 @@ def test_preflight_notices_an_empty_segmentation(scene, dicom, tmp_path):
 
 
 def test_preflight_names_missing_packages_and_the_remedy(dicom, monkeypatch):
-    import BrainTumorSegLib.mrml.packages as packages
+    import BrainTumorSegLib.slicer_app.install.packages as packages
 
     class Absent(packages.Requirement):
         installed = None

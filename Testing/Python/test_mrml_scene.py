@@ -15,7 +15,7 @@ from mrml_nodes import (
 )
 from mrml_scene import hierarchy_items, make_scene, snapshot
 
-from BrainTumorSegLib.mrml.scene import SceneEdit, hierarchyOf, placeBeside
+from BrainTumorSegLib.slicer_app.scene.scene import SceneEdit, hierarchyOf, placeBeside
 
 
 class Trouble(Exception):

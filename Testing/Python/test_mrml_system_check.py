@@ -11,10 +11,10 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from BrainTumorSegLib.errors import BrainTumorSegError, OutputError
-from BrainTumorSegLib.installed import EXTRAS, REQUIRED
-from BrainTumorSegLib.mrml import packages, system_check
-from BrainTumorSegLib.mrml.system_check import (
+from BrainTumorSegLib.core.errors import BrainTumorSegError, OutputError
+from BrainTumorSegLib.core.requirements import EXTRAS, REQUIRED
+from BrainTumorSegLib.slicer_app.install import packages, system_check
+from BrainTumorSegLib.slicer_app.install.system_check import (
     Action,
     Finding,
     SystemCheck,

@@ -28,16 +28,16 @@ from mrml_nodes import (
 from mrml_scene import snapshot
 from voxel_positions import positions
 
-from BrainTumorSegLib.errors import InputError, OutputError
+from BrainTumorSegLib.core.errors import InputError, OutputError
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io.volumes import read_image, read_scan
-from BrainTumorSegLib.mrml.geometry import sizeChange
-from BrainTumorSegLib.mrml.volumes import (
+from BrainTumorSegLib.slicer_app.scene.geometry import sizeChange
+from BrainTumorSegLib.slicer_app.scene.volumes import (
     checkVolumes,
     exportVolume,
     imageFromNode,
     setVolume,
 )
-from BrainTumorSegLib.sequences import Sequence
 
 RIGID = affine(rotation(0.3, -0.2, 0.5), (12, -7, 30))
 SCALED = affine(np.diag([1.1, 0.9, 1.3]), (3, 4, 5))

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from BrainTumorSegLib.errors import DependencyError
-from BrainTumorSegLib.mrml import process_tree
-from BrainTumorSegLib.mrml.application import WorkerPython, runFolder, workerPython
-from BrainTumorSegLib.mrml.worker import Worker, finishedWorker, runWorker
+from BrainTumorSegLib.core.errors import DependencyError
+from BrainTumorSegLib.slicer_app.host.application import WorkerPython, runFolder, workerPython
+from BrainTumorSegLib.slicer_app.worker import process_tree
+from BrainTumorSegLib.slicer_app.worker.worker import Worker, finishedWorker, runWorker
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -368,8 +368,8 @@ def test_the_end_of_the_interpreter_ends_the_worker_and_deletes_the_folder(tmp_p
     )
     parent = f"""
         import dataclasses, json, time
-        from BrainTumorSegLib.mrml.application import runFolder, workerPython
-        from BrainTumorSegLib.mrml.worker import Worker
+        from BrainTumorSegLib.slicer_app.host.application import runFolder, workerPython
+        from BrainTumorSegLib.slicer_app.worker.worker import Worker
         python = dataclasses.replace(workerPython(), program=({str(child)!r},))
         worker = Worker([], python, runFolder())
         worker.start()
@@ -489,7 +489,7 @@ def test_a_job_that_is_no_longer_wanted_is_ended():
 
 
 def test_a_job_that_takes_too_long_is_ended(monkeypatch, folder):
-    monkeypatch.setattr("BrainTumorSegLib.mrml.worker.runFolder", lambda: folder)
+    monkeypatch.setattr("BrainTumorSegLib.slicer_app.worker.worker.runFolder", lambda: folder)
     with pytest.raises(TimeoutError), finishedWorker([], small_program(SLEEPER), timeout=0.2):
         pytest.fail("it sleeps for a minute")
     assert not folder.exists()

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from BrainTumorSegLib.errors import PackError
-from BrainTumorSegLib.networks import (
+from BrainTumorSegLib.core.errors import PackError
+from BrainTumorSegLib.models.networks import (
     ARCHITECTURES,
     NetworkSpec,
     build_network,

@@ -13,25 +13,25 @@ import numpy as np
 import pytest
 import torch
 
-from BrainTumorSegLib.compat import import_openvino
-from BrainTumorSegLib.engines import openvino_engine
-from BrainTumorSegLib.engines.conversion import check_agreement, convert_network
-from BrainTumorSegLib.engines.held import Held
-from BrainTumorSegLib.engines.openvino_engine import (
+from BrainTumorSegLib.core.compat import import_openvino
+from BrainTumorSegLib.core.errors import Cancelled, DependencyError, DeviceError
+from BrainTumorSegLib.core.progress import CancelToken, Progress
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.inference.engines import openvino_engine
+from BrainTumorSegLib.inference.engines.conversion import check_agreement, convert_network
+from BrainTumorSegLib.inference.engines.held import Held
+from BrainTumorSegLib.inference.engines.openvino_engine import (
     MemberSource,
     OpenVinoEngine,
     cache_key,
     stream_count,
     wait_for_all,
 )
-from BrainTumorSegLib.engines.torch_engine import TorchEngine
-from BrainTumorSegLib.errors import Cancelled, DependencyError, DeviceError
-from BrainTumorSegLib.inference import predict_volume
-from BrainTumorSegLib.networks import NetworkSpec, build_network, network_entries
-from BrainTumorSegLib.packs import load_members, load_pack
-from BrainTumorSegLib.progress import CancelToken, Progress
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.views import VIEW_SETS
+from BrainTumorSegLib.inference.engines.torch_engine import TorchEngine
+from BrainTumorSegLib.inference.ensemble import predict_volume
+from BrainTumorSegLib.inference.tta import VIEW_SETS
+from BrainTumorSegLib.models.networks import NetworkSpec, build_network, network_entries
+from BrainTumorSegLib.models.packs import load_members, load_pack
 
 try:
     openvino = import_openvino()
@@ -126,9 +126,9 @@ def test_labels_on_synthetic_volumes_are_those_of_torch():
 
 def test_labels_on_real_slices_are_those_of_torch(real_data):
     """The bundled pack on a real glioma, whole: at most one voxel in a hundred thousand differs."""
+    from BrainTumorSegLib.core.options import Options
+    from BrainTumorSegLib.inference.pipeline import segment
     from BrainTumorSegLib.io.cases import load_case
-    from BrainTumorSegLib.options import Options
-    from BrainTumorSegLib.pipeline import segment
 
     folder = real_data / "brats" / "Brats15_2013_pat0001"
     case = load_case({s: folder / f"{folder.name}_{s.value}.nii.gz" for s in Sequence})

@@ -39,13 +39,6 @@ INDEX_KEYS = {
 INDEX_NEEDED = {"$schema", "category", "scm_url"}
 
 
-def cmake_list(path: Path, name: str) -> list[str]:
-    """The words of ``set(NAME ...)``."""
-    text = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
-    (body,) = re.findall(rf"set\({name}\s([^)]*)\)", text)
-    return body.replace("${MODULE_NAME}", "BrainTumorSeg").split()
-
-
 def tracked(folder: Path, pattern: str) -> set[str]:
     """Files below the folder, without what Python and editors leave."""
     return {
@@ -72,39 +65,12 @@ def extension_metadata() -> dict[str, str]:
     return dict(pairs)
 
 
-# --- lists ---------------------------------------------------------------------------------
-
-
-def advice(listed: list[str], there: set[str]) -> str:
-    return (
-        f"add {sorted(there - set(listed))}, remove {sorted(set(listed) - there)}"
-        if set(listed) != there
-        else ""
-    )
-
-
-def test_every_file_of_the_library_is_listed():
-    listed = cmake_list(LIBRARY / "CMakeLists.txt", "BrainTumorSegLib_PYTHON_SCRIPTS")
-    assert advice(listed, tracked(LIBRARY, "*.py")) == ""
-    assert listed == sorted(set(listed))
+# --- files ---------------------------------------------------------------------------------
 
 
 def test_the_library_holds_nothing_but_python():
     others = {name for name in tracked(LIBRARY, "*") if not name.endswith(".py")}
     assert others == {"CMakeLists.txt"}
-
-
-def test_every_resource_is_listed():
-    listed = cmake_list(RESOURCES / "CMakeLists.txt", "BrainTumorSeg_RESOURCES")
-    there = installed_resources()
-    assert advice(listed, there) == ""
-    assert listed == sorted(set(listed))
-
-
-def test_every_file_of_the_module_is_listed():
-    path = MODULE / "CMakeLists.txt"
-    listed = cmake_list(path, "MODULE_PYTHON_SCRIPTS") + cmake_list(path, "MODULE_PYTHON_RESOURCES")
-    assert advice(listed, tracked(MODULE, "*") - {"CMakeLists.txt"}) == ""
 
 
 # --- building ------------------------------------------------------------------------------
@@ -137,22 +103,21 @@ def installed(tmp_path_factory) -> Path:
 
 def test_the_installed_tree_is_the_one_that_slicer_expects(installed):
     assert (installed / "BrainTumorSeg.py").is_file()
-    assert (installed / "Resources" / "UI" / "BrainTumorSeg.ui").is_file()
-    assert (installed / "Resources" / "Icons" / "BrainTumorSeg.png").is_file()
+    assert tracked(installed / "Resources", "*") == tracked(MODULE / "Resources", "*")
     assert tracked(installed / "BrainTumorSegLib", "*.py") == tracked(LIBRARY, "*.py")
     there = installed_resources()
     assert tracked(installed / "BrainTumorSegLib" / "Resources", "*") == there
-    assert list(installed.glob("BrainTumorSegLib/__pycache__/cli.*.pyc"))
+    assert list(installed.glob("BrainTumorSegLib/core/__pycache__/case.*.pyc"))
 
 
 def test_the_installed_library_runs_and_finds_its_resources(installed, tmp_path):
     """Away from the checkout, as Slicer's Python finds it."""
     code = (
         "import BrainTumorSegLib, sys\n"
-        "from BrainTumorSegLib.resources import resource_path\n"
+        "from BrainTumorSegLib.core.resources import resource_path\n"
         "print(BrainTumorSegLib.__file__)\n"
         "print(resource_path('Models', 'glioma-lite', 'pack.json').is_file())\n"
-        "from BrainTumorSegLib.cli import main\n"
+        "from BrainTumorSegLib.cli.application import main\n"
         "sys.exit(main(['models', 'list']))\n"
     )
     done = subprocess.run(

@@ -15,9 +15,13 @@ import pytest
 import safetensors.torch
 import torch
 
-from BrainTumorSegLib.errors import OutputError, PackError
-from BrainTumorSegLib.networks import ARCHITECTURES, NetworkSpec, build_network
-from BrainTumorSegLib.packs import (
+from BrainTumorSegLib.core.errors import OutputError, PackError
+from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import Tissue
+from BrainTumorSegLib.inference.tta import VIEW_SETS
+from BrainTumorSegLib.models.networks import ARCHITECTURES, NetworkSpec, build_network
+from BrainTumorSegLib.models.packs import (
     MODELS_VARIABLE,
     ModelPack,
     NewMember,
@@ -35,13 +39,9 @@ from BrainTumorSegLib.packs import (
     user_models_folder,
     verify_pack,
 )
-from BrainTumorSegLib.packs.manifest import SCHEMA, _validator
-from BrainTumorSegLib.resources import resource_path
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.slices import RECIPES
-from BrainTumorSegLib.tissue import Tissue
-from BrainTumorSegLib.views import VIEW_SETS
-from BrainTumorSegLib.weights import PRECISIONS
+from BrainTumorSegLib.models.packs.manifest import SCHEMA, _validator
+from BrainTumorSegLib.models.weights import PRECISIONS
+from BrainTumorSegLib.preprocessing.model_grid import RECIPES
 
 SPEC = NetworkSpec("linknet", "mobilenet_v2", 3, 3, 5)
 

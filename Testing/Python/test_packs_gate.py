@@ -11,12 +11,13 @@ import pytest
 import torch
 from toy_cases import PACK_TABLE
 
-from BrainTumorSegLib import cli
-from BrainTumorSegLib.errors import PackError, TrainingError
-from BrainTumorSegLib.labelling import label_slices
-from BrainTumorSegLib.network_spec import NetworkSpec
-from BrainTumorSegLib.networks import build_network
-from BrainTumorSegLib.packs import load_pack, verify_pack
+from BrainTumorSegLib.cli import application as cli
+from BrainTumorSegLib.core.errors import PackError, TrainingError
+from BrainTumorSegLib.inference.labels import label_slices
+from BrainTumorSegLib.models.network_spec import NetworkSpec
+from BrainTumorSegLib.models.networks import build_network
+from BrainTumorSegLib.models.packs import load_pack, verify_pack
+from BrainTumorSegLib.models.weights import save_weights
 from BrainTumorSegLib.training import gate as gates
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.config import TrainingConfig
@@ -24,7 +25,6 @@ from BrainTumorSegLib.training.gate import Gate, check_member, refuse_loss
 from BrainTumorSegLib.training.recipe import keep_recipe, run_command
 from BrainTumorSegLib.training.run_cohort import write_cohort
 from BrainTumorSegLib.training.volumes import LabelledVolume
-from BrainTumorSegLib.weights import save_weights
 
 SPEC = NetworkSpec(encoder="mobilenet_v2", encoder_depth=4)
 CONFIG = TrainingConfig(network=SPEC, fold=0)

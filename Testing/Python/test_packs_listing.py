@@ -8,8 +8,10 @@ import sys
 
 import pytest
 
-from BrainTumorSegLib.errors import DependencyError, PackError
-from BrainTumorSegLib.packs import (
+from BrainTumorSegLib.core.errors import DependencyError, PackError
+from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.models.packs import (
     MODELS_VARIABLE,
     default_pack,
     find_packs,
@@ -22,8 +24,6 @@ from BrainTumorSegLib.packs import (
     user_models_folder,
     verify_pack,
 )
-from BrainTumorSegLib.resources import resource_path
-from BrainTumorSegLib.sequences import Sequence
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_with_jsonschema_a_pack_is_checked(models, monkeypatch):
 
 
 def test_an_unknown_name_of_the_room_is_an_attribute_error():
-    from BrainTumorSegLib import packs
+    from BrainTumorSegLib.models import packs
 
     assert set(packs.__all__) <= {*dir(packs), *packs._HEAVY}
     with pytest.raises(AttributeError, match="nonesuch"):

@@ -17,11 +17,11 @@ from mrml_scene import snapshot
 from PySide6 import QtGui
 from slicer_standins import module_in_application, open_widget
 
+from BrainTumorSegLib.core.progress import ProgressEvent
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
-from BrainTumorSegLib.mrml.application import getSetting
-from BrainTumorSegLib.mrml.label_images import labelImage
-from BrainTumorSegLib.mrml.review import startSecondReading, writeReview
-from BrainTumorSegLib.progress import ProgressEvent
+from BrainTumorSegLib.slicer_app.host.application import getSetting
+from BrainTumorSegLib.slicer_app.review.reviews import startSecondReading, writeReview
+from BrainTumorSegLib.slicer_app.scene.label_images import labelImage
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_a_model_that_is_not_there_is_said(widget, scans):
 
 
 def test_choices_become_settings(widget, scans, module):
-    from BrainTumorSegLib.panel.choices import settingsFrom
+    from BrainTumorSegLib.slicer_app.panel.choices import settingsFrom
 
     choose(widget, scans)
     parameters = widget.panel.parameters
@@ -358,7 +358,7 @@ def test_the_report_can_be_copied(widget, scans, module):
 @pytest.fixture(scope="module")
 def demonstration():
     """The generated case, and what the command line makes of it with one network."""
-    from BrainTumorSegLib.mrml.self_test import demonstration
+    from BrainTumorSegLib.slicer_app.self_test import demonstration
 
     return demonstration()
 

@@ -10,23 +10,23 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from BrainTumorSegLib import pipeline
-from BrainTumorSegLib.case import Scan, make_case
-from BrainTumorSegLib.cleanup import Islands, remove_islands
-from BrainTumorSegLib.engines.choosing import plan_engine
-from BrainTumorSegLib.errors import Cancelled, DeviceError, InputError, PackError
+from BrainTumorSegLib.core.case import Scan, make_case
+from BrainTumorSegLib.core.errors import Cancelled, DeviceError, InputError, PackError
+from BrainTumorSegLib.core.options import Options
+from BrainTumorSegLib.core.progress import CancelToken, Progress
+from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import Tissue
+from BrainTumorSegLib.core.volumes import dice, dice_scores
 from BrainTumorSegLib.evaluation.arms import members_without_fold
+from BrainTumorSegLib.inference import pipeline
+from BrainTumorSegLib.inference.engines.choosing import plan_engine
+from BrainTumorSegLib.inference.labels import label_voxels
+from BrainTumorSegLib.inference.pipeline import STAGES, segment
+from BrainTumorSegLib.inference.postprocessing import Islands, remove_islands
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
-from BrainTumorSegLib.labelling import label_voxels
-from BrainTumorSegLib.measure import dice, dice_scores
-from BrainTumorSegLib.options import Options
-from BrainTumorSegLib.packs import load_pack
-from BrainTumorSegLib.pipeline import STAGES, segment
-from BrainTumorSegLib.progress import CancelToken, Progress
-from BrainTumorSegLib.resources import resource_path
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.tissue import Tissue
+from BrainTumorSegLib.models.packs import load_pack
 from BrainTumorSegLib.training.cohort import read_cohort
 
 QUICK = Options(members=1, views="none", device="cpu", registration="none", brain="stripped")

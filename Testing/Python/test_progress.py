@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from BrainTumorSegLib.errors import Cancelled
-from BrainTumorSegLib.progress import (
+from BrainTumorSegLib.core.errors import Cancelled
+from BrainTumorSegLib.core.progress import (
     CancelToken,
     JsonLines,
     Progress,

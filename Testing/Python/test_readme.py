@@ -9,8 +9,8 @@ from importlib import import_module
 from inspect import signature
 from pathlib import Path
 
-from BrainTumorSegLib import errors
-from BrainTumorSegLib.cli import build_parser
+from BrainTumorSegLib.cli.application import build_parser
+from BrainTumorSegLib.core import errors
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 README = CHECKOUT / "README.md"

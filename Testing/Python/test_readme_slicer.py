@@ -19,14 +19,14 @@ from mrml_run import finish_run
 from slicer_standins import module_in_application
 from test_readme import CHECKOUT, README, readme_blocks
 
-from BrainTumorSegLib.installed import REQUIRED
+from BrainTumorSegLib.core.progress import ProgressEvent
+from BrainTumorSegLib.core.requirements import REQUIRED
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
-from BrainTumorSegLib.mrml import api
-from BrainTumorSegLib.mrml.dependencies import PROTECTED
-from BrainTumorSegLib.mrml.result import importResult
-from BrainTumorSegLib.mrml.sample_data import DEMONSTRATION, PUBLIC_CASES
-from BrainTumorSegLib.mrml.volumes import setVolume
-from BrainTumorSegLib.progress import ProgressEvent
+from BrainTumorSegLib.slicer_app import api
+from BrainTumorSegLib.slicer_app.install.dependencies import PROTECTED
+from BrainTumorSegLib.slicer_app.run.result import importResult
+from BrainTumorSegLib.slicer_app.sample_data import DEMONSTRATION, PUBLIC_CASES
+from BrainTumorSegLib.slicer_app.scene.volumes import setVolume
 
 TUTORIAL = CHECKOUT / "Resources" / "Tutorial.md"
 UI = CHECKOUT / "BrainTumorSeg" / "Resources" / "UI" / "BrainTumorSeg.ui"

@@ -11,12 +11,12 @@ import pytest
 import SimpleITK as sitk
 from registration_scans import case_of, landmark_error, phantom, rigid
 
-from BrainTumorSegLib import registration
-from BrainTumorSegLib.case import Case, Scan
-from BrainTumorSegLib.errors import Cancelled, RegistrationError
-from BrainTumorSegLib.progress import CancelToken, Progress
-from BrainTumorSegLib.registration import align, simpleitk
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.case import Case, Scan
+from BrainTumorSegLib.core.errors import Cancelled, RegistrationError
+from BrainTumorSegLib.core.progress import CancelToken, Progress
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.preprocessing import registration
+from BrainTumorSegLib.preprocessing.registration import align, simpleitk
 
 TRUTH = rigid((1, -2, 1), 12.0, (-11.0, 8.0, 9.0))
 
@@ -199,8 +199,8 @@ def test_cancelling_stops_simpleitk_between_iterations(displaced):
 
 def test_cancelling_during_the_optimisation_is_heard(displaced, monkeypatch):
     token = CancelToken()
-    from BrainTumorSegLib.registration.head import find_head
-    from BrainTumorSegLib.registration.starts import start_transform
+    from BrainTumorSegLib.preprocessing.registration.head import find_head
+    from BrainTumorSegLib.preprocessing.registration.starts import start_transform
 
     fixed, moving = (find_head(s.image, s.source) for s in displaced.scans.values())
     sampled = simpleitk._sampled

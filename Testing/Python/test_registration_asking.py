@@ -26,14 +26,14 @@ from registration_scans import (
     standin_brainsfit,
 )
 
-from BrainTumorSegLib import cli
-from BrainTumorSegLib.errors import Cancelled, InputError, RegistrationError
-from BrainTumorSegLib.progress import CancelToken, Progress
-from BrainTumorSegLib.registration import align, asking, brainsfit
-from BrainTumorSegLib.registration.asking import Asker
-from BrainTumorSegLib.registration.rigid import matrix_and_offset
-from BrainTumorSegLib.resources import resource_path
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.cli import application as cli
+from BrainTumorSegLib.core.errors import Cancelled, InputError, RegistrationError
+from BrainTumorSegLib.core.progress import CancelToken, Progress
+from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.preprocessing.registration import align, asking, brainsfit
+from BrainTumorSegLib.preprocessing.registration.asking import Asker
+from BrainTumorSegLib.preprocessing.registration.rigid import matrix_and_offset
 
 TRUTH = rigid((1, 2, 3), 14.0, (9.0, -12.0, 8.0))
 SLICER = "BRAINSFit in 3D Slicer 5.12.0"

@@ -24,12 +24,12 @@ from registration_scans import (
     standin_brainsfit,
 )
 
-from BrainTumorSegLib.errors import Cancelled, DependencyError, RegistrationError
-from BrainTumorSegLib.progress import CancelToken, Progress
-from BrainTumorSegLib.registration import align, brainsfit, discovery
-from BrainTumorSegLib.registration.discovery import Executable, find_brainsfit
-from BrainTumorSegLib.registration.starts import STARTS
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.errors import Cancelled, DependencyError, RegistrationError
+from BrainTumorSegLib.core.progress import CancelToken, Progress
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.preprocessing.registration import align, brainsfit, discovery
+from BrainTumorSegLib.preprocessing.registration.discovery import Executable, find_brainsfit
+from BrainTumorSegLib.preprocessing.registration.starts import STARTS
 
 TRUTH = rigid((1, 2, 3), 14.0, (9.0, -12.0, 8.0))
 

@@ -7,11 +7,12 @@ import pytest
 import SimpleITK as sitk
 from registration_scans import SIZE, phantom, rigid
 
-from BrainTumorSegLib.errors import RegistrationError
-from BrainTumorSegLib.masks import mask_volume_ml
-from BrainTumorSegLib.registration.head import find_head
-from BrainTumorSegLib.registration.multistart import identity, judge, look_before
-from BrainTumorSegLib.registration.quality import (
+from BrainTumorSegLib.core.errors import RegistrationError
+from BrainTumorSegLib.core.masks import mask_volume_ml
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.preprocessing.registration.head import find_head
+from BrainTumorSegLib.preprocessing.registration.multistart import identity, judge, look_before
+from BrainTumorSegLib.preprocessing.registration.quality import (
     Pair,
     distance_mm,
     make_pair,
@@ -20,9 +21,12 @@ from BrainTumorSegLib.registration.quality import (
     settle,
     shift_mm,
 )
-from BrainTumorSegLib.registration.rigid import matrix_and_offset, rigid_from_matrix, rotation_deg
-from BrainTumorSegLib.registration.starts import distinct_starts, start_transform
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.preprocessing.registration.rigid import (
+    matrix_and_offset,
+    rigid_from_matrix,
+    rotation_deg,
+)
+from BrainTumorSegLib.preprocessing.registration.starts import distinct_starts, start_transform
 
 TRUTH = rigid((2, -1, 2), 15.0, (10.0, 6.0, -14.0))
 

@@ -17,13 +17,13 @@ from registration_scans import (
     with_moved_header,
 )
 
-from BrainTumorSegLib.case import Case, Scan
-from BrainTumorSegLib.progress import Progress
-from BrainTumorSegLib.registration import Alignment, align
-from BrainTumorSegLib.registration.head import find_head
-from BrainTumorSegLib.registration.multistart import identity, judge
-from BrainTumorSegLib.registration.quality import distance_mm, make_pair, score
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.case import Case, Scan
+from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.preprocessing.registration import Alignment, align
+from BrainTumorSegLib.preprocessing.registration.head import find_head
+from BrainTumorSegLib.preprocessing.registration.multistart import identity, judge
+from BrainTumorSegLib.preprocessing.registration.quality import distance_mm, make_pair, score
 
 T1, T1CE, FLAIR = Sequence.T1, Sequence.T1CE, Sequence.FLAIR
 

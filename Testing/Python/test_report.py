@@ -15,10 +15,13 @@ import SimpleITK as sitk
 from PIL import Image
 from report_cases import Page, make_record, make_result, registered
 
-from BrainTumorSegLib.case import Scan, make_case
-from BrainTumorSegLib.errors import OutputError
-from BrainTumorSegLib.overview import draw_overview
-from BrainTumorSegLib.pictures import (
+from BrainTumorSegLib.core.case import Scan, make_case
+from BrainTumorSegLib.core.errors import OutputError
+from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.result import Segmentation
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.reporting.figures import (
     Plane,
     best_slice,
     caption,
@@ -26,11 +29,12 @@ from BrainTumorSegLib.pictures import (
     picture,
     spread_slices,
 )
-from BrainTumorSegLib.report import write_overview_png, write_report_html, write_report_json
-from BrainTumorSegLib.resources import resource_path
-from BrainTumorSegLib.segmentation import Segmentation
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.tissue import STYLES, TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.reporting.overview import draw_overview
+from BrainTumorSegLib.reporting.writing import (
+    write_overview_png,
+    write_report_html,
+    write_report_json,
+)
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,14 @@ import SimpleITK as sitk
 from PIL import Image
 from report_cases import Page, make_result, registered
 
-from BrainTumorSegLib import cli
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.cli import application as cli
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import STYLES, Tissue
 from BrainTumorSegLib.io.seg_nrrd import write_seg_nrrd
 from BrainTumorSegLib.io.volumes import file_sha256
-from BrainTumorSegLib.record import confidence, corrected_record, measured, read_record
-from BrainTumorSegLib.resources import resource_path
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.tissue import STYLES, Tissue
+from BrainTumorSegLib.reporting.record import confidence, corrected_record, measured, read_record
 
 #: Where the FLAIR of the fixture lies, as a transform from the reference to it (LPS, mm).
 SHIFT = np.array([[1, 0, 0, 12.0], [0, 1, 0, -8.0], [0, 0, 1, 0.0], [0, 0, 0, 1.0]])

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from BrainTumorSegLib.errors import DependencyError
-from BrainTumorSegLib.resources import resource_path
+from BrainTumorSegLib.core.errors import DependencyError
+from BrainTumorSegLib.core.resources import resource_path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NAMES = ("Setup", "constraints.txt")
@@ -23,7 +23,7 @@ def found_by_a_package_in(folder: Path, parts: tuple[str, ...] = NAMES) -> Path:
     """What ``resource_path`` says in a fresh Python that imports the package from a folder."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from BrainTumorSegLib.resources import resource_path\n"
+        "from BrainTumorSegLib.core.resources import resource_path\n"
         "print(resource_path(*sys.argv[2:]))"
     )
     done = subprocess.run(
@@ -120,7 +120,7 @@ def test_an_installation_without_resources_says_so(tmp_path, monkeypatch):
     # A sibling of that name that is not a checkout's belongs to somebody else.
     (tmp_path / "Resources").mkdir()
     package = tmp_path / "BrainTumorSegLib"
-    monkeypatch.setattr("BrainTumorSegLib.resources._PACKAGE", package)
+    monkeypatch.setattr("BrainTumorSegLib.core.resources._PACKAGE", package)
     with pytest.raises(DependencyError, match="Resources folder") as caught:
         resource_path("Models")
     assert "Install BrainTumorSeg again" in caught.value.remedy

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from BrainTumorSegLib.labelling import label_voxels
-from BrainTumorSegLib.masks import mask_box, whole_box
-from BrainTumorSegLib.restoring import restore_labels, restore_map
-from BrainTumorSegLib.slices import model_grid, restore
+from BrainTumorSegLib.core.masks import mask_box, whole_box
+from BrainTumorSegLib.inference.labels import label_voxels
+from BrainTumorSegLib.inference.resampling import restore_labels, restore_map
+from BrainTumorSegLib.preprocessing.model_grid import model_grid, restore
 
 
 def tilted_reference(spacing=(0.9, 1.1, 2.5), size=(50, 44, 20)) -> sitk.Image:

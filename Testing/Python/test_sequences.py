@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from BrainTumorSegLib.sequence_headers import TIMINGS, header_evidence
-from BrainTumorSegLib.sequence_words import CONTRAST, REFUSALS, WEIGHTINGS, plain
-from BrainTumorSegLib.sequences import (
+from BrainTumorSegLib.core.sequence_headers import TIMINGS, header_evidence
+from BrainTumorSegLib.core.sequence_names import CONTRAST, REFUSALS, WEIGHTINGS, plain
+from BrainTumorSegLib.core.sequences import (
     Sequence,
     Verdict,
     assign,

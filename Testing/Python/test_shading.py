@@ -11,17 +11,22 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from BrainTumorSegLib import pipeline
-from BrainTumorSegLib.case import Case, Scan
-from BrainTumorSegLib.commands.segment import add_run_options, options_from
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.cli.commands.segment import add_run_options, options_from
+from BrainTumorSegLib.core.case import Case, Scan
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.options import Options
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.evaluation.conditions import CONDITIONS, spoil_case
+from BrainTumorSegLib.inference import pipeline
 from BrainTumorSegLib.io.cases import load_case
-from BrainTumorSegLib.options import Options
-from BrainTumorSegLib.report_page import report_page
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.shading import SHADINGS, STRONG, correct_shading, shading_record
-from BrainTumorSegLib.slices import ModelGrid
+from BrainTumorSegLib.preprocessing.bias_field import (
+    SHADINGS,
+    STRONG,
+    correct_shading,
+    shading_record,
+)
+from BrainTumorSegLib.preprocessing.model_grid import ModelGrid
+from BrainTumorSegLib.reporting.html_page import report_page
 from BrainTumorSegLib.synthesis.tumours.fields import noise
 
 #: Brightness of white and grey matter, liquor and tumour.

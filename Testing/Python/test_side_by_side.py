@@ -160,7 +160,7 @@ def test_all_are_given_the_same_scans_and_threads(tmp_path):
 
 
 def test_our_command_is_one_that_the_command_line_takes(tmp_path):
-    from BrainTumorSegLib.cli import build_parser
+    from BrainTumorSegLib.cli.application import build_parser
 
     extra = variant("bf16=--engine openvino --precision bf16")
     for one in (CONTESTANTS[OURS], CONTESTANTS["ours-torch"], extra):

@@ -223,8 +223,8 @@ def test_the_choices_are_the_words_of_the_command_line():
     def values(name: str) -> list[str]:
         return [node.value.value for node in class_named(name).body if isinstance(node, ast.Assign)]
 
-    from BrainTumorSegLib.mrml.api import REGISTRATIONS, SHADINGS, VIEWS
-    from BrainTumorSegLib.sequences import Sequence
+    from BrainTumorSegLib.core.sequences import Sequence
+    from BrainTumorSegLib.slicer_app.api import REGISTRATIONS, SHADINGS, VIEWS
 
     assert set(values("ReferenceScan")) == {s.value for s in Sequence}
     assert tuple(values("Registration")) == REGISTRATIONS

@@ -12,9 +12,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from voxel_positions import positions, with_values
 
-from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.slices import (
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.preprocessing.model_grid import (
     MARGIN_MM,
     RECIPES,
     ModelGrid,

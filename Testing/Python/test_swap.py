@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from BrainTumorSegLib.io.volumes import read_image
-from BrainTumorSegLib.swap import contrast_scores, looks_swapped
+from BrainTumorSegLib.preprocessing.swapped_t1 import contrast_scores, looks_swapped
 
 
 def voxels(path):

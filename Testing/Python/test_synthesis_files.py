@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from BrainTumorSegLib.cli import main
-from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.cli.application import main
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.synthesis.tumours.cohort_files import CohortWriter
 from BrainTumorSegLib.synthesis.tumours.generate import synthesise
 from BrainTumorSegLib.synthesis.tumours.kinds import Kind

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import BrainTumorSegLib.synthesis.tumours as room
-from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.synthesis.tumours.generate import Sample, synthesise
 from BrainTumorSegLib.synthesis.tumours.kinds import NEGATIVES, Kind
 from BrainTumorSegLib.synthesis.tumours.scanner import AcquisitionConfig
@@ -27,7 +28,6 @@ from BrainTumorSegLib.synthesis.tumours.settings import (
     read_synthesis_table,
 )
 from BrainTumorSegLib.synthesis.tumours.sources import Sources
-from BrainTumorSegLib.tissue import Tissue
 
 #: A scanner without faults, so that intensities can be measured.
 PLAIN = AcquisitionConfig(

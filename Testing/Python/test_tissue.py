@@ -8,10 +8,9 @@ import json
 import numpy as np
 import pytest
 
-from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.io.terminology import TERMINOLOGY_CONTEXT
-from BrainTumorSegLib.resources import resource_path
-from BrainTumorSegLib.tissue import (
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.tissue import (
     ANATOMY,
     CATEGORY,
     PROTOCOLS,
@@ -22,6 +21,7 @@ from BrainTumorSegLib.tissue import (
     Tissue,
     protocol_by_name,
 )
+from BrainTumorSegLib.io.terminology import TERMINOLOGY_CONTEXT
 
 
 def test_labels_follow_brats_2013_to_2015():

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 from toy_cases import toy_recipe, write_toy_cohort
 
-from BrainTumorSegLib import cli
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.cli import application as cli
+from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.evaluation.arms import members_without_fold
-from BrainTumorSegLib.packs import load_pack, verify_pack
+from BrainTumorSegLib.models.packs import load_pack, verify_pack
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.packing import Evaluation, read_evaluation
 from BrainTumorSegLib.training.recipe import read_recipe
@@ -238,7 +238,7 @@ def test_mistakes_in_a_recipe_are_named(tmp_path, change, words):
 
 
 def test_the_bundled_recipe_can_be_read():
-    from BrainTumorSegLib.resources import resource_path
+    from BrainTumorSegLib.core.resources import resource_path
 
     recipe = read_recipe(resource_path("Training", "glioma-lite.toml"))
     assert recipe.pack["name"] == "glioma-lite"
@@ -256,7 +256,7 @@ def test_the_bundled_recipe_can_be_read():
     ],
 )
 def test_the_other_recipes_can_be_read(name):
-    from BrainTumorSegLib.resources import resource_path
+    from BrainTumorSegLib.core.resources import resource_path
 
     assert read_recipe(resource_path("Training", name)).pack["sources"]
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 from test_training import TINY, toy_volume
 
-from BrainTumorSegLib.errors import TrainingError
-from BrainTumorSegLib.networks import NetworkSpec, build_network
-from BrainTumorSegLib.packs import NewMember, make_pack
+from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.models.networks import NetworkSpec, build_network
+from BrainTumorSegLib.models.packs import NewMember, make_pack
+from BrainTumorSegLib.models.weights import save_weights
 from BrainTumorSegLib.training.cohort import LabelledCase, join_folds
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.loop import TrainingData, train_member
 from BrainTumorSegLib.training.protocols import read_protocol
 from BrainTumorSegLib.training.start import find_beginning
-from BrainTumorSegLib.weights import save_weights
 
 
 def write_run(folder, folds, cases=("seen",), config=TINY):

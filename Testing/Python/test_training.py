@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from BrainTumorSegLib.errors import Cancelled, TrainingError
-from BrainTumorSegLib.networks import NetworkSpec
-from BrainTumorSegLib.progress import CancelToken, Progress
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.slices import channel_sequences
-from BrainTumorSegLib.tissue import Tissue
+from BrainTumorSegLib.core.errors import Cancelled, TrainingError
+from BrainTumorSegLib.core.progress import CancelToken, Progress
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import Tissue
+from BrainTumorSegLib.models.networks import NetworkSpec
+from BrainTumorSegLib.preprocessing.model_grid import channel_sequences
 from BrainTumorSegLib.training import loop
 from BrainTumorSegLib.training.augment import AugmentationConfig, augment
 from BrainTumorSegLib.training.batches import step_seed

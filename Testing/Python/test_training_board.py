@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from test_training import TINY, toy_volume
 
-from BrainTumorSegLib.errors import Cancelled, DependencyError
-from BrainTumorSegLib.progress import CancelToken, Progress
+from BrainTumorSegLib.core.errors import Cancelled, DependencyError
+from BrainTumorSegLib.core.progress import CancelToken, Progress
 from BrainTumorSegLib.training.board import BOARD
 from BrainTumorSegLib.training.checkpoint import LOG, VALIDATION, read_rows
 from BrainTumorSegLib.training.config import Validation

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.io.seg_nrrd import write_seg_nrrd
-from BrainTumorSegLib.sequences import Sequence
-from BrainTumorSegLib.tissue import Tissue
 from BrainTumorSegLib.training.cohort import (
     CohortConfig,
     Preparation,

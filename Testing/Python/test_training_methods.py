@@ -11,10 +11,10 @@ import torch
 from test_training import BIT, TINY, toy_volume
 from torch import nn
 
-from BrainTumorSegLib.errors import Cancelled, TrainingError
-from BrainTumorSegLib.progress import CancelToken, Progress
+from BrainTumorSegLib.core.errors import Cancelled, TrainingError
+from BrainTumorSegLib.core.progress import CancelToken, Progress
+from BrainTumorSegLib.core.tissue import LabelProtocol, Tissue
 from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig, held_out
-from BrainTumorSegLib.tissue import LabelProtocol, Tissue
 from BrainTumorSegLib.training import loop, material
 from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.config import SyntheticShare, Validation

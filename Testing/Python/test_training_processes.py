@@ -12,9 +12,9 @@ from test_training import STILL, TINY
 from test_training_methods import PLAIN, same
 from torch import nn
 
-from BrainTumorSegLib.errors import Cancelled, TrainingError
-from BrainTumorSegLib.networks import build_network
-from BrainTumorSegLib.progress import CancelToken, Progress
+from BrainTumorSegLib.core.errors import Cancelled, TrainingError
+from BrainTumorSegLib.core.progress import CancelToken, Progress
+from BrainTumorSegLib.models.networks import build_network
 from BrainTumorSegLib.training.batches import batches
 from BrainTumorSegLib.training.distributed import Ranks, joined
 from BrainTumorSegLib.training.loop import train_member

@@ -11,8 +11,8 @@ import pytest
 import SimpleITK as sitk
 from toy_cases import toy_recipe, write_toy_cohort
 
-from BrainTumorSegLib import cli
-from BrainTumorSegLib.errors import InputError, TrainingError
+from BrainTumorSegLib.cli import application as cli
+from BrainTumorSegLib.core.errors import InputError, TrainingError
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.holding import holding
 from BrainTumorSegLib.training.volumes import load_volume, prepare_volume

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from toy_cases import write_toy_cohort
 
-from BrainTumorSegLib.errors import TrainingError
+from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.training.cohort import CohortConfig, read_cohort
 
 CORE1 = CohortConfig(label_protocol="core1_edema2_enhancing4", folds=2)

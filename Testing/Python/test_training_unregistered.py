@@ -9,8 +9,8 @@ import pytest
 import SimpleITK as sitk
 from registration_scans import PARTS, SIZE, phantom, rigid, with_moved_header
 
-from BrainTumorSegLib.errors import TrainingError
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.recipe import read_recipe
 from BrainTumorSegLib.training.volumes import LabelledVolume, prepare_volume

@@ -7,8 +7,8 @@ from itertools import product
 import pytest
 import torch
 
-from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.views import (
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.inference.tta import (
     HALF_TURN,
     HORIZONTAL_FLIP,
     IDENTITY,

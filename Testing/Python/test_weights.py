@@ -10,9 +10,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from BrainTumorSegLib.errors import OutputError, PackError
-from BrainTumorSegLib.networks import NetworkSpec, build_network, network_entries
-from BrainTumorSegLib.quantise import (
+from BrainTumorSegLib.core.errors import OutputError, PackError
+from BrainTumorSegLib.models.networks import NetworkSpec, build_network, network_entries
+from BrainTumorSegLib.models.quantization import (
     LARGEST,
     dequantise,
     pack_six_bits,
@@ -20,7 +20,7 @@ from BrainTumorSegLib.quantise import (
     unpack_six_bits,
     worth_quantising,
 )
-from BrainTumorSegLib.weights import (
+from BrainTumorSegLib.models.weights import (
     PRECISIONS,
     SCALE_SUFFIX,
     load_network,

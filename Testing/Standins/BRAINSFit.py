@@ -201,9 +201,9 @@ def right_answer(given: dict) -> sitk.VersorRigid3DTransform:
     truth = os.environ.get("BRAINSFIT_STANDIN_TRUTH")
     if truth:
         return sitk.VersorRigid3DTransform(sitk.ReadTransform(truth))
-    from BrainTumorSegLib.registration import simpleitk
-    from BrainTumorSegLib.registration.head import find_head
-    from BrainTumorSegLib.registration.starts import STARTS, start_transform
+    from BrainTumorSegLib.preprocessing.registration import simpleitk
+    from BrainTumorSegLib.preprocessing.registration.head import find_head
+    from BrainTumorSegLib.preprocessing.registration.starts import STARTS, start_transform
 
     fixed, moving = (
         find_head(sitk.ReadImage(given[n]), n) for n in ("fixedVolume", "movingVolume")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.io.atomic import atomic_group, atomic_path, check_writable, make_folder
 from BrainTumorSegLib.io.volumes import write_image
 from BrainTumorSegLib.synthesis.tumours.generate import Sample

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.synthesis.contrast import CONTRASTS, MOTTLING
 from BrainTumorSegLib.synthesis.grid import Array
 from BrainTumorSegLib.synthesis.tumours.anatomy_classes import SUBSTANCE, A

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.synthesis.grid import Array
 from BrainTumorSegLib.synthesis.shapes import capsule, coverage, intersection, union
 from BrainTumorSegLib.synthesis.tumours import places
@@ -19,7 +20,6 @@ from BrainTumorSegLib.synthesis.tumours.forms import lobed
 from BrainTumorSegLib.synthesis.tumours.kinds import Kind
 from BrainTumorSegLib.synthesis.tumours.oedema import oedema_coat
 from BrainTumorSegLib.synthesis.tumours.plan import Box, Coat, Plan, Push, box_around
-from BrainTumorSegLib.tissue import Tissue
 
 
 @dataclass(frozen=True)

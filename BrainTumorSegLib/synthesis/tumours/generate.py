@@ -10,8 +10,9 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from BrainTumorSegLib.errors import InputError
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.synthesis.grid import COARSE, Array
 from BrainTumorSegLib.synthesis.tumours.anatomy_classes import A
 from BrainTumorSegLib.synthesis.tumours.canvas import (
@@ -58,7 +59,6 @@ from BrainTumorSegLib.synthesis.tumours.scanner import (
 from BrainTumorSegLib.synthesis.tumours.settings import KindShares, SynthesisConfig
 from BrainTumorSegLib.synthesis.tumours.sources import Sources
 from BrainTumorSegLib.synthesis.tumours.tones import draw_tones
-from BrainTumorSegLib.tissue import Tissue
 
 #: Sites that are tried before a head is given up.
 _ATTEMPTS = 10

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.synthesis.grid import Array
 from BrainTumorSegLib.synthesis.shapes import coverage, ramp, union
 from BrainTumorSegLib.synthesis.tumours import places
@@ -23,7 +24,6 @@ from BrainTumorSegLib.synthesis.tumours.kinds import Kind
 from BrainTumorSegLib.synthesis.tumours.oedema import oedema_coat, tissue_speed, wettable
 from BrainTumorSegLib.synthesis.tumours.plan import Box, Coat, Plan, Push, box_around
 from BrainTumorSegLib.synthesis.tumours.real_shapes import RealShape, draw_placement
-from BrainTumorSegLib.tissue import Tissue
 
 ShapeSource = Callable[[np.random.Generator, Kind], RealShape | None]
 

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.io.volumes import read_image
 from BrainTumorSegLib.synthesis.grid import COARSE, Array, Grid, refine
 from BrainTumorSegLib.synthesis.noise import smooth_noise

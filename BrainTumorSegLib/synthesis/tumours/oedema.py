@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.synthesis.grid import Array
 from BrainTumorSegLib.synthesis.tumours.anatomy_classes import OEDEMA_SPEED, PARENCHYMA, A
 from BrainTumorSegLib.synthesis.tumours.fields import coarse_noise
 from BrainTumorSegLib.synthesis.tumours.forms import spread
 from BrainTumorSegLib.synthesis.tumours.plan import Coat, Plan
-from BrainTumorSegLib.tissue import Tissue
 
 
 def tissue_speed(classes: Array, floor: float = 0.0) -> Array:

@@ -8,13 +8,13 @@ from collections.abc import Sequence as SequenceOf
 import numpy as np
 from scipy import ndimage
 
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES
 from BrainTumorSegLib.synthesis.grid import Array
 from BrainTumorSegLib.synthesis.tumours.fields import texture
 from BrainTumorSegLib.synthesis.tumours.plan import Box, Coat
 from BrainTumorSegLib.synthesis.tumours.scanner import SliceGrid, take_slices
 from BrainTumorSegLib.synthesis.tumours.tones import Tones
-from BrainTumorSegLib.tissue import TUMOUR_TISSUES
 
 
 def paint(

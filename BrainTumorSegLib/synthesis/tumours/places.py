@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.synthesis.grid import COARSE, Array
 from BrainTumorSegLib.synthesis.tumours.anatomy_classes import A, is_any
 from BrainTumorSegLib.synthesis.tumours.canvas import Canvas, coarse_positions

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.synthesis.grid import COARSE, Array
 from BrainTumorSegLib.synthesis.tumours.canvas import Canvas
 from BrainTumorSegLib.synthesis.tumours.fields import coarse_shape, offsets, refined
 from BrainTumorSegLib.synthesis.tumours.kinds import Kind
-from BrainTumorSegLib.tissue import Tissue
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import LabelProtocol, Tissue
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.io.truth import read_truth
 from BrainTumorSegLib.io.volumes import read_image
-from BrainTumorSegLib.sequences import Sequence
 from BrainTumorSegLib.synthesis.grid import COARSE, Array
 from BrainTumorSegLib.synthesis.tumours.anatomy_classes import A
 from BrainTumorSegLib.synthesis.tumours.canvas import WHITE, Anatomy, Levels
-from BrainTumorSegLib.tissue import LabelProtocol, Tissue
 
 _BACKGROUND = 1 << int(Tissue.BACKGROUND)
 

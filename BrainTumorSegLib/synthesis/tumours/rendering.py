@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import ndimage
 
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.synthesis.grid import Array
 from BrainTumorSegLib.synthesis.tumours.anatomy_classes import A
 from BrainTumorSegLib.synthesis.tumours.contrasts import Contrast

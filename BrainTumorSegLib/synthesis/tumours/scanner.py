@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.synthesis.grid import Array
 from BrainTumorSegLib.synthesis.tumours.fields import noise, random_rotation
 

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.config_tables import from_table
+from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.synthesis.tumours.contrasts import ContrastConfig
 from BrainTumorSegLib.synthesis.tumours.extra_axial import ExtraAxialConfig
 from BrainTumorSegLib.synthesis.tumours.fields import TEXTURES
 from BrainTumorSegLib.synthesis.tumours.glioma import GliomaConfig
 from BrainTumorSegLib.synthesis.tumours.kinds import Kind
 from BrainTumorSegLib.synthesis.tumours.scanner import AcquisitionConfig
-from BrainTumorSegLib.tables import from_table
 
 #: The parts into which heads and shapes are divided, so that held-out samples share none.
 PARTS = ("training", "held_out", "all")

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image, ImageDraw
 
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES
 from BrainTumorSegLib.synthesis.grid import Array
 from BrainTumorSegLib.synthesis.tumours.generate import Sample
-from BrainTumorSegLib.tissue import STYLES, TUMOUR_TISSUES
 
 _TILE = (200, 172)
 

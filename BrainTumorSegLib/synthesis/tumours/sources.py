@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from BrainTumorSegLib.errors import InputError
+from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.synthesis.tumours.canvas import Anatomy
 from BrainTumorSegLib.synthesis.tumours.drawn_heads import drawn_head
 from BrainTumorSegLib.synthesis.tumours.heads import read_head

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from BrainTumorSegLib.sequences import Sequence
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.synthesis.tumours.canvas import Levels
 from BrainTumorSegLib.synthesis.tumours.kinds import Kind
 

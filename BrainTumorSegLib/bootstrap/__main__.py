@@ -1,0 +1,7 @@
+"""``python3 -m BrainTumorSegLib.bootstrap``."""
+
+import sys
+
+from BrainTumorSegLib.bootstrap.installer import main
+
+sys.exit(main())

@@ -1,0 +1,206 @@
+"""From a bare Python and a checkout to a result: ``python3 -m BrainTumorSegLib.bootstrap demo``.
+
+Needs nothing but the standard library. Makes ``.venv`` in the checkout, installs the project
+into it with the tried releases of ``Resources/Setup/constraints.txt``, and starts the command
+that was asked for. A machine without an NVIDIA GPU gets the CPU build of PyTorch, which is
+several gigabytes smaller.
+
+The syntax stays that of Python 3.8, so that an old Python can say that it is too old.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from BrainTumorSegLib.bootstrap.environment import Environment
+from BrainTumorSegLib.bootstrap.system_libraries import ensure_system_libraries
+from BrainTumorSegLib.core.errors import BrainTumorSegError, DependencyError, InputError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+OLDEST_PYTHON = (3, 11)
+
+#: What the editable installation itself is built with; an offline wheel folder needs it too.
+BUILD_REQUIREMENTS = ("hatchling>=1.25", "editables>=0.3")
+
+#: Every core runs tests. Who has finished takes over from the others; the tests of a file still
+#: mostly follow each other, and share what its fixtures have made.
+PARALLEL = ("-n", "auto", "--dist", "worksteal")
+
+#: Extras that each command needs.
+EXTRAS = {"demo": (), "test": ("dev",)}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one of the commands; return its exit code.
+
+    On POSIX the demonstration and the tests replace this process, so that signals reach them.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except BrainTumorSegError as error:
+        print(f"Error: {error.message}", file=sys.stderr)
+        if error.remedy:
+            print(f"What to do: {error.remedy}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("Stopped; run the same command again to go on.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python3 -m BrainTumorSegLib.bootstrap",
+        description="Install BrainTumorSeg into .venv of this checkout and start it.",
+    )
+    parser.add_argument(
+        "--torch",
+        choices=("auto", "cpu", "default"),
+        default="auto",
+        help="cpu: PyTorch without CUDA; default: whatever pip's sources offer; "
+        "auto: cpu on Linux without an NVIDIA GPU, otherwise default",
+    )
+    parser.add_argument(
+        "command",
+        choices=("demo", "test", "install", "wheels"),
+        help="demo: segment the demonstration case (arguments go to `brain-tumor-seg demo`); "
+        "test: ruff and pytest (arguments go to pytest); install [EXTRA ...]: only install; "
+        "wheels FOLDER [EXTRA ...]: collect wheels for a machine without internet",
+    )
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    check_python()
+    check_checkout(CHECKOUT)
+    torch = torch_choice(options.torch)
+    environment = Environment(CHECKOUT, torch)
+    if options.command == "wheels":
+        if not options.arguments:
+            raise InputError("No folder for the wheels was given.", "Say: wheels FOLDER")
+        return collect_wheels(environment, Path(options.arguments[0]), options.arguments[1:])
+    if options.command == "install":
+        environment.ensure(options.arguments)
+        print(f"Installed. Start it with: {environment.python.parent / 'brain-tumor-seg'}")
+        return 0
+    environment.ensure(EXTRAS[options.command])
+    if options.command == "demo":
+        return _become([environment.python, "-m", "BrainTumorSegLib", "demo", *options.arguments])
+    return run_tests(environment, options.arguments)
+
+
+def run_tests(environment: Environment, arguments: list[str]) -> int:
+    """Lint, then test the checkout; pytest's closing line comes last."""
+    advice = ensure_system_libraries(environment.distributions())
+    if advice:
+        print(f"Warning: {advice}", file=sys.stderr)
+    for check in (("check",), ("format", "--check")):
+        print(f"ruff {' '.join(check)}", flush=True)
+        command = [environment.python, "-m", "ruff", *check, "--quiet", "."]
+        code = subprocess.run([str(c) for c in command], cwd=CHECKOUT, check=False).returncode
+        if code:
+            print("ruff found something: `ruff check --fix` and `ruff format` mend most of it.")
+            return code
+    os.chdir(CHECKOUT)
+    return _become([environment.python, "-m", "pytest", *PARALLEL, *arguments])
+
+
+def _become(command: list[object]) -> int:
+    words = [str(word) for word in command]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.name == "posix":
+        os.execv(words[0], words)
+    return subprocess.call(words)
+
+
+def check_python(version: tuple[int, ...] = tuple(sys.version_info[:2])) -> None:
+    """Refuse a Python that is too old or lacks the means to make environments.
+
+    Raises:
+        DependencyError: naming a newer Python on this machine, or the package to install.
+    """
+    if tuple(version) < OLDEST_PYTHON:
+        newer = [f"python3.{minor}" for minor in range(20, OLDEST_PYTHON[1] - 1, -1)]
+        found = next((name for name in newer if shutil.which(name)), None)
+        raise DependencyError(
+            f"BrainTumorSeg needs Python 3.11 or newer; this is {version[0]}.{version[1]}.",
+            f"This machine has {found}: run `{found} -m BrainTumorSegLib.bootstrap ...`."
+            if found
+            else "Install Python 3.11 or newer and run the same command with it.",
+        )
+    if any(importlib.util.find_spec(module) is None for module in ("venv", "ensurepip")):
+        raise DependencyError(
+            "This Python cannot make virtual environments: its venv package is missing.",
+            "On Debian and Ubuntu install it with `apt-get install python3-venv`.",
+        )
+
+
+def check_checkout(folder: Path) -> None:
+    """Refuse to work from anything but a source checkout.
+
+    Raises:
+        InputError: when the project's files are not there.
+    """
+    for name in ("pyproject.toml", "Resources/Setup/constraints.txt"):
+        if not (folder / name).is_file():
+            raise InputError(
+                f"{folder} is no complete checkout of BrainTumorSeg: it has no {name}.",
+                "Clone the repository and run this command inside it.",
+            )
+
+
+def has_nvidia_gpu() -> bool:
+    """Whether the NVIDIA driver on this machine sees a GPU."""
+    if any(Path("/proc/driver/nvidia/gpus").glob("*")):
+        return True
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return False
+    try:
+        listing = subprocess.run([program, "-L"], capture_output=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return listing.returncode == 0 and b"GPU" in listing.stdout
+
+
+def torch_choice(wish: str = "auto", platform: str = sys.platform) -> str:
+    """``cpu`` for a build of torch without CUDA, ``default`` for what pip finds by itself."""
+    if wish != "auto":
+        return wish
+    # For macOS and Windows the default builds already come without CUDA.
+    return "cpu" if platform.startswith("linux") and not has_nvidia_gpu() else "default"
+
+
+def collect_wheels(environment: Environment, folder: Path, extras: list[str]) -> int:
+    """Fill a folder with wheels of the project and all it needs, for a machine without internet.
+
+    The other machine needs the same operating system and Python version.
+    """
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    if not environment.runs():
+        environment.create()
+    verb = ["wheel", "--wheel-dir", str(folder), "--find-links", str(folder)]
+    print(f"Collecting wheels in {folder} (this takes minutes)", flush=True)
+    pins = environment.install_torch(verb)
+    target = f"{environment.checkout}[{','.join(extras)}]" if extras else str(environment.checkout)
+    constraints = ["-c", str(environment.constraints)]
+    environment.pip([*verb, *constraints, *pins, target, *BUILD_REQUIREMENTS, "pip"])
+    size = sum(path.stat().st_size for path in folder.glob("*.whl")) / 1e6
+    count = len(list(folder.glob("*.whl")))
+    named = f"[{','.join(extras)}]" if extras else ""
+    print(f"{count} wheels, {size:.0f} MB. On the other machine:")
+    print("  python3 -m venv brain-tumor-seg")
+    print(
+        "  brain-tumor-seg/bin/python -m pip install --no-index "
+        f'--find-links {folder.name} "BrainTumorSeg{named}"'
+    )
+    return 0

@@ -1,6 +1,0 @@
-"""Where the brain is: given, read off scans without skull, or found by a network."""
-
-from BrainTumorSegLib.brain.extraction import METHODS, BrainMask, extract_brain
-from BrainTumorSegLib.brain.stripped import mask_of_stripped_scan
-
-__all__ = ["METHODS", "BrainMask", "extract_brain", "mask_of_stripped_scan"]

@@ -1,0 +1,290 @@
+"""``brain-tumor-seg benchmark``: what a run costs on this machine, and where the time goes."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from BrainTumorSegLib.cli.commands.loading import loading
+from BrainTumorSegLib.core.errors import InputError
+
+if TYPE_CHECKING:
+    from BrainTumorSegLib.core.progress import Progress
+    from BrainTumorSegLib.evaluation.benchmark.arms import Plan
+    from BrainTumorSegLib.evaluation.benchmark.runs import Measured
+    from BrainTumorSegLib.models.packs import ModelPack
+
+_PARTS = ("engines", "views", "members", "cascade", "size", "cases", "roofline")
+_VIEWS = ("none", "tta1", "tta2", "tta3")
+
+#: What --quick measures, on which part of the case, and for how long it looks for the peaks.
+_QUICK_PARTS = ("engines", "views", "cascade", "roofline")
+_QUICK_CROP, _QUICK_SECONDS = "1/3 of the slices", 0.2
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "benchmark",
+        help="measure what a run costs on this machine",
+        description="Time every stage, engine, set of views and number of members on one case, "
+        "in turns and each run in a fresh process; measure what the machine can do at best and "
+        "how near the networks come to it. For figures to show, let nothing else run.",
+    )
+    parser.add_argument(
+        "--case",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="a folder with the scans of one case, or their files, told apart by their names "
+        "(default: the generated demonstration case)",
+    )
+    parser.add_argument("--pack", metavar="NAME", help="model pack: a name or a folder")
+    parser.add_argument(
+        "--engines",
+        nargs="+",
+        metavar="ENGINE",
+        help="such as torch, openvino-bf16, cuda-fp16; the first is that of the other comparisons "
+        "(default: all that there are, first what a run takes by itself)",
+    )
+    parser.add_argument(
+        "--views",
+        nargs="+",
+        choices=_VIEWS,
+        help="sets of views; the first is that of the other comparisons (default: all, first the "
+        "pack's advice)",
+    )
+    parser.add_argument(
+        "--members",
+        nargs="+",
+        metavar="N",
+        help="numbers of members, such as 1 3 all; the largest is that of the other comparisons "
+        "(default: 1, half and all)",
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=_PARTS, metavar="PART", help=f"of {', '.join(_PARTS)}"
+    )
+    parser.add_argument("--runs", type=int, metavar="N", help="of every arm (default: 3)")
+    parser.add_argument(
+        "--cases", type=int, metavar="N", help="done by one process, against one a case (default 3)"
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    parser.add_argument(
+        "--registration", choices=["auto", "brainsfit", "simpleitk", "none"], default="auto"
+    )
+    parser.add_argument("--brainsfit", type=Path, metavar="FILE", help="the BRAINSFit executable")
+    parser.add_argument("--brain", choices=["auto", "stripped", "deepbet", "hdbet"], default="auto")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="about a minute for a light pack on two cores: one run of everything; the case in "
+        "full only for its stages, the cascade and the roofline; a third of its slices and one "
+        "member for views (none and the pack's advice) and engines (the usual one and PyTorch in "
+        "fp32). It leaves out other engines, precisions and views, members, sizes, several cases "
+        "and all spreads. Options that name some of these still hold",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for benchmark.json, benchmark.md and benchmark.png; the JSON is renewed "
+        "after every round, so that what was measured survives a stop",
+    )
+    parser.add_argument("--json", action="store_true", help="print the JSON instead of the tables")
+    parser.add_argument("--progress", choices=["bar", "json", "none"], default="bar")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    import json
+    import tempfile
+
+    from BrainTumorSegLib.cli.commands.segment import make_progress
+
+    _check(args)
+    progress = make_progress(args.progress, {"prepare": 5.0, "measure": 95.0})
+    progress.stage("prepare")
+    with loading():
+        from BrainTumorSegLib.evaluation.benchmark.document import Setting, make_document
+        from BrainTumorSegLib.evaluation.benchmark.preparing import case_scans, prepare
+        from BrainTumorSegLib.evaluation.benchmark.runs import measure
+        from BrainTumorSegLib.evaluation.benchmark.tables import markdown_tables
+        from BrainTumorSegLib.models.packs import load_pack
+        from BrainTumorSegLib.synthesis.demo_case import make_demo_case
+
+    pack = load_pack(args.pack)
+    plan, absent = _plan(args, pack)
+    for name, reason in absent.items():
+        progress.message(f"{name} is not measured: {reason}")
+    scans = case_scans(args.case) if args.case else None
+    runs = args.runs or (1 if args.quick else 3)
+    with tempfile.TemporaryDirectory(prefix="brain-tumor-seg-benchmark-") as temporary:
+        folder = Path(temporary)
+        if scans is None:
+            scans = dict(make_demo_case(folder / "demo").paths)
+        material, prepared = prepare(plan, scans, folder, args.threads)
+        setting = Setting(
+            command=_command(args),
+            case=prepared["identity"] if args.case else "demonstration case",
+            prepared=prepared,
+            pack=pack,
+            plan=plan,
+            runs=runs,
+            threads=args.threads,
+            absent=absent,
+        )
+
+        kept: list[Path] = []
+
+        def keep(measured: Mapping[str, Measured]) -> None:
+            if args.output is not None:
+                kept.append(
+                    _write_json(args.output, make_document(setting, measured, complete=False))
+                )
+
+        try:
+            measured = measure(plan.arms, runs, material, progress, keep)
+        except BaseException:
+            if kept:
+                print(f"{kept[-1]} holds what was measured so far.", file=sys.stderr)
+            raise
+    document = make_document(setting, measured)
+    progress.finish()
+    tables = markdown_tables(document)
+    if args.output is not None:
+        _write(args.output, document, tables, progress)
+    print(json.dumps(document, indent=1) if args.json else tables)
+    return 0 if measured[plan.base].runs else 1
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what cannot work before anything is imported or computed."""
+    for name, least in (("runs", 1), ("cases", 2), ("threads", 1)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise InputError(f"--{name} {value} makes no sense.", f"Give {least} or more.")
+    if args.json and args.progress == "json":
+        raise InputError("--json and --progress json would mix on standard output.", "Give one.")
+    if args.output is not None:
+        from BrainTumorSegLib.io.atomic import check_writable
+
+        args.output.mkdir(parents=True, exist_ok=True)
+        for name in ("benchmark.json", "benchmark.md", "benchmark.png"):
+            check_writable(args.output / name, overwrite=True)
+
+
+def _plan(args: argparse.Namespace, pack: ModelPack) -> tuple[Plan, dict[str, str]]:
+    """The arms that follow from the options, and the engines that cannot be tried here."""
+    from BrainTumorSegLib.evaluation.benchmark.arms import (
+        PARTS,
+        Wishes,
+        available_engines,
+        engines_by_name,
+        make_plan,
+    )
+
+    there, absent = available_engines(pack.allows_bf16)
+    if args.engines:
+        # Named by hand they are tried, and a failure is told where it belongs.
+        there, absent = engines_by_name(args.engines), {}
+    views = args.views or [pack.advised_views, *_VIEWS]
+    less: dict[str, Any] = {}
+    if args.quick:
+        views = args.views or [pack.advised_views, "none"]
+        if not args.engines:
+            there = tuple(dict.fromkeys((there[0], "torch-fp32")))
+        less = {
+            "sizes": (_QUICK_CROP, "all slices"),
+            "crop": _QUICK_CROP,
+            "peak_seconds": _QUICK_SECONDS,
+        }
+    usual = PARTS
+    if args.quick:
+        usual = (*_QUICK_PARTS, *(p for p in ("members", "cases") if getattr(args, p)))
+    base: dict[str, Any] = {
+        "pack": str(pack.folder),
+        "registration": args.registration,
+        "brainsfit": None if args.brainsfit is None else str(args.brainsfit.resolve()),
+        "brain": args.brain,
+    }
+    wishes = Wishes(
+        base=base,
+        engines=there,
+        views=tuple(dict.fromkeys(views)),
+        members=_member_counts(args, len(pack.members)),
+        cases=args.cases or (2 if args.quick else 3),
+        parts=tuple(args.only or usual),
+        **less,
+    )
+    return make_plan(wishes), absent
+
+
+def _member_counts(args: argparse.Namespace, there: int) -> tuple[int, ...]:
+    texts = args.members or ["1", *([] if args.quick else [str((there + 1) // 2)]), "all"]
+    counts = set()
+    for text in texts:
+        if text != "all" and not (text.isdecimal() and 1 <= int(text) <= there):
+            raise InputError(
+                f"--members {text} makes no sense; the pack has {there}.",
+                f"Give numbers from 1 to {there}, or the word all.",
+            )
+        counts.add(there if text == "all" else int(text))
+    return tuple(sorted(counts))
+
+
+def _write(folder: Path, document: Mapping[str, Any], tables: str, progress: Progress) -> None:
+    from importlib.util import find_spec
+
+    from BrainTumorSegLib.evaluation.benchmark.picture import draw_benchmark
+    from BrainTumorSegLib.io.atomic import atomic_path
+
+    _write_json(folder, document)
+    with atomic_path(folder / "benchmark.md", overwrite=True) as path:
+        path.write_text(tables, encoding="utf-8")
+    if find_spec("matplotlib") is None:
+        progress.warn(
+            "No picture was drawn: matplotlib is not installed. "
+            'pip install "BrainTumorSeg[train]" has it.'
+        )
+        return
+    draw_benchmark(document, folder / "benchmark.png")
+
+
+def _write_json(folder: Path, document: Mapping[str, Any]) -> Path:
+    import json
+
+    from BrainTumorSegLib.io.atomic import atomic_path
+
+    final = folder / "benchmark.json"
+    with atomic_path(final, overwrite=True) as path:
+        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return final
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command without places on this machine, for whoever repeats it elsewhere."""
+    words = ["brain-tumor-seg", "benchmark"]
+    if args.case:
+        words += ["--case", "CASE"]
+    if args.pack:
+        words += ["--pack", Path(args.pack).name]
+    for option in ("engines", "views", "members", "only"):
+        if getattr(args, option):
+            words += [f"--{option}", *getattr(args, option)]
+    for option in ("runs", "cases", "threads"):
+        if getattr(args, option) is not None:
+            words += [f"--{option}", str(getattr(args, option))]
+    for option in ("registration", "brain"):
+        if getattr(args, option) != "auto":
+            words += [f"--{option}", getattr(args, option)]
+    if args.brainsfit is not None:
+        words += ["--brainsfit", args.brainsfit.name]
+    if args.quick:
+        words.append("--quick")
+    return shlex.join(words)

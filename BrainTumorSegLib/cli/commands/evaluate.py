@@ -1,0 +1,291 @@
+"""``brain-tumor-seg evaluate``: score packs on labelled cases, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from BrainTumorSegLib.cli.commands.reading import seed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence as SequenceOf
+
+    from BrainTumorSegLib.evaluation.conditions import Condition
+    from BrainTumorSegLib.evaluation.runs import Subject
+    from BrainTumorSegLib.training.cohort import LabelledCase
+
+_VIEWS = ("none", "tta1", "tta2", "tta3")
+_MEASURES = ("dice", "surface", "lesions")
+_CONDITIONS = (
+    *("as-is-corrected", "as-is-islands"),
+    *("thick-slices", "misregistered", "misregistered-registered"),
+    *("without-t1", "without-flair", "skull", "bias-field", "bias-field-corrected", "noise"),
+)
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="score model packs on labelled cases, side by side",
+        description="Segment every case of a cohort and compare with its labels. By default out "
+        "of fold: each case by the member that was trained without it. Every pack is tried with "
+        "every set of views and every number of members; the first is what the others are "
+        "compared with.",
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds cases.tsv")
+    parser.add_argument(
+        "--pack", nargs="+", metavar="PACK", help="model packs to compare: names or folders"
+    )
+    parser.add_argument(
+        "--tta",
+        nargs="+",
+        default=list(_VIEWS),
+        choices=_VIEWS,
+        help="sets of views to compare (default: all)",
+    )
+    parser.add_argument(
+        "--members",
+        nargs="+",
+        metavar="N",
+        help="numbers of members to compare, such as 1 2 all: the first ones of the pack, out of "
+        "fold the first ones trained without the case's fold (default: all)",
+    )
+    parser.add_argument("--cases", nargs="+", metavar="CASE", help="only these cases, or none")
+    parser.add_argument(
+        "--folds",
+        nargs="+",
+        type=int,
+        metavar="N",
+        help="only the cases of these folds, such as those that a pack's members left out",
+    )
+    parser.add_argument(
+        "--conditions",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="also segment the cases under harder conditions, made in memory, and compare with the "
+        f"scans as they are: {', '.join(_CONDITIONS)}, or all",
+    )
+    parser.add_argument(
+        "--synthetic",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also score N synthetic samples of each of the four tumours, and of healthy brains "
+        "and multiple sclerosis, by the held-out settings of the generator; tables in the folder "
+        "synthetic",
+    )
+    parser.add_argument(
+        "--sources",
+        type=Path,
+        metavar="FOLDER",
+        help="holds label maps for synthetic samples: synthseg_head_labels/, msd_tumour_labels/ "
+        "(default: DATA; heads are drawn where there are none)",
+    )
+    parser.add_argument(
+        "--seed", type=seed, default=0, metavar="N", help="of conditions and synthetic samples"
+    )
+    parser.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="use all members for every case: only for cases that no member was trained on",
+    )
+    parser.add_argument(
+        "--tumour-free",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FOLDER",
+        help="also segment these brains without tumour, as scanned: one folder each, with files "
+        "named like x_t1, x_t1ce, x_flair",
+    )
+    parser.add_argument(
+        "--measures",
+        nargs="+",
+        choices=_MEASURES,
+        help="surface: HD95 and NSD; lesions: lesion by lesion; Dice is always taken "
+        "(default: all whose packages are installed)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="folder for cases.csv, groups.csv, comparisons.csv, tumour_free.csv, summary.json, "
+        "tables.md and scores.png, and conditions.png with --conditions",
+    )
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        metavar="FILE",
+        help="where to draw the scores (default: scores.png in the folder, if matplotlib is "
+        "installed)",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda[:n] or mps")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
+    parser.add_argument("--progress", choices=["bar", "json", "none"], default="bar")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    from BrainTumorSegLib.cli.commands.segment import limit_threads, make_progress
+    from BrainTumorSegLib.evaluation.arms import make_arms, with_conditions
+    from BrainTumorSegLib.evaluation.conditions import read_conditions
+    from BrainTumorSegLib.evaluation.extras import (
+        MEASURES,
+        PICTURE_PACKAGE,
+        choose_measures,
+        has_package,
+        require,
+    )
+    from BrainTumorSegLib.evaluation.runs import (
+        score_cases,
+        score_subjects,
+        score_tumour_free,
+        tumour_free_case,
+    )
+    from BrainTumorSegLib.evaluation.writing import write_results
+    from BrainTumorSegLib.io.atomic import check_folder, check_writable
+    from BrainTumorSegLib.models.packs import load_pack
+
+    limit_threads(args.threads)
+    measures, left_out = choose_measures(args.measures)
+    if args.picture is not None:
+        require(PICTURE_PACKAGE, "--picture", "leave --picture out")
+    cases = _cases(args)
+    plain = make_arms(
+        [load_pack(name) for name in args.pack or [None]], args.tta, _member_counts(args.members)
+    )
+    conditions = read_conditions(args.conditions)
+    arms = with_conditions(plain, conditions)
+    # Without conditions these are all.
+    untouched = arms[: len(plain)]
+    subjects = _synthetic(args)
+    check_folder(args.output)
+    if args.picture is not None:
+        check_writable(args.picture, overwrite=True)
+    progress = make_progress(
+        args.progress,
+        {
+            "evaluate": float(len(cases) * len(conditions)),
+            "synthetic": 2.0 * len(subjects),
+            "tumour-free": float(len(args.tumour_free)),
+        },
+    )
+    for name in left_out:
+        progress.warn(
+            f"{name} is not measured: {MEASURES[name]} is not installed. "
+            'pip install "BrainTumorSeg[evaluate]" has it.'
+        )
+    if not has_package(PICTURE_PACKAGE):
+        progress.warn(f"No picture is drawn: {PICTURE_PACKAGE} is not installed.")
+    controls = [tumour_free_case(path) for path in args.tumour_free]
+    told, device = _command(args), args.device
+    scores = score_cases(cases, arms, measures, device, not args.ensemble, progress, args.seed)
+    findings = score_tumour_free(controls, untouched if cases else plain, device, progress)
+    if len(conditions) > 1 and has_package(PICTURE_PACKAGE) and cases:
+        _draw_conditions(args, cases[0], conditions)
+    tables = []
+    if scores:
+        tables.append(write_results(args.output, scores, findings, told, left_out, args.picture))
+    if subjects:
+        made = score_subjects(
+            subjects, plain, measures, device, False, progress, args.seed, "synthetic"
+        )
+        # Without cases the controls have no other table to stand in.
+        own = () if scores else findings
+        tables.append(write_results(args.output / "synthetic", made, own, told, left_out))
+    progress.finish()
+    print("\n".join(tables))
+    return 0
+
+
+def _synthetic(args: argparse.Namespace) -> list[Subject]:
+    from BrainTumorSegLib.core.errors import InputError
+    from BrainTumorSegLib.evaluation.synthetic import synthetic_subjects
+    from BrainTumorSegLib.synthesis.tumours.sources import find_sources
+
+    if args.synthetic < 0:
+        raise InputError(f"--synthetic {args.synthetic} makes no sense.", "Give 0 or more.")
+    if not args.synthetic:
+        return []
+    return synthetic_subjects(args.synthetic, find_sources(args.sources or args.data), args.seed)
+
+
+def _draw_conditions(
+    args: argparse.Namespace, case: LabelledCase, conditions: SequenceOf[Condition]
+) -> None:
+    from BrainTumorSegLib.evaluation.condition_sheet import draw_conditions
+    from BrainTumorSegLib.evaluation.runs import load_labelled
+
+    args.output.mkdir(parents=True, exist_ok=True)
+    loaded, truth = load_labelled(case)
+    draw_conditions(loaded, truth, conditions, args.output / "conditions.png", args.seed)
+
+
+def _cases(args: argparse.Namespace) -> tuple[LabelledCase, ...]:
+    from BrainTumorSegLib.core.errors import TrainingError
+    from BrainTumorSegLib.training.cohort import in_folds, names_folds, read_cohort
+
+    if args.cases == ["none"]:
+        if not args.synthetic or args.folds:
+            raise TrainingError("There is nothing to score.", "Name cases, or give --synthetic N.")
+        return ()
+    cases = read_cohort(args.data)
+    if (args.folds or not args.ensemble) and not names_folds(args.data):
+        raise TrainingError(
+            f"{args.data} does not say which fold each case belongs to, so that nothing tells "
+            "which members saw it.",
+            "Give the folder of the training run (--data RUN), whose cases.tsv does, or score with "
+            "all members if none was trained on these cases (--ensemble, without --folds).",
+        )
+    if args.folds:
+        cases = in_folds(cases, args.folds)
+    if args.cases:
+        unknown = set(args.cases) - {case.name for case in cases}
+        if unknown:
+            where = f" in fold {', '.join(map(str, args.folds))}" if args.folds else ""
+            raise TrainingError(f"{args.data} has no case {', '.join(sorted(unknown))}{where}.")
+        cases = tuple(case for case in cases if case.name in args.cases)
+    if not cases:
+        raise TrainingError(f"{args.data} lists no case.", "Add a row a case to cases.tsv.")
+    return cases
+
+
+def _member_counts(texts: list[str] | None) -> tuple[int | None, ...]:
+    from BrainTumorSegLib.core.errors import InputError
+
+    counts: list[int | None] = []
+    for text in texts or ["all"]:
+        if text != "all" and not (text.isdecimal() and int(text) > 0):
+            raise InputError(
+                f"--members {text} makes no sense.", "Give numbers from 1, or the word all."
+            )
+        counts.append(None if text == "all" else int(text))
+    return tuple(counts)
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command without places on this machine, for whoever repeats it elsewhere."""
+    words = ["brain-tumor-seg", "evaluate", "--data", "DATA"]
+    if args.pack:
+        words += ["--pack", *(Path(name).name for name in args.pack)]
+    if args.ensemble:
+        words.append("--ensemble")
+    words += ["--tta", *args.tta]
+    for option in ("members", "cases", "folds", "conditions", "measures"):
+        if getattr(args, option):
+            words += [f"--{option}", *map(str, getattr(args, option))]
+    if args.tumour_free:
+        words += ["--tumour-free", *(folder.name for folder in args.tumour_free)]
+    if args.synthetic:
+        words += ["--synthetic", str(args.synthetic)]
+        words += ["--sources", args.sources.name] if args.sources else []
+    if args.seed:
+        words += ["--seed", str(args.seed)]
+    return shlex.join(words)

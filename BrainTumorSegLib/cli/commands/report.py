@@ -1,0 +1,240 @@
+"""``brain-tumor-seg report``: the report of labels that an expert has gone over."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from BrainTumorSegLib.cli.commands.reading import read_tissues
+from BrainTumorSegLib.cli.commands.segment import make_progress, print_volumes, report_result
+from BrainTumorSegLib.core.errors import InputError, OutputError
+from BrainTumorSegLib.core.sequences import Sequence
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+    from BrainTumorSegLib.core.case import Case
+    from BrainTumorSegLib.core.progress import Progress
+
+STAGES = {"read": 5, "measure": 2, "write": 3}
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "report",
+        help="report on labels that an expert has corrected",
+        description="Write the report of a segmentation anew for labels that an expert has gone "
+        "over: volumes and pictures are theirs, how the automatic labels were made comes from "
+        "the report of the run, and so do reviews that were added to it.",
+    )
+    scans = parser.add_argument_group("the scans that were segmented, unregistered")
+    for sequence in Sequence:
+        scans.add_argument(f"--{sequence.value}", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the expert's labels: .seg.nrrd, or a label map with values 0 to 4",
+    )
+    parser.add_argument(
+        "--record", type=Path, required=True, metavar="FILE", help="the JSON report of the run"
+    )
+    parser.add_argument(
+        "--disagreement",
+        type=Path,
+        metavar="FILE",
+        help="entropy map of the run, to measure the networks' confidence where the new labels are",
+    )
+    parser.add_argument(
+        "--brain-mask",
+        type=Path,
+        metavar="FILE",
+        help="brain mask, which frames the pictures (default: found)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="report: .json or .html; repeatable",
+    )
+    parser.add_argument(
+        "--unchanged",
+        action="store_true",
+        help="the expert changed nothing: the labels are those of the run",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+    parser.add_argument(
+        "--progress",
+        choices=["bar", "json", "none"],
+        default="bar",
+        help="a bar on a terminal, JSON lines on standard output for programs, or nothing",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    progress = make_progress(args.progress, STAGES)
+    progress.stage("read")
+    from BrainTumorSegLib.core.result import Segmentation
+    from BrainTumorSegLib.io.atomic import atomic_group
+    from BrainTumorSegLib.io.volumes import file_sha256
+    from BrainTumorSegLib.reporting.record import corrected_record, read_record
+    from BrainTumorSegLib.reporting.writing import write_report_html, write_report_json
+
+    _check_outputs(args)
+    record = read_record(args.record)
+    case = _case(args, record)
+    _check_scans(case, record, progress)
+    labels = _labels(args.labels, case, progress)
+    entropy = None if args.disagreement is None else _entropy(args.disagreement, case)
+    progress.stage("measure")
+    brain = _brain(args, case, entropy)
+    corrected = dict(record)
+    if not args.unchanged:
+        corrected = corrected_record(
+            record, labels, str(args.labels), file_sha256(args.labels), entropy
+        )
+    corrected["warnings"] = list(dict.fromkeys([*record["warnings"], *progress.warnings]))
+    result = Segmentation(
+        labels=labels,
+        brain=brain,
+        disagreement=_zeros(labels) if entropy is None else entropy,
+        record=corrected,
+    )
+    progress.stage("write", len(args.output))
+    with atomic_group(args.output, overwrite=args.overwrite) as temporary:
+        for path in args.output:
+            if path.suffix == ".json":
+                write_report_json(corrected, temporary[path], overwrite=True)
+            else:
+                write_report_html(case, result, temporary[path], overwrite=True)
+            progress.advance()
+    progress.finish()
+    if args.progress == "json":
+        report_result(corrected, args.output)
+    else:
+        print_volumes(corrected)
+        for path in args.output:
+            print(path)
+    return 0
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    from BrainTumorSegLib.io.atomic import check_writable
+
+    for path in args.output:
+        if path.suffix not in (".json", ".html"):
+            raise OutputError(f"{path} has no known ending for a report.", "Use .json or .html.")
+        check_writable(path, args.overwrite)
+    if len({path.resolve() for path in args.output}) < len(args.output):
+        raise OutputError("Two outputs have the same name.", "Give each a file of its own.")
+
+
+def _case(args: argparse.Namespace, record: dict[str, Any]) -> Case:
+    from BrainTumorSegLib.io.cases import load_case
+
+    paths = {s: getattr(args, s.value) for s in Sequence if getattr(args, s.value) is not None}
+    case = record["case"]
+    known = {entry["sequence"] for entry in case["inputs"]}
+    unknown = [s for s in paths if s.value not in known]
+    if unknown:
+        raise InputError(
+            f"{args.record} is the report of a run without {unknown[0].name}.",
+            f"Leave --{unknown[0].value} out, or give the report of another run.",
+        )
+    return load_case(paths, Sequence(case["reference"]), case["identity"])
+
+
+def _check_scans(case: Case, record: dict[str, Any], progress: Progress) -> None:
+    """The scans must be those that the record speaks of, or pictures would show others."""
+    for entry in record["case"]["inputs"]:
+        sequence = Sequence(entry["sequence"])
+        scan = case.scans.get(sequence)
+        if scan is None:
+            progress.warn(f"{sequence.name} was not given, so the pictures do not show it.")
+            continue
+        near = zip(scan.image.GetSpacing(), entry["spacing"], strict=True)
+        if list(scan.image.GetSize()) != entry["size"] or any(abs(a - b) > 1e-3 for a, b in near):
+            raise InputError(
+                f"{scan.source} is not the {sequence.name} that was segmented: its voxels are "
+                "others in number or size.",
+                f"Give {entry['source']}.",
+            )
+        if entry["sha256"] and scan.sha256 and entry["sha256"] != scan.sha256:
+            progress.warn(
+                f"{sequence.name} ({scan.source}) was saved anew since the run, or is another scan "
+                "of the same size: its SHA-256 differs."
+            )
+
+
+def _labels(path: Path, case: Case, progress: Progress) -> sitk.Image:
+    """The labels on the grid of the reference."""
+    from BrainTumorSegLib.io.dicom.lattice import pasted
+    from BrainTumorSegLib.io.grids import place_on_grid
+
+    labels, reference = read_tissues(path), case.reference_scan.image
+    placed = pasted(labels, reference)
+    if placed is not None:
+        return placed
+    placed = place_on_grid(labels, reference, str(path))
+    progress.warn(
+        f"{path} lies on another grid than the reference; its labels were brought there by "
+        "nearest neighbour, which changes volumes a little."
+    )
+    return placed
+
+
+def _entropy(path: Path, case: Case) -> sitk.Image:
+    import numpy as np
+    import SimpleITK as sitk
+
+    from BrainTumorSegLib.io.dicom.lattice import pasted
+    from BrainTumorSegLib.io.volumes import read_image
+
+    image = sitk.Cast(read_image(path), sitk.sitkFloat32)
+    values = sitk.GetArrayViewFromImage(image)
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1.001:
+        raise InputError(
+            f"{path} is no disagreement map: its values leave 0 to 1.",
+            "Give what --disagreement of the run wrote.",
+        )
+    placed = pasted(image, case.reference_scan.image)
+    if placed is None or image.GetNumberOfPixels() != placed.GetNumberOfPixels():
+        raise InputError(
+            f"{path} does not lie on the grid of {case.reference_scan.source}.",
+            "Give what --disagreement of the run wrote.",
+        )
+    return placed
+
+
+def _brain(args: argparse.Namespace, case: Case, entropy: sitk.Image | None) -> sitk.Image:
+    """What frames the pictures: a mask that was given, where the networks looked, or the head."""
+    import SimpleITK as sitk
+
+    from BrainTumorSegLib.io.grids import place_on_grid
+    from BrainTumorSegLib.io.labelmaps import read_labels
+    from BrainTumorSegLib.preprocessing.registration.head import find_head
+
+    scan = case.reference_scan
+    if args.brain_mask is not None:
+        mask = place_on_grid(read_labels(args.brain_mask), scan.image, str(args.brain_mask))
+        return sitk.Cast(mask > 0, sitk.sitkUInt8)
+    if entropy is not None:
+        return sitk.Cast(entropy > 0, sitk.sitkUInt8)
+    mask = find_head(scan.image, scan.source).mask
+    return sitk.Resample(mask, scan.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
+
+
+def _zeros(labels: sitk.Image) -> sitk.Image:
+    import SimpleITK as sitk
+
+    image = sitk.Image(labels.GetSize(), sitk.sitkFloat32)
+    image.CopyInformation(labels)
+    return image

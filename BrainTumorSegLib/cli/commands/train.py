@@ -1,0 +1,190 @@
+"""``brain-tumor-seg train``: members for the folds of a cohort, then a pack of them."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from BrainTumorSegLib.cli.commands.reading import seed
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "train",
+        help="train an ensemble and make a model pack of it",
+        description="Train one member for each fold left out and write them as a model pack. A run "
+        "that was stopped goes on from its last checkpoint when the command is given again. "
+        "Several GPUs: torchrun --nproc-per-node N -m BrainTumorSegLib train ...",
+    )
+    parser.add_argument("--recipe", type=Path, required=True, metavar="FILE", help="a .toml file")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with the cases, with or without cases.tsv"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder of the run"
+    )
+    parser.add_argument(
+        "--folds", type=int, nargs="+", metavar="K", help="folds to leave out in turn (all)"
+    )
+    parser.add_argument(
+        "--start-from",
+        metavar="PACK|RUN",
+        help="begin with the weights of a pack or of another run instead of random ones",
+    )
+    parser.add_argument(
+        "--join-folds",
+        type=int,
+        nargs="+",
+        metavar="K",
+        help="count these folds as one, the first of them: for a member from which members "
+        "without any of them may start",
+    )
+    parser.add_argument(
+        "--seeds", type=seed, nargs="+", metavar="N", help="one member a seed (that of the recipe)"
+    )
+    parser.add_argument(
+        "--pack",
+        type=Path,
+        metavar="FOLDER",
+        help="where to write the pack (default: a folder of the pack's name in the run)",
+    )
+    add_pack_options(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing pack")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda[:n] or mps")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="threads that prepare batches, processes that make synthetic samples; they change "
+        "nothing but the time (default: 4 with a GPU, else 0)",
+    )
+    parser.add_argument("--progress", choices=["bar", "json", "none"], default="bar")
+    parser.set_defaults(run=run)
+
+
+def add_pack_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Options of making a pack, which ``models export`` shares."""
+    parser.add_argument(
+        "--precision",
+        choices=["int6", "int8", "fp16", "fp32"],
+        default="int8",
+        help="of the pack's weights; int6 is for large networks (default: int8)",
+    )
+    parser.add_argument(
+        "--allowed-loss",
+        type=float,
+        default=0.002,
+        metavar="DICE",
+        help="refuse a pack whose weights lose more than this against fp32, by the mean Dice of "
+        "WT, TC and ET of any member on cases left out of it (default: 0.002)",
+    )
+    parser.add_argument(
+        "--check-on",
+        choices=["auto", "cases", "synthesis"],
+        default="auto",
+        help="what to compare on: labelled cases of the fold left out, or samples of the held-out "
+        "generator; auto takes the latter for members without such a case",
+    )
+    parser.add_argument(
+        "--evaluation",
+        type=Path,
+        metavar="FOLDER",
+        help="put the figures of `brain-tumor-seg evaluate` into manifest and model card",
+    )
+    parser.add_argument(
+        "--notes", type=Path, metavar="FILE", help="Markdown for the end of the model card"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    from BrainTumorSegLib.cli.commands.segment import limit_threads, make_progress
+    from BrainTumorSegLib.core.errors import TrainingError
+    from BrainTumorSegLib.inference.engines.torch_engine import choose_device
+    from BrainTumorSegLib.models.packs.files import check_free
+    from BrainTumorSegLib.training.cohort import join_folds, read_cohort
+    from BrainTumorSegLib.training.distributed import joined
+    from BrainTumorSegLib.training.gate import STAGE, Gate
+    from BrainTumorSegLib.training.loop import check_shares
+    from BrainTumorSegLib.training.packing import check_pack, pack_run, read_evaluation, read_notes
+    from BrainTumorSegLib.training.recipe import keep_recipe, read_recipe, run_command
+    from BrainTumorSegLib.training.run import Machine, stages, train_members
+
+    if args.workers is not None and args.workers < 0:
+        raise TrainingError(f"--workers {args.workers} makes no sense.", "Give 0 or more.")
+    limit_threads(args.threads)
+    recipe = read_recipe(args.recipe)
+    if args.start_from:
+        recipe = replace(recipe, training=replace(recipe.training, start_from=args.start_from))
+    evaluation = read_evaluation(args.evaluation) if args.evaluation else None
+    notes = read_notes(args.notes)
+    cases = join_folds(read_cohort(args.data, recipe.data), args.join_folds or ())
+    check_pack(recipe.pack, recipe.training, args.recipe)
+    destination = args.pack or args.output / recipe.pack["name"]
+    check_free(destination, args.overwrite)
+    folds = args.folds or sorted({case.fold for case in cases})
+    with joined(choose_device(args.device)) as (ranks, device):
+        # Before data are prepared, which may take long.
+        check_shares(recipe.training, ranks)
+        workers = args.workers
+        if workers is None:
+            workers = 4 if device.startswith("cuda") else 0
+        progress = make_progress(
+            args.progress if ranks.first else "none",
+            stages(recipe.training, folds, args.seeds or ()) | {STAGE: 2.0},
+        )
+        members = train_members(
+            cases,
+            recipe.training,
+            folds,
+            args.output,
+            args.seeds or (),
+            args.data,
+            Machine(device, workers, ranks),
+            progress,
+        )
+        if not ranks.first:
+            progress.finish()
+            return 0
+    keep_recipe(args.recipe, _command(args), args.output)
+    pack = pack_run(
+        members,
+        recipe.pack,
+        run_command(args.output, args.recipe),
+        destination,
+        Gate(
+            cases,
+            on=args.check_on,
+            allowed_loss=args.allowed_loss,
+            sources=args.data,
+            cache=args.output / "cache",
+            device=device,
+            command=_command(args),
+        ),
+        args.precision,
+        evaluation,
+        notes,
+        args.overwrite,
+        progress,
+    )
+    progress.finish()
+    print(f"{pack.name} {pack.version}: {pack.bytes / 1e6:.1f} MB in {pack.folder}")
+    return 0
+
+
+def _command(args: argparse.Namespace) -> str:
+    """For the provenance: what changes the outcome, and no folders of this computer."""
+    command = f"brain-tumor-seg train --recipe {args.recipe.name} --data DATA --output RUN"
+    if args.start_from:
+        command += f" --start-from {Path(args.start_from).name}"
+    for option in ("join_folds", "folds", "seeds"):
+        if values := getattr(args, option):
+            command += f" --{option.replace('_', '-')} {' '.join(map(str, values))}"
+    if args.precision != "int8":
+        command += f" --precision {args.precision}"
+    if args.check_on != "auto":
+        command += f" --check-on {args.check_on}"
+    return command

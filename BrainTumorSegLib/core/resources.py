@@ -1,0 +1,47 @@
+"""Where the files that ship beside the code lie: models, terminology, set-up, pictures.
+
+Three layouts occur:
+
+* **checkout** (also an editable installation): ``Resources/`` is the package's sibling;
+* **wheel**: the build puts ``Resources/`` inside the package;
+* **Slicer**: the extension installs the package to ``qt-scripted-modules/BrainTumorSegLib``
+  and ``Resources/`` inside it, as in the wheel. ``qt-scripted-modules/Resources`` belongs
+  to the icons and panels of every scripted module and is never searched.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from BrainTumorSegLib.core.errors import DependencyError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def resource_path(*parts: str) -> Path:
+    """Path of a file or folder under ``Resources/``, for example ``("Models", "glioma-lite")``.
+
+    Whether that file exists is the caller's to check: some folders are filled later.
+
+    Raises:
+        DependencyError: when there is no ``Resources/`` folder in any known layout.
+        ValueError: when the parts lead out of ``Resources/``.
+    """
+    root = _resources_folder(_PACKAGE)
+    path = root.joinpath(*parts)
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise ValueError(f"{'/'.join(parts)} lies outside {root}.")
+    return path
+
+
+def _resources_folder(package: Path) -> Path:
+    inside, beside = package / "Resources", package.parent / "Resources"
+    if inside.is_dir():
+        return inside
+    # Only in a checkout is the sibling ours; pyproject.toml tells it from other people's folders.
+    if beside.is_dir() and (package.parent / "pyproject.toml").is_file():
+        return beside
+    raise DependencyError(
+        f"The Resources folder of BrainTumorSeg was found neither at {inside} nor at {beside}.",
+        "Install BrainTumorSeg again; the installation is incomplete.",
+    )

@@ -1,0 +1,304 @@
+"""An experiment: one TOML file that says which arms are compared, at which common budget."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from BrainTumorSegLib.core.config_tables import check_choice, from_table, refuse_unknown, suggestion
+from BrainTumorSegLib.core.errors import BrainTumorSegError, TrainingError
+from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.inference.tta import VIEW_SETS
+from BrainTumorSegLib.preprocessing.model_grid import RECIPES, recipe_channels
+from BrainTumorSegLib.training.cohort import CohortConfig, check_cohort_config
+from BrainTumorSegLib.training.config import TrainingConfig, check_config
+from BrainTumorSegLib.training.recipe import training_from_tables
+
+#: What an arm may change of the common training; all else is budget, and alike for all arms.
+ARM_KEYS = ("recipe", "network", "optimiser", "learning_rate", "weight_decay", "augmentation")
+
+_KEYS = (
+    *("title", "question", "choices", "caveats", "folds", "seeds", "members", "views"),
+    "score_every",
+    *("training", "synthesis", "data", "arms", "published"),
+)
+_NAME = re.compile(r"[A-Za-z0-9]+([ ._+-][A-Za-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class ExperimentArm:
+    """One way to train.
+
+    Attributes:
+        name: what tells it from the other arms; its folder has it too.
+        training: of its members; fold and seed are replaced.
+    """
+
+    name: str
+    training: TrainingConfig
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of an experiment's table: an arm, looked at in one way.
+
+    Attributes:
+        name: what differs between the rows: arm, members, views.
+        arm: whose members.
+        members: size of the ensemble; every choice of so many seeds is scored, and averaged.
+        views: name of the set of views.
+    """
+
+    name: str
+    arm: ExperimentArm
+    members: int
+    views: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """Figures that others published, to stand beside ours.
+
+    Attributes:
+        source: where they stand.
+        columns: what they are.
+        rows: a text for each column, by name of the row.
+    """
+
+    source: str = ""
+    columns: tuple[str, ...] = ()
+    rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a configuration says.
+
+    Attributes:
+        name: of its file, without ending.
+        title: one line.
+        question: what it is to answer.
+        choices: choices of ours that the outcome depends on, one sentence each.
+        caveats: why its figures say less than they seem to, one sentence each.
+        folds: left out in turn; the cases of each are scored by members that never saw them.
+        seeds: one member of each arm and fold for each.
+        score_every: score every so manieth slice of a case.
+        rows: what is compared; the first is what the others are tested against.
+        arms: what is trained.
+        published: what stands beside the table.
+        data: what the cohort does not say itself.
+    """
+
+    name: str
+    title: str
+    question: str
+    choices: tuple[str, ...]
+    caveats: tuple[str, ...]
+    folds: tuple[int, ...]
+    seeds: tuple[int, ...]
+    score_every: int
+    rows: tuple[Row, ...]
+    arms: tuple[ExperimentArm, ...]
+    published: Published
+    data: CohortConfig
+
+
+def bundled_experiments() -> dict[str, Path]:
+    """Configurations that ship with the program, by name."""
+    return {path.stem: path for path in sorted(resource_path("Experiments").glob("*.toml"))}
+
+
+def find_experiment(name: str) -> Path:
+    """The file of a bundled experiment, or a file of one's own.
+
+    Raises:
+        TrainingError: when there is neither.
+    """
+    known = bundled_experiments()
+    if name in known:
+        return known[name]
+    if Path(name).is_file():
+        return Path(name)
+    raise TrainingError(
+        f"There is no experiment {name!r}, neither bundled nor as a file.", suggestion(name, known)
+    )
+
+
+def read_experiment(path: Path) -> Experiment:
+    """Read and check a configuration.
+
+    Keys: ``title``, ``question``, ``choices``, ``caveats``, ``folds``, ``seeds``, ``members``,
+    ``views``, ``score_every``. Tables: ``[training]`` and ``[synthesis]`` as in a recipe, common
+    to all arms; ``[[arms]]`` with ``name`` and what differs, see `ARM_KEYS`; ``[published]`` with
+    ``source``, ``columns`` and ``rows``; ``[data]`` as in a recipe.
+
+    Raises:
+        TrainingError: naming the file, and the key that is unknown or does not fit.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise TrainingError(f"Cannot read the experiment {path}: {error}.") from error
+    try:
+        return _experiment(path.stem, content)
+    except BrainTumorSegError as error:
+        raise TrainingError(f"{path}: {error.message}", error.remedy) from error
+
+
+def _experiment(name: str, content: Mapping[str, Any]) -> Experiment:
+    refuse_unknown(content, _KEYS, "")
+    folds = _numbers(content.get("folds", [0]), "folds", 0)
+    seeds = _numbers(content.get("seeds", [0]), "seeds", 0)
+    members = _numbers(content.get("members", [1]), "members", 1)
+    if max(members) > len(seeds):
+        raise TrainingError(
+            f"members asks for ensembles of {max(members)}, but there are {len(seeds)} seeds.",
+            "Every member of an ensemble is trained with a seed of its own: give more seeds.",
+        )
+    views = _texts(content.get("views", ["none"]), "views")
+    for view in views:
+        check_choice(view, VIEW_SETS, "views")
+    arms = _arms(content)
+    rows = _rows(arms, members, views)
+    data = from_table(CohortConfig(), content.get("data", {}), "data")
+    check_cohort_config(data)
+    return Experiment(
+        name=name,
+        title=_text(content.get("title", name), "title"),
+        question=_text(content.get("question", ""), "question"),
+        choices=_texts(content.get("choices", []), "choices", empty=True),
+        caveats=_texts(content.get("caveats", []), "caveats", empty=True),
+        folds=folds,
+        seeds=seeds,
+        score_every=_numbers([content.get("score_every", 1)], "score_every", 1)[0],
+        rows=rows,
+        arms=arms,
+        published=_published(content.get("published", {}), [row.name for row in rows]),
+        data=data,
+    )
+
+
+def _arms(content: Mapping[str, Any]) -> tuple[ExperimentArm, ...]:
+    common = training_from_tables(content)
+    table = content.get("training", {})
+    for key, remedy in (
+        ("seed", "Write the list seeds at the top of the file."),
+        ("fold", "Write the list folds at the top of the file."),
+    ):
+        if key in table:
+            raise TrainingError(f"training.{key} is no key of an experiment.", remedy)
+    if common.validation.every and common.validation.on == "fold":
+        raise TrainingError(
+            "training.validation.on is 'fold': checkpoints would be chosen on the very cases "
+            "that are scored.",
+            "Set training.validation.every = 0, or on = 'synthesis'.",
+        )
+    tables = content.get("arms", [])
+    if not isinstance(tables, list) or not all(isinstance(t, Mapping) for t in tables):
+        raise TrainingError("arms is no list of tables.", "Begin each arm with a line [[arms]].")
+    if not tables:
+        raise TrainingError("There is no arm.", "Begin each arm with a line [[arms]].")
+    channels_given = "in_channels" in table.get("network", {})
+    arms: list[ExperimentArm] = []
+    for number, own in enumerate(tables, start=1):
+        arm = _arm(own, f"arms[{number}]", common, channels_given)
+        # Folders of arms must not meet where a file system ignores case.
+        if arm.name.casefold() in {other.name.casefold() for other in arms}:
+            raise TrainingError(f"Two arms have the name {arm.name!r}.", "Rename one.")
+        arms.append(arm)
+    return tuple(arms)
+
+
+def _arm(
+    table: Mapping[str, Any], where: str, common: TrainingConfig, channels_given: bool
+) -> ExperimentArm:
+    name = table.get("name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise TrainingError(
+            f"{where}.name is {name!r}.",
+            "Give each arm a name of letters and digits, with single blanks or . _ + - between.",
+        )
+    where = f"arm {name!r}"
+    changes = {key: value for key, value in table.items() if key != "name"}
+    for key in changes:
+        if key not in ARM_KEYS and hasattr(common, key):
+            raise TrainingError(
+                f"{where} changes {key}, which is part of the budget and the same for all arms.",
+                f"Set it in [training]. An arm may change: {', '.join(ARM_KEYS)}.",
+            )
+    refuse_unknown(changes, ARM_KEYS, f"{where}: ")
+    training = from_table(common, changes, where)
+    check_choice(training.recipe, RECIPES, f"{where}.recipe")
+    if not channels_given and "in_channels" not in changes.get("network", {}):
+        channels = recipe_channels(training.recipe)
+        training = replace(training, network=replace(training.network, in_channels=channels))
+    check_config(training, where)
+    return ExperimentArm(name, training)
+
+
+def _rows(
+    arms: SequenceOf[ExperimentArm], members: SequenceOf[int], views: SequenceOf[str]
+) -> tuple[Row, ...]:
+    rows = []
+    for arm in arms:
+        for count in members:
+            for view in views:
+                parts = [arm.name] if len(arms) > 1 or len(members) == len(views) == 1 else []
+                if len(members) > 1:
+                    parts.append(f"{count} member{'' if count == 1 else 's'}")
+                if len(views) > 1:
+                    parts.append(view)
+                rows.append(Row(", ".join(parts), arm, count, view))
+    return tuple(rows)
+
+
+def _published(table: Any, rows: SequenceOf[str]) -> Published:
+    if not isinstance(table, Mapping):
+        raise TrainingError(f"published is {table!r}; a table was expected.")
+    refuse_unknown(table, ("source", "columns", "rows"), "published.")
+    if not table:
+        return Published()
+    columns = _texts(table.get("columns", []), "published.columns")
+    figures = table.get("rows", {})
+    if not isinstance(figures, Mapping):
+        raise TrainingError(f"published.rows is {figures!r}; a table was expected.")
+    refuse_unknown(figures, rows, "published.rows.")
+    texts = {name: _texts(cells, f"published.rows.{name}") for name, cells in figures.items()}
+    for name, cells in texts.items():
+        if len(cells) != len(columns):
+            raise TrainingError(
+                f"published.rows.{name} has {len(cells)} figures for {len(columns)} columns."
+            )
+    return Published(_text(table.get("source", ""), "published.source"), columns, texts)
+
+
+def _numbers(value: Any, name: str, least: int) -> tuple[int, ...]:
+    numbers = _list(value, int, f"whole numbers from {least}", name)
+    if min(numbers) < least or any(isinstance(number, bool) for number in numbers):
+        raise TrainingError(f"{name} is {value!r}; whole numbers from {least} were expected.")
+    return numbers
+
+
+def _texts(value: Any, name: str, empty: bool = False) -> tuple[str, ...]:
+    return _list(value, str, "texts", name, empty)
+
+
+def _list(value: Any, kind: type, what: str, name: str, empty: bool = False) -> tuple:
+    fits = isinstance(value, list) and all(isinstance(item, kind) for item in value)
+    if not fits or not (value or empty):
+        raise TrainingError(f"{name} is {value!r}; a list of {what} was expected.")
+    twice = [item for item in value if value.count(item) > 1]
+    if twice and kind is int:
+        raise TrainingError(f"{name} holds {twice[0]} twice.")
+    return tuple(value)
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise TrainingError(f"{name} is {value!r}; a text was expected.")
+    return value

@@ -1,0 +1,296 @@
+"""From a case to a segmentation: the one place that knows the order of things."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from BrainTumorSegLib import __version__
+from BrainTumorSegLib.core.case import Case
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.options import Options
+from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.core.requirements import computing_versions
+from BrainTumorSegLib.core.result import Segmentation
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.stages import STAGES
+from BrainTumorSegLib.inference.cascade import Cascade, choose_cascade
+from BrainTumorSegLib.inference.engines.choosing import OpenedEngine, open_engine, plan_engine
+from BrainTumorSegLib.inference.engines.torch_engine import choose_device
+from BrainTumorSegLib.inference.ensemble import Prediction, predict_volume
+from BrainTumorSegLib.inference.postprocessing import Islands, remove_islands, remove_specks
+from BrainTumorSegLib.inference.resampling import restore_labels, restore_map
+from BrainTumorSegLib.inference.tta import views_by_name
+from BrainTumorSegLib.models.packs import Member, ModelPack, load_pack
+from BrainTumorSegLib.models.packs.members import choose_members
+from BrainTumorSegLib.preprocessing.bias_field import (
+    check_shading,
+    correct_shading,
+    shading_record,
+    shading_warning,
+)
+from BrainTumorSegLib.preprocessing.brain import BrainMask, extract_brain
+from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalise, to_grid
+from BrainTumorSegLib.preprocessing.registration import Alignment, align
+from BrainTumorSegLib.preprocessing.swapped_t1 import looks_swapped
+from BrainTumorSegLib.reporting.record import SCHEMA, confidence, measured, now
+
+#: Of how much that was left out a person is told at once.
+_WORTH_A_WORD_ML = 1.0
+
+
+def segment(
+    case: Case, options: Options | None = None, progress: Progress | None = None
+) -> Segmentation:
+    """Segment one case.
+
+    Args:
+        case: checked scans, see `case.make_case`.
+        options: what the person chose; sensible defaults.
+        progress: told about every stage; made from `STAGES` it knows the time left.
+
+    Returns:
+        Labels, brain mask and disagreement on the reference's grid, and the record.
+
+    Raises:
+        BrainTumorSegError: with the remedy; nothing was written or changed.
+    """
+    options = options or Options()
+    progress = progress or Progress(STAGES)
+    for warning in case.warnings:
+        progress.warn(warning)
+
+    # What can fail without computing anything fails first.
+    pack = load_pack(options.pack)
+    device = choose_device(options.device)
+    plan = plan_engine(options.engine, options.device, options.precision, pack.allows_bf16)
+    members = choose_members(pack, _member_names(pack, options.members))
+    views_name = options.views or pack.advised_views
+    views = views_by_name(views_name)
+    cascade = choose_cascade(options.cascade, pack.advised_cascade)
+    check_shading(options.shading)
+    check_sequences(case, pack)
+
+    progress.stage("register", max(1, len(case.scans) - 1))
+    alignment = align(
+        case, engine=options.registration, progress=progress, brainsfit=options.brainsfit
+    )
+    progress.stage("brain")
+    brain = extract_brain(
+        case,
+        alignment.transforms,
+        method=options.brain,
+        mask=options.brain_mask,
+        device=device,
+        progress=progress,
+    )
+    progress.stage("prepare", len(case.scans))
+    grid = model_grid(case.reference_scan.image, brain.image, pack.in_plane_mm, pack.multiple)
+    volumes, shading = _prepare(case, alignment, brain, grid, pack, options.shading, progress)
+    opened = open_engine(plan, pack, members, (pack.network.in_channels, *grid.shape[1:]), progress)
+    prediction = predict_volume(
+        volumes,
+        pack.recipe,
+        views,
+        opened.engine,
+        fallback=opened.fallback,
+        batch=options.batch,
+        progress=progress,
+        cascade=cascade,
+    )
+    progress.stage("restore", 3)
+    reference = case.reference_scan.image
+    labels, probabilities = restore_labels(
+        prediction.probabilities, grid, reference, brain.image, options.probabilities
+    )
+    labels = remove_specks(labels, options.min_lesion_mm3)
+    islands = None
+    if not options.keep_islands:
+        labels, islands = remove_islands(labels)
+        _warn_of_islands(islands, progress)
+    progress.advance()
+    entropy = restore_map(prediction.entropy, grid, reference, brain.image)
+    information = (
+        restore_map(prediction.mutual_information, grid, reference, brain.image)
+        if len(members) > 1
+        else None
+    )
+    progress.advance()
+    registered = _registered(case, alignment) if options.registered else {}
+    progress.advance()
+    record = {
+        **_record(case, pack, members, alignment, brain, opened, prediction),
+        "views": {"name": views_name, "count": len(views)},
+        "cascade": _cascade_record(cascade, prediction),
+        "shading": shading,
+        "islands": islands and islands.as_record(),
+        **measured(labels, brain.volume_ml),
+        "confidence": confidence(labels, entropy),
+        "options": options.as_record(),
+        "warnings": list(progress.warnings),
+        "timings_s": {stage: round(spent, 3) for stage, spent in progress.timings.items()},
+    }
+    return Segmentation(
+        labels=labels,
+        brain=brain.image,
+        disagreement=entropy,
+        mutual_information=information,
+        probabilities=probabilities,
+        registered=registered,
+        record=record,
+    )
+
+
+def _warn_of_islands(islands: Islands, progress: Progress) -> None:
+    """Tell of what might be looked for; of less the record tells."""
+    if islands.ml >= _WORTH_A_WORD_ML:
+        progress.warn(
+            f"{islands.removed} small part(s) far from the tumour, {islands.ml:.1f} mL in all, "
+            "were left out as probably false. To see them, segment again with small parts kept."
+        )
+
+
+def _member_names(pack: ModelPack, wish: tuple[str, ...] | int | None) -> tuple[str, ...] | None:
+    """A wish for so many members means the first ones of the manifest."""
+    if not isinstance(wish, int):
+        return wish
+    if not 1 <= wish <= len(pack.members):
+        raise InputError(
+            f"{wish} members were asked for; pack {pack.name!r} has {len(pack.members)}.",
+            f"Give a number from 1 to {len(pack.members)}, or names.",
+        )
+    return tuple(member.name for member in pack.members[:wish])
+
+
+def check_sequences(case: Case, pack: ModelPack) -> None:
+    """A missing sequence is allowed only to a pack that was trained for it."""
+    for sequence in pack.sequences:
+        if sequence not in case.scans and sequence not in pack.may_be_missing:
+            raise InputError(
+                f"Model pack {pack.name!r} needs {sequence.name}, which case "
+                f"{case.identity!r} does not have.",
+                "Give that scan, or choose a pack that can do without it.",
+            )
+
+
+def _prepare(
+    case: Case,
+    alignment: Alignment,
+    brain: BrainMask,
+    grid: ModelGrid,
+    pack: ModelPack,
+    shading: str,
+    progress: Progress,
+) -> tuple[dict[Sequence, np.ndarray], dict[str, Any] | None]:
+    inside = to_grid(brain.image, grid, interpolator=sitk.sitkNearestNeighbor) > 0
+    raw: dict[Sequence, np.ndarray] = {}
+    for sequence, scan in case.scans.items():
+        # NaN where a scan ends before the brain does, so that it cannot be taken for dark tissue.
+        raw[sequence] = to_grid(scan.image, grid, alignment.transforms[sequence], outside=np.nan)
+        progress.advance()
+    _warn_if_swapped(case, raw, inside, progress)
+    needed = {sequence: volume for sequence, volume in raw.items() if sequence in pack.sequences}
+    evened, found = correct_shading(needed, inside, grid, shading)
+    low, high = pack.percentiles
+    normalised = {s: normalise(volume, inside, low, high) for s, volume in evened.items()}
+    record = shading_record(found)
+    if record is not None and record["corrected"] and shading == "auto":
+        progress.warn(shading_warning(found))
+    return normalised, record
+
+
+def _warn_if_swapped(
+    case: Case, raw: Mapping[Sequence, np.ndarray], inside: np.ndarray, progress: Progress
+) -> None:
+    if not {Sequence.T1, Sequence.T1CE} <= raw.keys():
+        return
+    t1, t1ce = raw[Sequence.T1], raw[Sequence.T1CE]
+    if looks_swapped(t1, t1ce, inside & np.isfinite(t1) & np.isfinite(t1ce)):
+        progress.warn(
+            f"T1 ({case.scans[Sequence.T1].source}) looks contrast-enhanced and T1CE "
+            f"({case.scans[Sequence.T1CE].source}) does not: were they exchanged?"
+        )
+
+
+def _registered(case: Case, alignment: Alignment) -> dict[str, sitk.Image]:
+    reference = case.reference_scan.image
+    return {
+        sequence.value: sitk.Resample(
+            sitk.Cast(scan.image, sitk.sitkFloat32),
+            reference,
+            alignment.transforms[sequence],
+            sitk.sitkLinear,
+            0.0,
+        )
+        for sequence, scan in case.scans.items()
+    }
+
+
+def _record(
+    case: Case,
+    pack: ModelPack,
+    members: tuple[Member, ...],
+    alignment: Alignment,
+    brain: BrainMask,
+    opened: OpenedEngine,
+    prediction: Prediction,
+) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "created": now(),
+        "version": __version__,
+        "case": {
+            "identity": case.identity,
+            "reference": case.reference.value,
+            "inputs": [
+                {
+                    "sequence": sequence.value,
+                    "source": scan.source,
+                    "sha256": scan.sha256,
+                    "size": list(scan.image.GetSize()),
+                    "spacing": [round(s, 4) for s in scan.image.GetSpacing()],
+                }
+                for sequence, scan in case.scans.items()
+            ],
+        },
+        "registration": list(alignment.records),
+        "brain": {
+            "method": brain.method,
+            "stripped": brain.stripped,
+            "volume_ml": round(brain.volume_ml, 3),
+        },
+        "pack": {
+            "name": pack.name,
+            "version": pack.version,
+            "licence": pack.licence,
+            "members": [{"name": m.name, "sha256": m.sha256} for m in members],
+        },
+        "recipe": pack.recipe,
+        "engine": {
+            "name": prediction.engine.name,
+            "device": prediction.engine.device,
+            "precision": prediction.engine.precision,
+            "batch": prediction.batch,
+            "reason": opened.reason,
+            "notes": [*opened.notes, *prediction.notes],
+        },
+        "versions": {
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            **computing_versions(),
+        },
+    }
+
+
+def _cascade_record(cascade: Cascade | None, prediction: Prediction) -> dict[str, Any] | None:
+    if cascade is None:
+        return None
+    return {
+        "threshold": cascade.threshold,
+        "slices": prediction.slices,
+        "near_tumour": prediction.near,
+    }

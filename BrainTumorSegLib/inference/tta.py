@@ -1,0 +1,79 @@
+"""Test-time augmentation as group actions on slices.
+
+The views are elements of the dihedral group D4, the symmetries of a square. The
+sets are those compared by the authors of the Siberian Brain Tumor data set:
+TTA1 identity and horizontal flip; TTA2 with vertical flip and both; TTA3 all of
+D4, that is, with rotations by 90, 180 and 270 degrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from BrainTumorSegLib.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class View:
+    """Mirror columns if ``flip``, then rotate by ``turns`` quarter turns (rows to columns).
+
+    Acts on the last two axes ``[..., row, column]`` of a tensor.
+    """
+
+    turns: int = 0
+    flip: bool = False
+
+    @property
+    def swaps_axes(self) -> bool:
+        """Whether rows and columns exchange their numbers."""
+        return self.turns % 2 == 1
+
+    @property
+    def inverse(self) -> View:
+        """The view that undoes this one; every mirrored element undoes itself."""
+        return self if self.flip else View(-self.turns % 4)
+
+    def then(self, other: View) -> View:
+        """The one view that equals this one followed by ``other``."""
+        turns = -self.turns if other.flip else self.turns
+        return View((other.turns + turns) % 4, self.flip != other.flip)
+
+    def apply(self, tensor: Tensor) -> Tensor:
+        """Transform the last two axes of a tensor."""
+        if self.flip:
+            tensor = tensor.flip(-1)
+        return tensor.rot90(self.turns, (-2, -1)) if self.turns % 4 else tensor
+
+    def undo(self, tensor: Tensor) -> Tensor:
+        """Transform back what `apply` transformed."""
+        return self.inverse.apply(tensor)
+
+
+IDENTITY = View()
+HORIZONTAL_FLIP = View(flip=True)
+VERTICAL_FLIP = View(turns=2, flip=True)
+HALF_TURN = View(turns=2)
+
+VIEW_SETS: Mapping[str, tuple[View, ...]] = {
+    "none": (IDENTITY,),
+    "tta1": (IDENTITY, HORIZONTAL_FLIP),
+    "tta2": (IDENTITY, HORIZONTAL_FLIP, VERTICAL_FLIP, HALF_TURN),
+    "tta3": tuple(View(turns, flip) for flip in (False, True) for turns in range(4)),
+}
+
+
+def views_by_name(name: str) -> tuple[View, ...]:
+    """The views of a set, identity first.
+
+    Raises:
+        InputError: when there is no such set.
+    """
+    try:
+        return VIEW_SETS[name.lower()]
+    except KeyError:
+        raise InputError(
+            f"Unknown set of views {name!r}.", f"Known sets: {', '.join(VIEW_SETS)}."
+        ) from None

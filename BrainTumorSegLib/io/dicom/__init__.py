@@ -1,0 +1,1 @@
+"""DICOM in and out: studies, series, pixels, segmentation objects."""

@@ -1,0 +1,332 @@
+"""DICOM Segmentation objects out, for archives and viewers, and back in (highdicom)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from BrainTumorSegLib import __version__
+from BrainTumorSegLib.core.errors import DependencyError, InputError
+from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOUR_TISSUES, Code, Tissue
+from BrainTumorSegLib.io.atomic import atomic_path, check_writable
+from BrainTumorSegLib.io.dicom.headers import frames_of, pydicom_module, read_dataset
+from BrainTumorSegLib.io.dicom.lattice import aligned, geometry, pasted, shown
+from BrainTumorSegLib.io.dicom.series import Series, build_series
+from BrainTumorSegLib.io.dicom.stack import Grid
+
+#: Attributes that a segmentation must copy and that may not be empty (type 1).
+_NEEDED = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+)
+
+#: Attributes that a segmentation must have but that may be empty (type 2).
+_MAY_BE_EMPTY = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+)
+
+
+def write_dicom_seg(
+    labels: sitk.Image,
+    reference_files: Sequence[Path],
+    path: Path,
+    pack: str | None = None,
+    corrected: bool = False,
+    series_description: str = "Brain tumour segmentation (BrainTumorSeg)",
+    series_number: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write labels as a DICOM Segmentation (BINARY) that refers to the reference series.
+
+    The segments are numbered like `Tissue` and all four are always there. Frames
+    without any voxel are left out, unless a tissue is absent altogether: some
+    viewers cannot open a segment without frames, so then every frame is written.
+
+    Args:
+        labels: unsigned 8-bit image, values of `Tissue`, on the reference's grid
+            (its axes may be ordered or directed differently).
+        reference_files: the DICOM files of the reference series.
+        path: where the object shall appear.
+        pack: name of the model pack, recorded as a parameter of the algorithm.
+        corrected: whether a person edited the result (SEMIAUTOMATIC).
+        series_description: at most 64 characters.
+        series_number: by default 100 times that of the reference plus 1.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        InputError: when the reference lacks what a segmentation needs, or the labels
+            lie on another grid or hold unknown values.
+        OutputError: when the file cannot be written.
+        DependencyError: without highdicom.
+    """
+    path = Path(path)
+    check_writable(path, overwrite)
+    highdicom = highdicom_module()
+    datasets, missing = _read(reference_files)
+    series = () if missing else _series(datasets)
+    missing = missing or _volume_problems(series)
+    if missing:
+        raise InputError(
+            f"No DICOM segmentation can be written for these files: {'; '.join(missing)}.",
+            "Write a .seg.nrrd or a label map instead, or export the series again.",
+        )
+    reference = series[0]
+    values = _values_on(labels, reference.grid)
+    sources = [_completed(datasets[file]) for file in reference.files]
+    number = reference.attributes.get("SeriesNumber", "")
+    if series_number is None:
+        series_number = 100 * int(number) + 1 if number.isdigit() and int(number) > 0 else 9001
+    try:
+        segmentation = highdicom.seg.Segmentation(
+            source_images=sources,
+            pixel_array=_volume(highdicom, values, reference.grid, sources[0]),
+            segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
+            segment_descriptions=_descriptions(highdicom, pack, corrected),
+            series_instance_uid=highdicom.UID(),
+            series_number=series_number,
+            series_description=series_description[:64],
+            sop_instance_uid=highdicom.UID(),
+            instance_number=1,
+            manufacturer="BrainTumorSeg",
+            manufacturer_model_name="BrainTumorSeg",
+            software_versions=__version__,
+            device_serial_number="none",
+            content_label="BRAIN_TUMOUR",
+            content_description="Necrosis, edema, non-enhancing, enhancing tumour",
+            omit_empty_frames=all((values == tissue).any() for tissue in TUMOUR_TISSUES),
+        )
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise InputError(
+            f"No DICOM segmentation can be written for {reference.title}: {error}.",
+            "Write a .seg.nrrd or a label map instead.",
+        ) from error
+    with atomic_path(path, overwrite) as temporary:
+        segmentation.save_as(temporary)
+
+
+def preflight(reference_files: Sequence[Path]) -> list[str]:
+    """What keeps `write_dicom_seg` from working with these files; empty when nothing does.
+
+    Every statement names exactly what is missing. Nothing is written or raised.
+    """
+    try:
+        highdicom_module()
+    except DependencyError as error:
+        return [str(error)]
+    datasets, missing = _read(reference_files)
+    return missing or _volume_problems(_series(datasets))
+
+
+def _read(files: Sequence[Path]) -> tuple[dict[Path, Any], list[str]]:
+    """The headers by file, and what they lack."""
+    if not files:
+        return {}, ["no DICOM file of the reference series was given"]
+    datasets, missing = {}, []
+    for file in map(Path, files):
+        try:
+            dataset = datasets[file] = read_dataset(file)
+            frames_of(file, dataset)
+        except ValueError as error:
+            return {}, [f"{file} cannot be read as DICOM ({error})"]
+        lacking = [keyword for keyword in _NEEDED if not dataset.get(keyword)]
+        if lacking:
+            missing.append(f"{file.name} lacks {', '.join(lacking)}")
+    if len(missing) > 3:
+        missing = [*missing[:3], f"{len(missing) - 3} more files lack attributes"]
+    return datasets, missing
+
+
+def _series(datasets: Mapping[Path, Any]) -> tuple[Series, ...]:
+    return build_series(f for file, dataset in datasets.items() for f in frames_of(file, dataset))
+
+
+def _volume_problems(series: Sequence[Series]) -> list[str]:
+    if not series:
+        return ["the files hold no image"]
+    if len(series) > 1:
+        titles = ", ".join(one.title for one in series)
+        return [f"the files form {len(series)} volumes ({titles}) instead of one"]
+    reference = series[0]
+    if reference.problem is not None:
+        return [f"{reference.title} is no volume: {reference.problem}"]
+    if reference.grid.sheared:
+        return [f"the slices of {reference.title} are stacked at a slant"]
+    frames_of_reference = {f.texts.get("FrameOfReferenceUID") for f in reference.frames}
+    if len(frames_of_reference) > 1:
+        return [f"{reference.title} has several frames of reference"]
+    if len(reference.files) > 1 and any(f.index is not None for f in reference.frames):
+        return [f"{reference.title} is spread over several multi-frame files"]
+    return []
+
+
+def read_dicom_seg(path: Path, grid: sitk.Image) -> sitk.Image:
+    """Read a DICOM Segmentation onto the grid of its reference.
+
+    Segments are recognised by their coded type, not by number, so that files other
+    programs wrote with the same codes can be read.
+
+    Args:
+        path: the DICOM file.
+        grid: the reference image.
+
+    Returns:
+        Unsigned 8-bit image, values of `Tissue`, on the grid.
+
+    Raises:
+        InputError: when it is no such file, has other segments, or another grid.
+        DependencyError: without highdicom.
+    """
+    highdicom = highdicom_module()
+    try:
+        segmentation = highdicom.seg.segread(str(path))
+        volume = segmentation.get_volume(combine_segments=False)
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RuntimeError) as error:
+        raise InputError(
+            f"{path} cannot be read as a DICOM segmentation: {error}.", "Export it again."
+        ) from error
+    tissues = {STYLES[t].code.value: t for t in TUMOUR_TISSUES}
+    labels = np.zeros(volume.spatial_shape, np.uint8)
+    for channel, number in enumerate(segmentation.segment_numbers):
+        description = segmentation.get_segment_description(number)
+        tissue = tissues.get(description.segmented_property_type.value)
+        if tissue is None:
+            raise InputError(
+                f"{path} has a segment “{description.segment_label}” that is none of the four "
+                "tumour tissues.",
+                "Give a segmentation of necrosis, edema, non-enhancing and enhancing tumour.",
+            )
+        labels[volume.array[..., channel] > 0] = tissue
+    axes = volume.affine[:3, :3][:, ::-1]
+    image = sitk.GetImageFromArray(labels)
+    image.SetSpacing(np.linalg.norm(axes, axis=0).tolist())
+    image.SetDirection((axes / np.linalg.norm(axes, axis=0)).ravel().tolist())
+    image.SetOrigin(volume.affine[:3, 3].tolist())
+    placed = pasted(image, grid)
+    if placed is None:
+        raise InputError(
+            f"{path} lies on another grid than the reference.",
+            "Give the segmentation that was made for this series.",
+        )
+    return placed
+
+
+def highdicom_module() -> ModuleType:
+    """The package highdicom.
+
+    Raises:
+        DependencyError: naming the extra to install.
+    """
+    pydicom_module()
+    try:
+        import highdicom
+        import highdicom.seg
+    except ImportError as error:
+        raise DependencyError(
+            "DICOM segmentations need the Python package highdicom.",
+            "Install it with: pip install 'BrainTumorSeg[dicom]'",
+        ) from error
+    return highdicom
+
+
+def _completed(dataset: Any) -> Any:
+    """Fill in, empty, what a source header lacks but may have empty, and empty what is invalid."""
+    from pydicom.valuerep import DA, TM
+
+    for keyword in _MAY_BE_EMPTY:
+        if dataset.get(keyword) is None:
+            setattr(dataset, keyword, "")
+    if dataset.PatientSex not in ("M", "F", "O", ""):
+        dataset.PatientSex = ""
+    for keyword, kind in (("PatientBirthDate", DA), ("StudyDate", DA), ("StudyTime", TM)):
+        try:
+            kind(dataset.get(keyword))
+        except ValueError:
+            setattr(dataset, keyword, "")
+    return dataset
+
+
+def _volume(highdicom: ModuleType, values: np.ndarray, grid: Grid, source: Any) -> Any:
+    """The labels with their place, arranged ``[slice, row, column]`` as highdicom does."""
+    axes = np.array(grid.direction).reshape(3, 3) * np.array(grid.spacing)
+    affine = np.eye(4)
+    affine[:3, :3] = axes[:, ::-1]
+    affine[:3, 3] = grid.origin
+    return highdicom.Volume(
+        array=values,
+        affine=affine,
+        coordinate_system="PATIENT",
+        frame_of_reference_uid=source.FrameOfReferenceUID,
+    )
+
+
+def _descriptions(highdicom: ModuleType, pack: str | None, corrected: bool) -> list[Any]:
+    from pydicom.sr.codedict import codes
+
+    algorithm = highdicom.AlgorithmIdentificationSequence(
+        name="BrainTumorSeg",
+        family=codes.DCM.ArtificialIntelligence,
+        version=__version__,
+        parameters={"pack": pack} if pack else None,
+    )
+    return [
+        highdicom.seg.SegmentDescription(
+            segment_number=int(tissue),
+            segment_label=STYLES[tissue].title,
+            segmented_property_category=_code(CATEGORY),
+            segmented_property_type=_code(STYLES[tissue].code),
+            algorithm_type="SEMIAUTOMATIC" if corrected else "AUTOMATIC",
+            algorithm_identification=algorithm,
+            tracking_uid=highdicom.UID(),
+            tracking_id=f"brain tumour: {STYLES[tissue].title.lower()}",
+            anatomic_regions=[_code(ANATOMY)],
+            display_color=highdicom.color.CIELabColor.from_rgb(*STYLES[tissue].color),
+        )
+        for tissue in TUMOUR_TISSUES
+    ]
+
+
+def _code(code: Code) -> Any:
+    from pydicom.sr.coding import Code as DicomCode
+
+    return DicomCode(code.value, code.scheme, code.meaning)
+
+
+def _values_on(labels: sitk.Image, grid: Grid) -> np.ndarray:
+    """Labels as ``[slice, row, column]`` of the series.
+
+    Raises:
+        InputError: when they are not labels of tissues on this very grid.
+    """
+    values = sitk.GetArrayViewFromImage(labels)
+    if labels.GetDimension() != 3 or not np.issubdtype(values.dtype, np.integer):
+        raise InputError("The labels are not a 3D image of whole numbers.", "Give a label map.")
+    unknown = sorted(set(np.unique(values).tolist()) - {int(t) for t in Tissue})
+    if unknown:
+        raise InputError(
+            f"The labels hold the values {unknown}, which stand for no tissue.",
+            "Labels are 0 to 4 as in BraTS 2013-2015.",
+        )
+    placed = aligned(labels, grid)
+    if placed is not None and placed[0].shape == grid.size[::-1] and not placed[1].any():
+        return np.ascontiguousarray(placed[0].astype(np.uint8))
+    raise InputError(
+        f"The labels ({shown(geometry(labels))}) do not lie on the grid of the reference "
+        f"series ({shown(grid)}).",
+        "Give the files of the series on whose grid the labels were made.",
+    )

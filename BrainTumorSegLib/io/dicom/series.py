@@ -1,0 +1,225 @@
+"""From frames to series: what belongs together as one 3D volume."""
+
+from __future__ import annotations
+
+import string
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.io.dicom.headers import SPLIT_KEYWORDS, Frame
+from BrainTumorSegLib.io.dicom.stack import PARALLEL, Grid, locations, stack
+
+
+@dataclass(frozen=True)
+class Series:
+    """Frames that form one volume: a DICOM series, or one part of a mixed series.
+
+    Attributes:
+        key: what a person types to choose it: the series number, with a letter
+            (``7a``) where several volumes share a number.
+        uid: SeriesInstanceUID; several parts of a mixed series share it.
+        frames: in order along the normal.
+        grid: geometry, or None when there is a ``problem``.
+        attributes: DICOM attributes of the first frame as text by keyword.
+        moment: when its first image was acquired, as sortable text, or empty.
+        problem: why it cannot be used as a volume, or None.
+        warnings: what a reader of the result must know.
+    """
+
+    key: str
+    uid: str
+    frames: tuple[Frame, ...]
+    grid: Grid | None
+    attributes: Mapping[str, str]
+    moment: str
+    problem: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def description(self) -> str:
+        """The series description, else the protocol name."""
+        return self.attributes.get("SeriesDescription") or self.attributes.get("ProtocolName", "")
+
+    @property
+    def title(self) -> str:
+        """For messages, for example *series 7 (t1_mprage)*."""
+        return f"series {self.key}" + (f" ({self.description})" if self.description else "")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Its files in order along the normal."""
+        return tuple(dict.fromkeys(frame.path for frame in self.frames))
+
+
+@dataclass(frozen=True)
+class Study:
+    """All series of one study of one patient.
+
+    Attributes:
+        folder: where it was read.
+        uid: StudyInstanceUID.
+        series: in order of series number.
+        warnings: what was left out while reading.
+    """
+
+    folder: Path
+    uid: str
+    series: tuple[Series, ...]
+    warnings: tuple[str, ...] = field(default=())
+
+    def find(self, wanted: str) -> Series:
+        """The series with a key, a series number or a SeriesInstanceUID.
+
+        Raises:
+            InputError: when there is none, or several volumes answer to it.
+        """
+        wanted = str(wanted).strip()
+        for series in self.series:
+            if series.key == wanted:
+                return series
+        found = [s for s in self.series if wanted in (s.uid, s.attributes.get("SeriesNumber", ""))]
+        if len(found) == 1:
+            return found[0]
+        keys = ", ".join(s.key for s in (found or self.series))
+        if found:
+            raise InputError(
+                f"Series {wanted} of {self.folder} holds {len(found)} volumes.",
+                f"Choose one of {keys}.",
+            )
+        raise InputError(f"{self.folder} has no series {wanted}.", f"Choose one of {keys}.")
+
+
+def build_series(frames: Iterable[Frame]) -> tuple[Series, ...]:
+    """Group frames of one study into volumes, in order of series number."""
+    by_uid = _grouped(frames, lambda f: f.texts.get("SeriesInstanceUID", ""))
+    series = [part for uid, group in by_uid.items() for part in _parts(uid, group)]
+    return _with_keys(series)
+
+
+def _parts(uid: str, frames: list[Frame]) -> list[Series]:
+    frames, duplicates = _without_copies(frames)
+    notes = (f"{duplicates} duplicate image(s) were left out",) if duplicates else ()
+    notes += _too_few(frames)
+    parts = []
+    for same_size in _grouped(frames, _shape).values():
+        for parallel in _parallel(same_size):
+            parts += [_series(uid, part, notes) for part in _volumes(parallel)]
+    return parts
+
+
+def _series(uid: str, frames: Sequence[Frame], notes: tuple[str, ...]) -> Series:
+    stacked = stack(frames)
+    first = stacked.frames[0]
+    moments = [frame.moment for frame in frames if frame.moment]
+    return Series(
+        key="",
+        uid=uid,
+        frames=stacked.frames,
+        grid=stacked.grid,
+        attributes=first.texts,
+        moment=min(moments, default=""),
+        problem=stacked.problem,
+        warnings=(*notes, *stacked.warnings),
+    )
+
+
+def _too_few(frames: Sequence[Frame]) -> tuple[str, ...]:
+    announced = frames[0].texts.get("ImagesInAcquisition", "")
+    if announced.isdigit() and int(announced) > len(frames) > 1:
+        return (f"{len(frames)} of {announced} announced images were found",)
+    return ()
+
+
+def _without_copies(frames: list[Frame]) -> tuple[list[Frame], int]:
+    unique = {(frame.uid, frame.index) if frame.uid else id(frame): frame for frame in frames}
+    return list(unique.values()), len(frames) - len(unique)
+
+
+def _shape(frame: Frame) -> Hashable:
+    spacing = None if frame.spacing is None else tuple(round(s, 4) for s in frame.spacing)
+    return frame.rows, frame.columns, spacing
+
+
+def _parallel(frames: list[Frame]) -> list[list[Frame]]:
+    """Split by orientation, as a localizer in three planes needs."""
+    groups: list[list[Frame]] = []
+    for frame in frames:
+        for group in groups:
+            if _same_orientation(group[0], frame):
+                group.append(frame)
+                break
+        else:
+            groups.append([frame])
+    return groups
+
+
+def _same_orientation(a: Frame, b: Frame) -> bool:
+    if a.orientation is None or b.orientation is None:
+        return a.orientation is b.orientation
+    return bool(np.allclose(a.orientation, b.orientation, atol=PARALLEL))
+
+
+def _volumes(frames: list[Frame]) -> list[list[Frame]]:
+    """Split frames that share positions by the first attribute that tells them apart.
+
+    When none does, they stay together and `stack` says what is wrong.
+    """
+    if not _positions_repeat(frames):
+        return [frames]
+    for keyword in SPLIT_KEYWORDS:
+        groups = _grouped(frames, lambda f, k=keyword: f.texts.get(k, ""))
+        if len(groups) < 2 or len(groups) == len(frames):
+            continue
+        if not any(_positions_repeat(group) for group in groups.values()):
+            return list(groups.values())
+    # Two attributes together, for example echo and phase.
+    groups = _grouped(frames, lambda f: tuple(f.texts.get(k, "") for k in SPLIT_KEYWORDS[:-1]))
+    if any(_positions_repeat(group) for group in groups.values()):
+        return [frames]
+    return list(groups.values())
+
+
+def _positions_repeat(frames: Sequence[Frame]) -> bool:
+    along = locations(frames)
+    if along is None or len(frames) < 2:
+        return False
+    gaps = np.diff(np.sort(along))
+    return bool(gaps.min() < max(0.01, 0.02 * float(np.median(gaps))))
+
+
+def _with_keys(series: list[Series]) -> tuple[Series, ...]:
+    """Number the volumes as a person would say them: 7, or 7a, 7b ... in order of time."""
+    by_number = _grouped(series, lambda s: _number(s))
+    keyed = []
+    for number in sorted(by_number, key=lambda n: (n is None, n or 0)):
+        parts = sorted(by_number[number], key=lambda s: (s.moment, s.uid, s.frames[0].path))
+        name = "x" if number is None else str(number)
+        for index, part in enumerate(parts):
+            letter = "" if len(parts) == 1 and number is not None else _letters(index)
+            keyed.append(replace(part, key=f"{name}{letter}"))
+    return tuple(keyed)
+
+
+def _number(series: Series) -> int | None:
+    try:
+        return int(float(series.attributes.get("SeriesNumber", "")))
+    except ValueError:
+        return None
+
+
+def _letters(index: int) -> str:
+    alphabet = string.ascii_lowercase
+    more, last = divmod(index, len(alphabet))
+    return (_letters(more - 1) if more else "") + alphabet[last]
+
+
+def _grouped(items: Iterable, by: Callable[[object], Hashable]) -> dict[Hashable, list]:
+    groups: dict[Hashable, list] = defaultdict(list)
+    for item in items:
+        groups[by(item)].append(item)
+    return groups

@@ -1,0 +1,1 @@
+"""Networks by name, their weights, and the packs that hold them."""

@@ -1,0 +1,107 @@
+"""The model card: what a person should know before using a pack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from BrainTumorSegLib.models.packs.manifest import ModelPack
+
+
+def model_card(pack: ModelPack, notes: str = "") -> str:
+    """Markdown text made from the manifest, with ``notes`` at the end."""
+    network = pack.network
+    parts = [
+        f"# {pack.title}",
+        pack.description,
+        "**Research use only. Not a medical device.** "
+        "A person who can read brain MRI must look at every result.",
+        "## Intended use\n\n" + pack.intended_use,
+        "## At a glance\n\n" + _table(("", ""), _facts(pack)),
+        "## Members\n\n"
+        f"{len(pack.members)} × {network.architecture} with encoder {network.encoder} "
+        f"(depth {network.encoder_depth}).\n\n"
+        + _table(("member", "trained", "precision", "MB", "SHA-256"), _member_rows(pack)),
+        "## Trained on\n\n"
+        + _table(("data", "cases", "use", "licence", "from"), _source_rows(pack))
+        + "\n\n"
+        + f"Label protocols: {', '.join(f'`{p}`' for p in pack.label_protocols)}. "
+        f"Made on {pack.provenance['date']} with version {pack.provenance['code_version']}:\n\n"
+        f"```\n{pack.provenance['command']}\n```",
+    ]
+    if pack.provenance.get("notes"):
+        parts.append(pack.provenance["notes"])
+    parts.append("## Measured\n\n" + _measured(pack))
+    parts.append(f"## Licence\n\nWeights: {pack.licence}.")
+    if notes.strip():
+        parts.append(notes.strip())
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _facts(pack: ModelPack) -> list[tuple[str, str]]:
+    low, high = pack.percentiles
+    missing = ", ".join(s.name for s in pack.may_be_missing) or "none"
+    return [
+        ("name and version", f"`{pack.name}` {pack.version}"),
+        ("sequences", ", ".join(s.name for s in pack.sequences)),
+        ("may be missing", missing),
+        ("input recipe", f"`{pack.recipe}`, {pack.network.in_channels} channels"),
+        ("slices", f"axial, {pack.in_plane_mm:g} mm in plane, around the brain"),
+        (
+            "intensities",
+            f"clipped to the {low:g}-{high:g} percentile inside the brain, z-score, zero outside",
+        ),
+        ("classes", ", ".join(t.key.replace("_", "-") for t in pack.tissues)),
+        ("advised views", f"`{pack.advised_views}`"),
+        *([("cascade", "the whole ensemble looks near tumour")] if pack.advised_cascade else []),
+        *([("bf16", _bf16(pack.bf16))] if pack.bf16 else []),
+    ]
+
+
+def _bf16(check: Mapping[str, Any]) -> str:
+    return (
+        f"changes mean Dice (WT, TC, ET) by at most {check['dice_change']:g}, Dice of a case by "
+        f"{check['case_change']:g} ({check['cases']} {check['data']}; `{check['command']}`)"
+    )
+
+
+def _member_rows(pack: ModelPack) -> Iterable[tuple[Any, ...]]:
+    for member in pack.members:
+        trained = ", ".join(f"{key} {value}" for key, value in member.trained.items())
+        size = f"{member.bytes / 1e6:.2f}"
+        yield member.name, trained, member.precision, size, f"`{member.sha256}`"
+
+
+def _source_rows(pack: ModelPack) -> Iterable[tuple[Any, ...]]:
+    for source in pack.provenance["sources"]:
+        yield tuple(source.get(key, "") for key in ("name", "cases", "use", "licence", "url"))
+
+
+def _measured(pack: ModelPack) -> str:
+    if not pack.validation:
+        return "Nothing was measured. Measure on your own cases before relying on this pack."
+    rows = []
+    for figure in pack.validation:
+        value = f"{figure['value']:g} {figure.get('unit', '')}".strip()
+        if "low" in figure and "high" in figure:
+            value += f" ({figure['low']:g} to {figure['high']:g})"
+        rows.append(
+            (
+                figure["measure"],
+                value,
+                figure.get("cases", ""),
+                figure["data"],
+                f"`{figure['command']}`",
+                figure.get("note", ""),
+            )
+        )
+    return _table(("measure", "value", "cases", "data", "command", "note"), rows)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    return " ".join(str(value).split()).replace("|", "\\|")

@@ -1,0 +1,1 @@
+"""From scans as they come to volumes on the networks' grid."""

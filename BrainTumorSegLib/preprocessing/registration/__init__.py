@@ -1,0 +1,237 @@
+"""Rigid alignment of one patient's scans to the reference.
+
+Either with BRAINSFit, 3D Slicer's registration program, or with SimpleITK. Whatever
+made it, a transform is used only after it was judged from the images (`quality`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+
+from BrainTumorSegLib.core.case import Case, Scan
+from BrainTumorSegLib.core.errors import DependencyError, RegistrationError
+from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.preprocessing.registration.asking import Asker
+from BrainTumorSegLib.preprocessing.registration.discovery import Executable, find_brainsfit
+from BrainTumorSegLib.preprocessing.registration.engines import Task, search_start, starts
+from BrainTumorSegLib.preprocessing.registration.head import find_head
+from BrainTumorSegLib.preprocessing.registration.multistart import (
+    POOR_SCORE,
+    Outcome,
+    describe,
+    look_before,
+    try_starts,
+)
+from BrainTumorSegLib.preprocessing.registration.quality import make_pair
+
+#: What `align` takes as engine.
+ENGINES = ("auto", "brainsfit", "simpleitk", "none")
+
+__all__ = ["ENGINES", "Alignment", "Asker", "Executable", "align", "find_brainsfit"]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How each scan of a case lies on the reference.
+
+    Attributes:
+        transforms: by sequence, from points of the reference to points of that scan
+            (LPS, mm): what ``sitk.Resample(scan, reference, transform)`` takes. The
+            reference has the identity.
+        records: one plain-JSON dict a moving scan, with every attempt's score.
+    """
+
+    transforms: Mapping[Sequence, sitk.Transform]
+    records: tuple[dict[str, Any], ...]
+
+
+def align(
+    case: Case,
+    engine: str = "auto",
+    progress: Progress | None = None,
+    brainsfit: Path | Asker | None = None,
+    seed: int = 0,
+) -> Alignment:
+    """Find the rigid transform of every scan of the case to its reference.
+
+    A scan that is aligned already is left alone, whatever its header says.
+
+    Args:
+        engine: ``brainsfit``; ``simpleitk``; ``auto`` for BRAINSFit where it is given
+            or found and SimpleITK otherwise; ``none`` to trust the headers, with a
+            warning where the images contradict them.
+        progress: takes messages and warnings, and one step a moving scan; the stage
+            is the caller's to open. Its cancel token is heard at any time.
+        brainsfit: the BRAINSFit executable, when it is not to be looked for, or whom to
+            ask to run BRAINSFit.
+        seed: of the sampling; the same seed gives the same transforms.
+
+    Raises:
+        ValueError: for an unknown engine.
+        DependencyError: when BRAINSFit was asked for and is missing or does not start.
+        RegistrationError: when a scan cannot be brought into register; it names the
+            scan and what was tried.
+        InputError: when who should run BRAINSFit has gone.
+        Cancelled: when the progress was cancelled. No temporary file stays behind.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"unknown registration engine {engine!r}; one of {', '.join(ENGINES)}")
+    progress = progress or Progress()
+    program: Executable | Asker | None = None
+    if engine in ("auto", "brainsfit"):
+        program = brainsfit if isinstance(brainsfit, Asker) else find_brainsfit(brainsfit)
+    if engine == "brainsfit" and program is None:
+        raise DependencyError(
+            "BRAINSFit was asked for but not found.",
+            "Install 3D Slicer, give --brainsfit PATH, or choose --registration simpleitk.",
+        )
+    fixed = case.reference_scan
+    transforms: dict[Sequence, sitk.Transform] = {case.reference: sitk.VersorRigid3DTransform()}
+    records: list[dict[str, Any]] = []
+    moving = {s: scan for s, scan in case.scans.items() if s is not case.reference}
+    fixed_head = None
+    for sequence, scan in moving.items():
+        began = time.monotonic()
+        progress.message(f"Registering {sequence.name} to {case.reference.name}.")
+        try:
+            fixed_head = fixed_head or find_head(fixed.image, fixed.source)
+            pair = make_pair(fixed_head, find_head(scan.image, scan.source), seed)
+        except RegistrationError as error:
+            if engine != "none":
+                raise
+            transforms[sequence] = sitk.VersorRigid3DTransform()
+            records.append(_unscored_record(sequence, scan, error))
+            continue
+        task = Task(sequence, scan, fixed, pair, progress, seed, program, case.reference)
+        outcome = look_before(pair)
+        used = "none"
+        if engine == "none":
+            _warn_when_out_of_register(task, outcome)
+        elif not outcome.already_aligned:
+            used = _register(task, outcome, engine)
+        transforms[sequence] = outcome.transform
+        records.append(_record(task, outcome, used, time.monotonic() - began))
+        progress.advance(1)
+    _warn_of_substitution(engine, program, records, progress)
+    return Alignment(transforms, tuple(records))
+
+
+def _register(task: Task, outcome: Outcome, engine: str) -> str:
+    """Register one scan, and return the name of the engine that did."""
+    if task.program is not None:
+        try:
+            if _try(task, outcome, "brainsfit"):
+                return "brainsfit"
+        except DependencyError as error:
+            if engine == "brainsfit":
+                raise
+            task.progress.warn(f"{error} SimpleITK registers {task.sequence.name} instead.")
+        else:
+            if engine == "auto":
+                task.progress.warn(
+                    f"BRAINSFit did not bring {task.sequence.name} into register; "
+                    "SimpleITK is tried."
+                )
+    if engine != "brainsfit" and _try(task, outcome, "simpleitk"):
+        return "simpleitk"
+    raise _all_failed(task, outcome)
+
+
+def _try(task: Task, outcome: Outcome, engine: str) -> bool:
+    done = try_starts(
+        task.pair,
+        outcome,
+        engine,
+        starts(task, engine),
+        lambda begin: search_start(task, engine, begin),
+    )
+    if done and outcome.chosen == "as is":
+        task.progress.warn(
+            f"{task.sequence.name} ({task.scan.source}) was left as it is: no registration made "
+            "it agree better with the reference, from which it may be off by a millimetre or two."
+        )
+    return done
+
+
+def _record(task: Task, outcome: Outcome, engine: str, seconds: float) -> dict[str, Any]:
+    placed = describe(task.pair, outcome.transform)
+    if placed["score"] < POOR_SCORE:
+        task.progress.warn(
+            f"{task.sequence.name} ({task.scan.source}) and the reference agree poorly "
+            f"(normalised mutual information {placed['score']:.3f}); check that both show the "
+            "same patient, and look at the overlay."
+        )
+    return {
+        "sequence": task.sequence.value,
+        "source": task.scan.source,
+        "engine": engine,
+        **_program(task.program if engine == "brainsfit" else None),
+        "already_aligned": outcome.already_aligned,
+        "attempts": outcome.attempts,
+        "chosen": outcome.chosen,
+        "score_before": round(outcome.before, 4),
+        **placed,
+        "seconds": round(seconds, 2),
+    }
+
+
+def _program(program: Executable | Asker | None) -> dict[str, str | None]:
+    return {
+        "executable": str(program.path) if isinstance(program, Executable) else None,
+        "run_by": program.run_by if isinstance(program, Asker) else None,
+    }
+
+
+def _unscored_record(sequence: Sequence, scan: Scan, error: RegistrationError) -> dict[str, Any]:
+    return {
+        "sequence": sequence.value,
+        "source": scan.source,
+        "engine": "none",
+        **_program(None),
+        "already_aligned": None,
+        "attempts": [],
+        "chosen": "as is",
+        "score_before": None,
+        "score": None,
+        "note": error.message,
+        "seconds": 0.0,
+    }
+
+
+def _warn_when_out_of_register(task: Task, outcome: Outcome) -> None:
+    if not outcome.already_aligned:
+        outcome.chosen = "as is"
+        task.progress.warn(
+            f"{task.sequence.name} ({task.scan.source}) seems out of register with the "
+            "reference, and registration was switched off."
+        )
+
+
+def _warn_of_substitution(
+    engine: str,
+    program: Executable | Asker | None,
+    records: list[dict[str, Any]],
+    progress: Progress,
+) -> None:
+    replaced = [r["sequence"].upper() for r in records if r["engine"] == "simpleitk"]
+    if engine == "auto" and program is None and replaced:
+        progress.warn(
+            f"BRAINSFit was not found; SimpleITK registered {' and '.join(replaced)} instead."
+        )
+
+
+def _all_failed(task: Task, outcome: Outcome) -> RegistrationError:
+    tried = "; ".join(f"{a['engine']} from {a['start']}: {a['reason']}" for a in outcome.attempts)
+    return RegistrationError(
+        f"The {task.sequence.name} scan {task.scan.source} could not be brought into register "
+        f"with the reference {task.reference.source} ({tried}).",
+        "Look at both scans side by side: do they show the same patient's whole head? Register "
+        "them by hand in 3D Slicer, or use --registration none if you are sure that they match.",
+    )

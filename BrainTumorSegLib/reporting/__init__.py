@@ -1,0 +1,1 @@
+"""What is written about a result: record, report, pictures, files."""

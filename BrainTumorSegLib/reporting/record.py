@@ -1,0 +1,169 @@
+"""The record of a result: what it says of the labels, reading one, and correcting one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import SimpleITK as sitk
+
+from BrainTumorSegLib import __version__
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.masks import mask_volume_ml
+from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES
+from BrainTumorSegLib.core.volumes import DOUBTFUL_ENTROPY, volumes_ml
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+SCHEMA = "brain-tumor-seg-report/1"
+
+#: A record is some kilobytes; anything much larger is something else.
+MAX_RECORD_BYTES = 16 * 1024**2
+
+
+def measured(labels: sitk.Image, brain_ml: float) -> dict[str, dict[str, float]]:
+    """Volumes in mL and in percent of the brain, as they stand in a record.
+
+    Args:
+        labels: values of `Tissue`.
+        brain_ml: volume of the brain in mL, above zero.
+    """
+    volumes = volumes_ml(labels)
+    return {
+        "volumes_ml": {name: round(ml, 3) for name, ml in volumes.items()},
+        "percent_of_brain": {name: round(100 * ml / brain_ml, 3) for name, ml in volumes.items()},
+    }
+
+
+def confidence(labels: sitk.Image, entropy: sitk.Image) -> dict[str, Any]:
+    """How sure the networks were where the labels lie, as it stands in a record.
+
+    Args:
+        labels: values of `Tissue`.
+        entropy: 0 to 1 on the same grid, zero outside the brain.
+    """
+    values = sitk.GetArrayViewFromImage(entropy)
+    label_values = sitk.GetArrayViewFromImage(labels)
+    return {
+        "mean_entropy": {
+            tissue.key: round(float(values[where].mean()), 4) if where.any() else None
+            for tissue in TUMOUR_TISSUES
+            for where in (label_values == tissue,)
+        },
+        "doubtful_ml": round(mask_volume_ml(entropy > DOUBTFUL_ENTROPY), 3),
+    }
+
+
+def now() -> str:
+    """The present moment in UTC, as records tell it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a ``report.json``, held against ``Resources/Schemas/report.schema.json``.
+
+    Raises:
+        InputError: naming the file and what is wrong with it.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_RECORD_BYTES + 1)
+        if len(text) > MAX_RECORD_BYTES:
+            raise ValueError("it is far too long")
+        record = json.loads(text.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise InputError(
+            f"Cannot read {path}: {error.strerror or error}.", "Give the JSON report of a run."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path} is no report in JSON: {error}.", "Give the JSON report of a run."
+        ) from error
+    check_record(record, str(path))
+    return record
+
+
+def check_record(record: Any, source: str) -> None:
+    """Hold a record against its schema.
+
+    Raises:
+        InputError: naming ``source`` and the place that is wrong.
+    """
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_validator().iter_errors(record))
+    if error is None:
+        return
+    where = ".".join(str(part) for part in error.absolute_path)
+    reason = error.message if len(error.message) <= 300 else error.message[:297] + "..."
+    raise InputError(
+        f"{source} is no valid report: {where + ': ' if where else ''}{reason}.",
+        f"Give a report that follows {SCHEMA}; Resources/Schemas/report.schema.json describes it.",
+    )
+
+
+def corrected_record(
+    record: Mapping[str, Any],
+    labels: sitk.Image,
+    source: str,
+    sha256: str,
+    entropy: sitk.Image | None = None,
+) -> dict[str, Any]:
+    """The record of a run whose labels an expert has gone over.
+
+    Volumes are those of the new labels, against the brain of the run; what the run had
+    measured is kept beside them. Everything else stays as it was.
+
+    Args:
+        record: of the run, or of an earlier correction.
+        labels: the expert's, values of `Tissue`, on the grid of the run's reference.
+        source, sha256: the file that they were read from.
+        entropy: disagreement map of the run on that grid; without it the figures of
+            confidence stay those of the automatic labels, and the record says so.
+
+    Raises:
+        InputError: when the record knows no brain volume, or holds the confidence of
+            other corrected labels and no map is given.
+    """
+    brain_ml = record["brain"]["volume_ml"]
+    if brain_ml <= 0:
+        raise InputError("The record knows no brain volume.", "Give the report of a whole run.")
+    before = record.get("correction")
+    if entropy is None and before is not None and before["confidence"] == "corrected":
+        raise InputError(
+            "The record was corrected before: its confidence speaks of those labels.",
+            "Give the disagreement map as well, or the report of the run itself.",
+        )
+    automatic = before["automatic"] if before else None
+    certain = record["confidence"] if entropy is None else confidence(labels, entropy)
+    return {
+        **record,
+        **measured(labels, brain_ml),
+        "confidence": certain,
+        "correction": {
+            "created": now(),
+            "version": __version__,
+            "labels": {"source": source, "sha256": sha256},
+            "automatic": automatic or {k: record[k] for k in ("volumes_ml", "percent_of_brain")},
+            "confidence": "automatic" if entropy is None else "corrected",
+        },
+    }
+
+
+@lru_cache(maxsize=1)
+def _validator() -> Validator:
+    from jsonschema import Draft202012Validator
+
+    schema = resource_path("Schemas", "report.schema.json").read_text(encoding="utf-8")
+    return Draft202012Validator(json.loads(schema))
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is no number")

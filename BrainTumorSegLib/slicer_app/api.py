@@ -1,0 +1,185 @@
+"""Segmenting from the Python console and from scripts, with or without a main window.
+
+`segment` waits for the result while the application stays alive; `start` returns at
+once. Volumes are given as nodes, node ids, or names that only one volume has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from BrainTumorSegLib.core.errors import Cancelled, InputError
+from BrainTumorSegLib.core.progress import ProgressEvent
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.slicer_app.host.polling import pollUntilOver
+from BrainTumorSegLib.slicer_app.host.translation import tr as _
+from BrainTumorSegLib.slicer_app.run.result import RunResult
+from BrainTumorSegLib.slicer_app.run.segmentation_run import RunSettings, SegmentationRun
+
+REGISTRATIONS = ("brainsfit", "simpleitk", "none")
+VIEWS = ("none", "tta1", "tta2", "tta3")
+SHADINGS = ("auto", "n4", "off")
+
+
+def runSettings(
+    t1: Any = None,
+    t1ce: Any = None,
+    flair: Any = None,
+    outputSegmentation: Any = None,
+    *,
+    reference: Sequence | str = Sequence.T1CE,
+    pack: str | None = None,
+    members: int | tuple[str, ...] | None = None,
+    tta: str | None = None,
+    device: str = "auto",
+    registration: str = "brainsfit",
+    brain: str = "auto",
+    shading: str = "auto",
+    minLesion: float | None = None,
+    keepIslands: bool = False,
+    disagreementVolume: bool = False,
+    registeredCopies: bool = False,
+    name: str | None = None,
+) -> RunSettings:
+    """Check and complete what a script gives.
+
+    Args:
+        t1, t1ce, flair: volume nodes, their ids, or unique names; T1 and FLAIR may be
+            None where the model pack can do without.
+        outputSegmentation: a segmentation whose content is replaced; None for a new one.
+        reference: the sequence on whose grid the result lies.
+        pack: name or folder of a model pack; None for the default one.
+        members: how many networks, or their names; None for all.
+        tta: ``none``, ``TTA1``, ``TTA2`` or ``TTA3``; None for what the pack advises.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        registration: ``brainsfit``, ``simpleitk`` or ``none``.
+        brain: ``auto``, ``stripped``, ``deepbet`` or ``hdbet``.
+        shading: ``auto`` (N4 where it is strong), ``n4`` or ``off``.
+        minLesion: separate lesions smaller than this many mm³ are removed.
+        keepIslands: keep small parts far from the largest lesion, which are mostly false.
+        disagreementVolume: keep the map of disagreement as a volume.
+        registeredCopies: keep the scans resampled onto the reference.
+        name: of the case in reports.
+
+    Raises:
+        InputError: when something cannot be what is meant.
+    """
+    return RunSettings(
+        t1=findNode(t1, "vtkMRMLScalarVolumeNode"),
+        t1ce=findNode(t1ce, "vtkMRMLScalarVolumeNode"),
+        flair=findNode(flair, "vtkMRMLScalarVolumeNode"),
+        reference=_sequence(reference),
+        outputSegmentation=findNode(outputSegmentation, "vtkMRMLSegmentationNode"),
+        pack=pack,
+        members=members,
+        tta=None if tta is None else _one_of(tta, VIEWS, "tta"),
+        device=device,
+        registration=_one_of(registration, REGISTRATIONS, "registration"),
+        brain=brain,
+        shading=_one_of(shading, SHADINGS, "shading"),
+        minLesion=minLesion,
+        keepIslands=keepIslands,
+        disagreementVolume=disagreementVolume,
+        registeredCopies=registeredCopies,
+        name=name,
+    )
+
+
+def start(
+    settings: RunSettings,
+    onProgress: Callable[[ProgressEvent], None] | None = None,
+    onFinished: Callable[[SegmentationRun], None] | None = None,
+) -> SegmentationRun:
+    """Start a run and return at once; in the application it goes on by itself.
+
+    On plain Python call ``poll()`` of the run until it is True, or ``wait()``.
+
+    Raises:
+        BrainTumorSegError: when it cannot start; nothing was changed.
+    """
+    run = SegmentationRun(settings, onProgress, onFinished)
+    run.start()
+    pollUntilOver(run)
+    return run
+
+
+def segment(
+    settings: RunSettings, onProgress: Callable[[ProgressEvent], None] | None = None
+) -> RunResult:
+    """Segment and wait for the result; the application's windows stay alive meanwhile.
+
+    Raises:
+        Cancelled: when the run was cancelled meanwhile.
+        BrainTumorSegError: with the remedy; the scene is as it was before.
+    """
+    run = SegmentationRun(settings, onProgress)
+    run.start()
+    run.wait()
+    if run.result is not None:
+        return run.result
+    raise run.error or Cancelled()
+
+
+def findNode(given: Any, className: str) -> Any:
+    """The node that a script means.
+
+    Args:
+        given: a node, a node id, a name that only one such node has, or None.
+
+    Raises:
+        InputError: when there is none, or several.
+    """
+    import slicer
+
+    if given is None:
+        return None
+    if not isinstance(given, str):
+        if not (hasattr(given, "IsA") and given.IsA(className)):
+            raise InputError(
+                _("{given} is no {kind}.").format(given=_shown(given), kind=_KINDS[className]),
+                _("Give a node, its id or its name."),
+            )
+        return given
+    node = slicer.mrmlScene.GetNodeByID(given)
+    if node is not None and node.IsA(className):
+        return node
+    scene = slicer.mrmlScene
+    named = [
+        node
+        for node in (
+            scene.GetNthNodeByClass(index, className)
+            for index in range(scene.GetNumberOfNodesByClass(className))
+        )
+        if node.GetName() == given
+    ]
+    if len(named) == 1:
+        return named[0]
+    message = (
+        _("{count} nodes are called {name}.").format(count=len(named), name=repr(given))
+        if named
+        else _("The scene has no {kind} {name}.").format(kind=_KINDS[className], name=repr(given))
+    )
+    raise InputError(message, _("Give the node itself, or its id."))
+
+
+_KINDS = {"vtkMRMLScalarVolumeNode": "volume", "vtkMRMLSegmentationNode": "segmentation"}
+
+
+def _shown(given: Any) -> str:
+    return given.GetName() or given.GetID() if hasattr(given, "GetName") else repr(given)
+
+
+def _sequence(given: Sequence | str) -> Sequence:
+    if isinstance(given, Sequence):
+        return given
+    return Sequence(_one_of(given, tuple(s.value for s in Sequence), "reference"))
+
+
+def _one_of(given: str, allowed: tuple[str, ...], what: str) -> str:
+    if given.lower() in allowed:
+        return given.lower()
+    raise InputError(
+        _("{what} cannot be {given}.").format(what=what, given=repr(given)),
+        _("Choose one of {choices}.").format(choices=", ".join(allowed)),
+    )

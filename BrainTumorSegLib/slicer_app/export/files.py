@@ -1,0 +1,248 @@
+"""A segmentation as files that need no worker, and the worker's orders for those that do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from BrainTumorSegLib.core.errors import InputError, OutputError
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.io.atomic import explain_write_failure
+from BrainTumorSegLib.slicer_app.export.dicom import wasCorrected
+from BrainTumorSegLib.slicer_app.host.translation import tr as _
+from BrainTumorSegLib.slicer_app.review.readings import firstReading, labelsOf, referenceOf
+from BrainTumorSegLib.slicer_app.review.reviews import reviewRecords
+from BrainTumorSegLib.slicer_app.run.result import findResult
+from BrainTumorSegLib.slicer_app.scene import provenance
+from BrainTumorSegLib.slicer_app.scene.geometry import (
+    arrayFromMatrix,
+    gridMatrix,
+    isSkewed,
+    setGrid,
+)
+from BrainTumorSegLib.slicer_app.scene.label_images import BINARY_LABELMAP
+from BrainTumorSegLib.slicer_app.scene.volumes import exportVolume, imageFromNode
+
+#: Files in the worker's folder.
+LABELS, RECORD, DISAGREEMENT = "labels.nrrd", "record.json", "disagreement.nrrd"
+
+
+def writeSegNrrd(segmentationNode: Any, path: Path) -> None:
+    """Write a segmentation as Slicer itself does, without changing its node.
+
+    Coordinates are those of the scan: a parent transform is not part of the file, as with
+    everything that Slicer saves.
+
+    Raises:
+        OutputError: when it cannot be written.
+    """
+    import slicer
+
+    segmentation = segmentationNode.GetSegmentation()
+    if segmentation.GetSourceRepresentationName() != BINARY_LABELMAP:
+        raise OutputError(
+            _("“{name}” is kept as surfaces, not as voxels.").format(
+                name=segmentationNode.GetName()
+            ),
+            _("In the module Segmentations, make the binary labelmap its source representation."),
+        )
+    storage = slicer.vtkMRMLSegmentationStorageNode()
+    storage.SetScene(segmentationNode.GetScene())
+    storage.SetFileName(str(path))
+    storage.SetUseCompression(True)
+    if not storage.WriteData(segmentationNode) or not path.is_file():
+        raise explain_write_failure(
+            path, RuntimeError(storage.GetUserMessages().GetAllMessagesAsString())
+        )
+
+
+def writeLabelMap(segmentationNode: Any, path: Path) -> None:
+    """Write the tissues as a label map, in world coordinates as the views show them.
+
+    Raises:
+        OutputError: when a parent transform bends or skews them, or on a write failure.
+    """
+    image = worldLabels(segmentationNode)
+    try:
+        sitk.WriteImage(image, str(path), useCompression=True)
+    except RuntimeError as error:
+        raise explain_write_failure(path, error) from error
+
+
+def worldLabels(segmentationNode: Any) -> sitk.Image:
+    """The tissues on the scan's grid, placed in the world (LPS, mm).
+
+    Raises:
+        OutputError: when a parent transform bends or skews the grid.
+    """
+    import slicer
+    import vtk
+
+    labels, reference = labelsOf(segmentationNode), referenceOf(segmentationNode)
+    parent = (reference or segmentationNode).GetParentTransformNode()
+    if parent is None:
+        return labels
+    matrix = vtk.vtkMatrix4x4()
+    linear = slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(parent, None, matrix)
+    placed = arrayFromMatrix(matrix) @ gridMatrix(labels)
+    if not linear or isSkewed(placed):
+        raise OutputError(
+            _(
+                "Transform “{transform}” bends or skews the scan, which a label map cannot express."
+            ).format(transform=parent.GetName()),
+            _(
+                "Save as .seg.nrrd, which is in the scan's own coordinates, or take the scan out "
+                "of the transform."
+            ),
+        )
+    setGrid(labels, placed)
+    return labels
+
+
+def hasMovedInWorld(segmentationNode: Any) -> bool:
+    """Whether a parent transform moves the scan, so that world and scan coordinates differ."""
+    parent = (referenceOf(segmentationNode) or segmentationNode).GetParentTransformNode()
+    if parent is None:
+        return False
+    import vtk
+
+    general = vtk.vtkGeneralTransform()
+    parent.GetTransformToWorld(general)
+    probes = [(0, 0, 0), (100, 0, 0), (0, 100, 0), (0, 0, 100)]
+    return any(not np.allclose(general.TransformPoint(p), p, atol=1e-4) for p in probes)
+
+
+def reportRecord(segmentationNode: Any) -> dict[str, Any]:
+    """The report of the run with the reviews of today.
+
+    Raises:
+        InputError: when the segmentation has no report.
+    """
+    result = findResult(segmentationNode)
+    if result is None:
+        raise InputError(
+            _("Segmentation “{name}” has no report that says how it was made.").format(
+                name=segmentationNode.GetName()
+            ),
+            _("Save it without a report, or choose a segmentation made by this module."),
+        )
+    record = dict(result.report)
+    reviews = reviewRecords(segmentationNode)
+    if reviews:
+        record["reviews"] = reviews
+    return record
+
+
+def finishedReports(segmentationNode: Any, formats: set[str]) -> dict[str, str]:
+    """Reports that are ready: those of the run, as long as nobody corrected or reviewed it.
+
+    With reviews but without corrections the JSON is ready, the page is not.
+    """
+    if wasCorrected(segmentationNode):
+        return {}
+    record, result = reportRecord(segmentationNode), findResult(segmentationNode)
+    ready = {}
+    if "json" in formats:
+        ready["json"] = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    if "html" in formats and "reviews" not in record and result.pageNode is not None:
+        ready["html"] = result.pageNode.GetText()
+    return ready
+
+
+def exportForReport(segmentationNode: Any, folder: Path, names: dict[str, str]) -> Iterator[None]:
+    """Write what the worker's ``report`` reads, one file a step.
+
+    Args:
+        folder: of the worker.
+        names: gets what people call each file.
+
+    Raises:
+        InputError: when the scan that was segmented is gone, or there is no report.
+    """
+    record = reportRecord(segmentationNode)
+    reference = referenceOf(segmentationNode)
+    if reference is None:
+        raise InputError(
+            _("The scan that was segmented is no longer in the scene."),
+            _("Load it again, or save without a report."),
+        )
+    text = json.dumps(record, ensure_ascii=False)
+    (folder / RECORD).write_text(text, encoding="utf-8")
+    writePlain(labelsOf(segmentationNode), folder / LABELS)
+    names[LABELS] = segmentationNode.GetName()
+    yield
+    for sequence, node in scansOf(segmentationNode).items():
+        names[scanFile(sequence)] = node.GetName()
+        exportVolume(node, reference, folder / scanFile(sequence))
+        yield
+    entropy = segmentationNode.GetNodeReference(provenance.DISAGREEMENT)
+    if entropy is not None and entropy.GetImageData() is not None:
+        writePlain(imageFromNode(entropy), folder / DISAGREEMENT)
+        yield
+
+
+def reportArguments(
+    names: Mapping[str, str], folder: Path, outputs: list[str], corrected: bool
+) -> list[str]:
+    """The command line for the worker, which works in ``folder``."""
+    arguments = ["report", "--labels", LABELS, "--record", RECORD, "--progress", "json"]
+    for sequence in Sequence:
+        if scanFile(sequence) in names:
+            arguments += [f"--{sequence.value}", scanFile(sequence)]
+    if (folder / DISAGREEMENT).is_file():
+        arguments += ["--disagreement", DISAGREEMENT]
+    if not corrected:
+        arguments.append("--unchanged")
+    for output in outputs:
+        arguments += ["--output", output]
+    return arguments
+
+
+def dicomArguments(segmentationNode: Any, reference: str, output: str) -> list[str]:
+    """The command line for the worker that writes a DICOM SEG."""
+    arguments = ["dicom-seg", "--labels", LABELS, "--reference", reference, "--output", output]
+    arguments += ["--progress", "json"]
+    pack = segmentationNode.GetAttribute(f"{provenance.PREFIX}Pack")
+    if pack:
+        arguments.append(f"--pack={pack}")
+    if wasCorrected(segmentationNode):
+        arguments.append("--corrected")
+    return arguments
+
+
+def scansOf(segmentationNode: Any) -> dict[Sequence, Any]:
+    """The inputs of a result that are still in the scene."""
+    first = firstReading(segmentationNode)
+    nodes = {s: first.GetNodeReference(provenance.scanRole(s)) for s in Sequence}
+    return {s: n for s, n in nodes.items() if n is not None and n.GetImageData() is not None}
+
+
+def scanFile(sequence: Sequence) -> str:
+    """Name of an exported scan."""
+    return f"{sequence.value}-scan.nrrd"
+
+
+def writePlain(image: sitk.Image, path: Path) -> None:
+    """Write an image for the worker, uncompressed.
+
+    Raises:
+        OutputError: on a write failure.
+    """
+    try:
+        sitk.WriteImage(image, str(path), useCompression=False)
+    except RuntimeError as error:
+        raise explain_write_failure(path, error) from error
+
+
+def fileStem(name: str) -> str:
+    """A node's name as the beginning of a file name that every system accepts."""
+    plain = re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "-", name).strip(" .-")[:100].rstrip(" .-")
+    if re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", plain):
+        plain += "_"
+    return plain or "segmentation"

@@ -1,0 +1,326 @@
+"""Saving a result: `.seg.nrrd`, label map, report, DICOM SEG; all of it or nothing.
+
+What Slicer can write is written at once; reports and DICOM SEG are made by the worker
+while the application stays alive. Files appear under their names when everything is done.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, InputError, OutputError
+from BrainTumorSegLib.io.atomic import atomic_group
+from BrainTumorSegLib.slicer_app.export.dicom import (
+    collectReference,
+    dicomPreflight,
+    exportBySlicer,
+    missingForSlicer,
+    slicerExporter,
+    wasCorrected,
+)
+from BrainTumorSegLib.slicer_app.export.files import (
+    LABELS,
+    dicomArguments,
+    exportForReport,
+    fileStem,
+    finishedReports,
+    hasMovedInWorld,
+    reportArguments,
+    reportRecord,
+    worldLabels,
+    writeLabelMap,
+    writePlain,
+    writeSegNrrd,
+)
+from BrainTumorSegLib.slicer_app.host.application import processEvents, runFolder
+from BrainTumorSegLib.slicer_app.host.polling import pollUntilOver
+from BrainTumorSegLib.slicer_app.host.translation import tr as _
+from BrainTumorSegLib.slicer_app.review.readings import labelsOf, referenceOf
+from BrainTumorSegLib.slicer_app.worker.worker_order import WorkerOrder
+
+__all__ = ["FORMATS", "SaveJob", "defaultTargets", "dicomPreflight", "save"]
+
+#: Formats by their endings, in the order in which they are written.
+FORMATS = ("seg.nrrd", "nii.gz", "json", "html", "dcm")
+
+
+def defaultTargets(
+    segmentationNode: Any, folder: Path, formats: Iterable[str], stem: str | None = None
+) -> dict[str, Path]:
+    """Files in a folder, named after the segmentation.
+
+    Args:
+        stem: beginning of the file names; None for the node's name.
+    """
+    stem = fileStem(stem or segmentationNode.GetName() or "")
+    wanted = set(formats)
+    known = [name for name in FORMATS if name in wanted]
+    return {name: Path(folder) / f"{stem}.{name}" for name in [*known, *(wanted - {*known})]}
+
+
+def save(
+    segmentationNode: Any,
+    folder: Path,
+    formats: Iterable[str],
+    overwrite: bool = False,
+    stem: str | None = None,
+    onFinished: Callable[[SaveJob], None] | None = None,
+) -> SaveJob:
+    """Begin to save into a folder; in the application it goes on by itself.
+
+    On plain Python call ``poll()`` of the job until it is True, or ``wait()``.
+
+    Raises:
+        BrainTumorSegError: when it cannot begin; nothing was written.
+    """
+    targets = defaultTargets(segmentationNode, folder, formats, stem)
+    job = SaveJob(segmentationNode, targets, overwrite, onFinished)
+    job.start()
+    pollUntilOver(job)
+    return job
+
+
+class SaveJob:
+    """Saving one segmentation. `start` it, then `poll` until that returns True, or `wait`.
+
+    Args:
+        segmentationNode: as it is when a file is made; do not edit it meanwhile.
+        targets: file by format, see `FORMATS`.
+        overwrite: whether existing files may be replaced.
+        onFinished: called once, with this job, when it is over, however it ended.
+        dicomEngine: ``auto``, ``slicer`` or ``library``, see `dicomPreflight`.
+
+    Attributes:
+        state: ``idle``, ``running``, ``cancelling``, ``finished``, ``failed``, ``cancelled``.
+        step: what is being done, for people.
+        written: the files, once ``finished``.
+        warnings: what a reader of the files must know.
+        error: why it ``failed``, else None.
+        logTail: last lines of the worker after a failure.
+    """
+
+    def __init__(
+        self,
+        segmentationNode: Any,
+        targets: Mapping[str, Path],
+        overwrite: bool = False,
+        onFinished: Callable[[SaveJob], None] | None = None,
+        dicomEngine: str = "auto",
+    ) -> None:
+        self.segmentationNode = segmentationNode
+        self.targets = {name: Path(path) for name, path in targets.items()}
+        self.overwrite = overwrite
+        self.state, self.step = "idle", ""
+        self.written: list[Path] = []
+        self.warnings: list[str] = []
+        self.error: BrainTumorSegError | None = None
+        self.logTail = ""
+        self._engine = dicomEngine
+        self._onFinished = onFinished
+        self._order: WorkerOrder | None = None
+        self._work = self._steps()
+        self._polling = False
+
+    @property
+    def over(self) -> bool:
+        """Whether the job has ended, in whatever way."""
+        return self.state in ("finished", "failed", "cancelled")
+
+    def start(self) -> None:
+        """Check everything and begin; returns at once.
+
+        Raises:
+            BrainTumorSegError: when it cannot begin; nothing was written and the job
+                stays ``idle``.
+        """
+        if self.state != "idle":
+            raise RuntimeError("A job is started once.")
+        self._check()
+        next(self._work)
+        self.state = "running"
+
+    def poll(self) -> bool:
+        """Carry on by a step, briefly; True when it is over. Raises nothing."""
+        if self.over or self.state == "idle" or self._polling:
+            return self.over
+        self._polling = True
+        try:
+            next(self._work)
+        except StopIteration:
+            self._finish("finished")
+        except Cancelled:
+            self._finish("cancelled")
+        except BrainTumorSegError as error:
+            self._finish("failed", error)
+        except Exception as error:
+            self.logTail = traceback.format_exc()
+            text = _("Unexpected error: {kind}: {text}")
+            text = text.format(kind=type(error).__name__, text=error)
+            self._finish("failed", OutputError(text, _("Please report it with the log.")))
+        finally:
+            self._polling = False
+        return self.over
+
+    def cancel(self) -> None:
+        """Request the end; `poll` carries it on. Nothing is written then."""
+        if self.state == "running":
+            self.state = "cancelling"
+            if self._order is not None:
+                self._order.cancel()
+
+    def wait(self) -> list[Path]:
+        """Poll until the end while the application stays alive; returns the files, if any."""
+        while not self.poll():
+            processEvents()
+            time.sleep(0.01)
+        return self.written
+
+    def _finish(self, state: str, error: BrainTumorSegError | None = None) -> None:
+        self._work.close()
+        self.error = error
+        if state == "finished":
+            self.written = [self.targets[name] for name in self._ordered()]
+        self.step = ""
+        self.state = state
+        if self._onFinished is not None:
+            self._onFinished(self)
+
+    def _ordered(self) -> list[str]:
+        return [name for name in FORMATS if name in self.targets]
+
+    def _check(self) -> None:
+        if not self.targets:
+            raise InputError(_("Nothing to save was chosen."), _("Choose a format."))
+        for name, path in self.targets.items():
+            if name not in FORMATS:
+                raise OutputError(
+                    _("The format {name} is not known.").format(name=name),
+                    _("Choose one of {choices}.").format(choices=", ".join(FORMATS)),
+                )
+            if not path.name.lower().endswith(f".{name}"):
+                raise OutputError(
+                    _("{file} does not end in .{ending}.").format(file=path, ending=name),
+                    _("Give it that ending, by which other programs know the format."),
+                )
+        if {"json", "html"} & self.targets.keys():
+            reportRecord(self.segmentationNode)
+        if "nii.gz" in self.targets:
+            worldLabels(self.segmentationNode)
+        if "dcm" in self.targets:
+            missing = dicomPreflight(self.segmentationNode, self._engine)
+            if missing:
+                raise InputError(_("DICOM SEG cannot be written."), " ".join(missing))
+
+    def _steps(self) -> Iterator[None]:
+        """The whole work; closing it takes everything back."""
+        finals = [self.targets[name] for name in self._ordered()]
+        with atomic_group(finals, self.overwrite) as temporary:
+            paths = {name: temporary[self.targets[name]] for name in self._ordered()}
+            yield
+            yield from self._writeHere(paths)
+            yield from self._writeReports(paths)
+            yield from self._writeDicom(paths)
+            self._stopIfCancelled()
+
+    def _writeHere(self, paths: Mapping[str, Path]) -> Iterator[None]:
+        node = self.segmentationNode
+        if "seg.nrrd" in paths:
+            self._begin(_("Writing {file}").format(file=self.targets["seg.nrrd"].name))
+            yield
+            writeSegNrrd(node, paths["seg.nrrd"])
+        if "nii.gz" in paths:
+            self._begin(_("Writing {file}").format(file=self.targets["nii.gz"].name))
+            yield
+            writeLabelMap(node, paths["nii.gz"])
+        if {"seg.nrrd", "nii.gz"} & paths.keys() and hasMovedInWorld(node):
+            self.warnings.append(
+                _(
+                    "The scan lies below a transform: label maps are saved where the views show "
+                    "them, .seg.nrrd in the scan's own coordinates."
+                )
+            )
+
+    def _writeReports(self, paths: Mapping[str, Path]) -> Iterator[None]:
+        wanted = [name for name in ("json", "html") if name in paths]
+        if not wanted:
+            return
+        self._begin(_("Preparing the report"))
+        yield
+        ready = finishedReports(self.segmentationNode, set(wanted))
+        for name, text in ready.items():
+            paths[name].write_text(text, encoding="utf-8")
+        rest = [name for name in wanted if name not in ready]
+        if not rest:
+            return
+        with self._newOrder() as order:
+            for _file in exportForReport(self.segmentationNode, order.folder, order.names):
+                self._stopIfCancelled()
+                yield
+            self._begin(_("Making the report"))
+            outputs = [f"report.{name}" for name in rest]
+            corrected = wasCorrected(self.segmentationNode)
+            yield from order.run(reportArguments(order.names, order.folder, outputs, corrected))
+            for name, output in zip(rest, outputs, strict=True):
+                text = order.readReport(output)
+                paths[name].write_text(text, encoding="utf-8")
+
+    def _writeDicom(self, paths: Mapping[str, Path]) -> Iterator[None]:
+        if "dcm" not in paths:
+            return
+        node = self.segmentationNode
+        self._begin(_("Writing the DICOM segmentation"))
+        yield
+        if self._engine != "library" and self._writtenBySlicer(paths["dcm"]):
+            return
+        with self._newOrder() as order:
+            writePlain(labelsOf(node), order.folder / LABELS)
+            yield
+            for _file in collectReference(referenceOf(node), order.folder / "reference"):
+                self._stopIfCancelled()
+                yield
+            yield from order.run(dicomArguments(node, "reference", "segmentation.dcm"))
+            shutil.copyfile(order.folder / "segmentation.dcm", paths["dcm"])
+
+    def _writtenBySlicer(self, path: Path) -> bool:
+        """Let Slicer write the DICOM SEG; False, and told, when that must be done in our way."""
+        node, reason = self.segmentationNode, ""
+        if self._engine == "auto":
+            if slicerExporter() is None:
+                return False
+            reason = " ".join(missingForSlicer(node))
+        if not reason:
+            try:
+                exportBySlicer(node, path, wasCorrected(node))
+                return True
+            except OutputError as error:
+                if self._engine == "slicer" or dicomPreflight(node, "library"):
+                    raise
+                reason = error.message
+        text = _("{reason} The module's own export was used instead.")
+        self.warnings.append(text.format(reason=reason))
+        return False
+
+    @contextmanager
+    def _newOrder(self) -> Iterator[WorkerOrder]:
+        with closing(WorkerOrder(runFolder())) as order:
+            self._order = order
+            try:
+                yield order
+            finally:
+                self._order = None
+                self.logTail = order.logTail
+                self.warnings += order.warnings
+
+    def _begin(self, step: str) -> None:
+        self._stopIfCancelled()
+        self.step = step
+
+    def _stopIfCancelled(self) -> None:
+        if self.state == "cancelling":
+            raise Cancelled(_("Cancelled."))

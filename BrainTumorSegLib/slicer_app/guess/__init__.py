@@ -1,0 +1,1 @@
+"""Which scans of the scene belong together and what they are."""

@@ -1,0 +1,1 @@
+"""What Slicer itself offers: its application, Python, translation and processes."""

@@ -1,0 +1,1 @@
+"""What the module needs beyond Slicer, and how it gets there."""

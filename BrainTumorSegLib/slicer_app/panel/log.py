@@ -1,0 +1,72 @@
+"""The log of what was done, and a report of it to paste into a message."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING, Any
+
+from BrainTumorSegLib import __version__
+from BrainTumorSegLib.slicer_app.host.translation import tr as _
+
+if TYPE_CHECKING:
+    from BrainTumorSegLib.slicer_app.panel.panel import Panel
+
+
+class LogSection:
+    """The collapsible log below the progress bar."""
+
+    def __init__(self, panel: Panel) -> None:
+        self.panel = panel
+        self._shown: list[str] = []
+        panel.ui.copyReportButton.clicked.connect(self.onCopy)
+
+    def update(self) -> None:
+        """Show lines that have come; the view stays where a reader has scrolled to."""
+        run = self.panel.run.current
+        lines = list(run.log) if run is not None else []
+        text = self.panel.ui.logText
+        if lines[: len(self._shown)] != self._shown or not lines:
+            text.plainText = "\n".join(lines)
+        elif len(lines) > len(self._shown):
+            text.appendPlainText("\n".join(lines[len(self._shown) :]))
+        self._shown = lines
+        self.panel.ui.copyReportButton.enabled = bool(lines)
+
+    def onCopy(self) -> None:
+        """Put the report into the clipboard."""
+        import qt
+
+        qt.QApplication.clipboard().setText(self.report())
+        self.panel.ui.stageLabel.text = _("The report is in the clipboard.")
+
+    def report(self) -> str:
+        """Versions, choices, outcome and log; the log has the names of the scans in it."""
+        run = self.panel.run.current
+        lines = [
+            f"BrainTumorSeg {__version__}",
+            f"{_application()}, Python {platform.python_version()}, {platform.platform()}",
+        ]
+        if run is not None:
+            lines.append(f"Settings: {_settings(run.settings)}")
+            lines.append(f"State: {run.state}")
+            if run.error is not None:
+                lines.append(f"Error: {run.error}")
+        return "\n".join([*lines, "", *self._shown]) + "\n"
+
+
+def _application() -> str:
+    import slicer
+
+    app = getattr(slicer, "app", None)
+    return f"{app.applicationName} {app.applicationVersion}" if app is not None else "no Slicer"
+
+
+def _settings(settings: Any) -> str:
+    """The choices that are words or numbers; nodes are named by what they are for."""
+    shown = []
+    for key, value in vars(settings).items():
+        if hasattr(value, "GetID"):
+            shown.append(f"{key}=given")
+        elif value is not None:
+            shown.append(f"{key}={getattr(value, 'value', value)}")
+    return ", ".join(shown)

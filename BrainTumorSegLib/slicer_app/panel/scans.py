@@ -1,0 +1,109 @@
+"""The three scans, and why they were chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.slicer_app.guess.scans import guessScans, reasonFor
+from BrainTumorSegLib.slicer_app.host.translation import tr as _
+from BrainTumorSegLib.slicer_app.panel.dialogs import showError
+
+if TYPE_CHECKING:
+    from BrainTumorSegLib.slicer_app.panel.panel import Panel
+
+
+class ScansSection:
+    """Selectors for T1, T1CE and FLAIR with a reason below each, and *Guess from scene*."""
+
+    def __init__(self, panel: Panel) -> None:
+        self.panel = panel
+        ui = panel.ui
+        self._selectors = {
+            Sequence.T1: (ui.t1Selector, ui.t1Reason),
+            Sequence.T1CE: (ui.t1ceSelector, ui.t1ceReason),
+            Sequence.FLAIR: (ui.flairSelector, ui.flairReason),
+        }
+        #: What was guessed, and why: node id or None. A person's own choice overrules it.
+        self._guessed: dict[Sequence, tuple[str | None, str]] = {}
+        self._reasons: dict[tuple[str, str], str] = {}
+        self._studies: tuple[str, ...] = ()
+        ui.guessButton.clicked.connect(self.onGuess)
+        ui.studyCombo.activated.connect(self.onStudy)
+
+    def onGuess(self) -> None:
+        """Choose the scans from what is loaded."""
+        self._try(None)
+
+    def onStudy(self) -> None:
+        """Choose the scans of one of several patients or times."""
+        index = self.panel.ui.studyCombo.currentIndex
+        if 0 <= index < len(self._studies):
+            self._try(self._studies[index])
+
+    def guess(self, study: str | None = None) -> None:
+        """Fill the selectors; what cannot be told is left empty, and the reason shown.
+
+        Args:
+            study: title of the patient or time that is meant, where there are several.
+        """
+        found = guessScans(study)
+        self._offerStudies(found.studies, found.study)
+        for sequence in Sequence:
+            node = found.chosen.get(sequence)
+            reason = found.reasons.get(sequence, "")
+            self._guessed[sequence] = (node.GetID() if node is not None else None, reason)
+            setattr(self.panel.parameters, sequence.value, node)
+        self.panel.update()
+
+    def forget(self) -> None:
+        """The scene was emptied."""
+        self._guessed.clear()
+        self._reasons.clear()
+        self._offerStudies((), "")
+
+    def update(self) -> None:
+        """Say below each scan what it was taken for."""
+        ui = self.panel.ui
+        idle = not self.panel.run.busy
+        ui.guessButton.enabled = idle
+        ui.referenceCombo.enabled = idle
+        ui.studyCombo.enabled = idle
+        ui.studyCombo.visible = ui.studyComboLabel.visible = len(self._studies) > 1
+        for sequence, (selector, label) in self._selectors.items():
+            selector.enabled = idle
+            text = self._reason(sequence)
+            label.text = text
+            label.visible = bool(text)
+
+    def _try(self, study: str | None) -> None:
+        try:
+            self.guess(study)
+        except Exception as error:
+            showError(error)
+
+    def _offerStudies(self, studies: tuple[str, ...], chosen: str) -> None:
+        self._studies = studies
+        combo = self.panel.ui.studyCombo
+        combo.clear()
+        for title in studies:
+            combo.addItem(title)
+        combo.currentIndex = studies.index(chosen) if chosen in studies else -1
+
+    def _chosen(self, sequence: Sequence) -> Any:
+        return getattr(self.panel.parameters, sequence.value)
+
+    def _reason(self, sequence: Sequence) -> str:
+        node = self._chosen(sequence)
+        guessedId, reason = self._guessed.get(sequence, (None, ""))
+        if node is None or node.GetScene() is None:
+            return reason if guessedId is None else ""
+        others = [s for s in Sequence if s is not sequence and self._chosen(s) is node]
+        if others:
+            return _("The same volume is chosen as {sequence}.").format(sequence=others[0].name)
+        if node.GetID() == guessedId and reason:
+            return reason
+        key = (node.GetID(), node.GetName())
+        if key not in self._reasons:
+            self._reasons[key] = reasonFor(node)
+        return self._reasons[key]

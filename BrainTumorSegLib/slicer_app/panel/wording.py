@@ -1,0 +1,56 @@
+"""Stages, times and volumes in words."""
+
+from __future__ import annotations
+
+from BrainTumorSegLib.core.progress import ProgressEvent
+from BrainTumorSegLib.slicer_app.host.translation import tr as _
+
+
+def stageTitle(stage: str) -> str:
+    """What happens in a stage of `stages.STAGES` or of `mrml.run`, for people."""
+    return {
+        "": _("Starting"),
+        "export": _("Handing over the scans"),
+        "read": _("Reading the scans"),
+        "register": _("Aligning the scans"),
+        "brain": _("Finding the brain"),
+        "prepare": _("Preparing the slices"),
+        "segment": _("Looking for the tumour"),
+        "restore": _("Putting the result onto the reference"),
+        "write": _("Writing the result"),
+        "import": _("Loading the result"),
+        "done": _("Done"),
+    }.get(stage, stage)
+
+
+def timeLeft(seconds: float | None) -> str:
+    """About how long it still takes; empty when that is not known."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return _("a few seconds left")
+    if seconds < 90:
+        return _("about {seconds} s left").format(seconds=5 * round(seconds / 5))
+    return _("about {minutes} min left").format(minutes=max(2, round(seconds / 60)))
+
+
+def progressText(event: ProgressEvent) -> str:
+    """Stage, step and time left in one line."""
+    parts = [stageTitle(event.stage)]
+    if event.total > 1:
+        step = min(event.total, event.step + 1)
+        parts.append(_("step {step} of {total}").format(step=step, total=event.total))
+    left = timeLeft(event.seconds_left)
+    return " · ".join([*parts, left] if left else parts)
+
+
+def duration(seconds: float) -> str:
+    """A time that was spent, in words."""
+    if seconds < 90:
+        return _("{seconds} s").format(seconds=round(seconds))
+    return _("{minutes} min").format(minutes=round(seconds / 60))
+
+
+def millilitres(volume: float) -> str:
+    """A volume in mL with sensible digits: one below 100 mL, none above."""
+    return f"{volume:.0f}" if volume >= 100 else f"{volume:.1f}"

@@ -1,0 +1,1 @@
+"""Reviews by experts, and how far they agree."""

@@ -1,0 +1,310 @@
+"""Registration by Slicer's own BRAINSFit, for the worker that asks for it.
+
+The worker keeps the judgement: which starts, how each result scores, which one is taken.
+Here one request after the other is run as Slicer runs its command line modules, on hidden
+temporary nodes made from the request's files, so that nobody's volume, transform, selection
+or slice view changes (Slicer would put the moving volume under the new transform).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from BrainTumorSegLib.core.errors import BrainTumorSegError, RegistrationError
+from BrainTumorSegLib.slicer_app.host.translation import tr as _
+from BrainTumorSegLib.slicer_app.run.brainsfit_nodes import (
+    hiddenNode,
+    readTransform,
+    readVolume,
+    removeInverse,
+    removeNode,
+    writeTransform,
+    writeVolume,
+)
+
+#: Longest time in seconds that one start may compute; measured runs take 3 to 30.
+TIME_LIMIT_S = 300.0
+
+#: How long a cancelled module may take to end before it is left to end by itself.
+LEAVE_AFTER_S = 1.5
+
+#: BRAINSFit's parameters that name nodes in Slicer and files on its command line.
+NODE_PARAMETERS = (
+    "fixedVolume",
+    "movingVolume",
+    "linearTransform",
+    "outputVolume",
+    "initialTransform",
+)
+
+
+def brainsfitAvailable() -> bool:
+    """Whether this is a Slicer that has the BRAINSFit module.
+
+    It is looked for when it is needed and never a dependency of the module: a Slicer built
+    or started without command line modules must still load the panel.
+    """
+    try:
+        import slicer
+    except ImportError:
+        return False
+    return hasattr(getattr(slicer, "modules", None), "brainsfit") and _cli() is not None
+
+
+@dataclass
+class _Job:
+    """One request under way, and the nodes that exist for its sake."""
+
+    request: Mapping[str, Any]
+    scene: Any
+    cliNode: Any = None
+    nodes: dict[str, Any] = field(default_factory=dict)
+    runningSince: float | None = None
+    stoppedAt: float | None = None
+    #: Why it was stopped, where the worker is to be told.
+    reason: str | None = None
+
+
+class BrainsfitServer:
+    """Serves the worker's requests for BRAINSFit, one at a time and without blocking.
+
+    Args:
+        onAnswer: called with the line for the worker: ``{"id": N, "ok": True, "program":
+            "..."}`` or the same with ``False`` and a ``message``. All nodes are gone by then.
+    """
+
+    def __init__(self, onAnswer: Callable[[dict[str, Any]], None]) -> None:
+        self._onAnswer = onAnswer
+        self._job: _Job | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether a request is under way; `poll` until it is not."""
+        return self._job is not None
+
+    def serve(self, request: Mapping[str, Any]) -> None:
+        """Start BRAINSFit for a request of the worker.
+
+        What cannot be started is answered at once. A request is a mapping with ``id``;
+        ``fixed`` and ``moving``, image files; ``parameters``, BRAINSFit's own by name;
+        ``initial_transform``, an ITK transform file or None; ``transform``, the file to write
+        the result to, an ITK rigid transform from points of the fixed to points of the moving
+        scan (LPS, mm); ``volume``, a file for the resampled moving scan, or None; and
+        optionally ``time_limit_s``.
+
+        Raises:
+            RuntimeError: when the request before is still under way.
+        """
+        if self._job is not None:
+            raise RuntimeError("BRAINSFit serves one request at a time.")
+        import slicer
+
+        job = self._job = _Job(request, slicer.mrmlScene)
+        try:
+            _start(job)
+        except (BrainTumorSegError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+            self._finish(job, _failure(job, _("it could not be started: {error}"), error))
+
+    def poll(self) -> None:
+        """Look how far the module is; answers the worker when it has ended."""
+        job = self._job
+        if job is None:
+            return
+        if not job.scene.IsNodePresent(job.cliNode):
+            job.cliNode.Cancel()
+            closed = _failure(job, "{error}", _("the scene was closed"))
+            self._finish(job, closed if job.stoppedAt is None else _told(job))
+            return
+        status = job.cliNode.GetStatus()
+        if job.stoppedAt is not None:
+            self._pollStopping(job, status)
+        elif _busy(job, status):
+            self._watchTheTime(job, status)
+        else:
+            self._finish(job, _outcome(job, status))
+
+    def cancel(self) -> None:
+        """Stop the request under way, if any; the worker gets no answer to it.
+
+        Returns at once. The nodes go when the module has really ended, since it reads them
+        until then; `poll` sees to it, within two seconds unless the module waits behind
+        another one of the user's, whose end is then awaited without us (`active` is False).
+        """
+        if self._job is not None:
+            self._job.reason = None
+            if self._job.stoppedAt is None:
+                self._stop(self._job, None)
+
+    def _watchTheTime(self, job: _Job, status: int) -> None:
+        if job.runningSince is None:
+            # Waiting behind the user's other modules is no fault of ours.
+            job.runningSince = time.monotonic() if status == job.cliNode.Running else None
+            return
+        limit = float(job.request.get("time_limit_s") or TIME_LIMIT_S)
+        if time.monotonic() - job.runningSince > limit:
+            self._stop(job, _("it did not finish within {seconds:.0f} s").format(seconds=limit))
+
+    def _stop(self, job: _Job, reason: str | None) -> None:
+        job.stoppedAt, job.reason = time.monotonic(), reason
+        _cancelModule(job)
+
+    def _pollStopping(self, job: _Job, status: int) -> None:
+        if not _busy(job, status):
+            self._finish(job, _told(job))
+            return
+        # Slicer forgets the wish when it comes while the inputs are being written.
+        _cancelModule(job)
+        if time.monotonic() - (job.stoppedAt or 0.0) > LEAVE_AFTER_S:
+            _clearWhenEnded(job)
+            self._goOn(_told(job))
+
+    def _finish(self, job: _Job, answer: dict[str, Any] | None) -> None:
+        _removeNodes(job)
+        self._goOn(answer)
+
+    def _goOn(self, answer: dict[str, Any] | None) -> None:
+        self._job = None
+        if answer is not None:
+            self._onAnswer(answer)
+
+
+def _cli() -> Any:
+    try:
+        # Bound as an attribute once imported; a Slicer without it has no command line modules.
+        from slicer import cli
+    except ImportError:
+        return None
+    return cli
+
+
+def _start(job: _Job) -> None:
+    import slicer
+
+    cli, request = _cli(), job.request
+    if not brainsfitAvailable():
+        raise RegistrationError(_("This Slicer has no BRAINSFit module."))
+    kinds = {
+        "fixedVolume": "vtkMRMLScalarVolumeNode",
+        "movingVolume": "vtkMRMLScalarVolumeNode",
+        "linearTransform": "vtkMRMLLinearTransformNode",
+    }
+    if request.get("volume"):
+        kinds["outputVolume"] = "vtkMRMLScalarVolumeNode"
+    if request.get("initial_transform"):
+        kinds["initialTransform"] = "vtkMRMLLinearTransformNode"
+    for name, kind in kinds.items():
+        job.nodes[name] = hiddenNode(job.scene, kind, name)
+    readVolume(job.nodes["fixedVolume"], Path(request["fixed"]))
+    readVolume(job.nodes["movingVolume"], Path(request["moving"]))
+    if "initialTransform" in job.nodes:
+        readTransform(job.nodes["initialTransform"], Path(request["initial_transform"]))
+    job.cliNode = cli.run(
+        slicer.modules.brainsfit,
+        None,
+        moduleParameters(
+            request["parameters"], {name: node.GetID() for name, node in job.nodes.items()}
+        ),
+        wait_for_completion=False,
+        update_display=False,
+    )
+    if job.cliNode is None:
+        raise RegistrationError(_("Slicer could not make a node for the module."))
+    job.cliNode.SetSaveWithScene(False)
+    if job.cliNode.GetStatus() == job.cliNode.Idle:
+        raise RegistrationError(_("Slicer did not schedule the module."))
+
+
+def moduleParameters(
+    parameters: Mapping[str, Any], nodeIds: Mapping[str, str]
+) -> dict[str, str | int | float | bool]:
+    """BRAINSFit's parameters as Slicer's module takes them: node ids in place of files."""
+    chosen = {name: value for name, value in parameters.items() if name not in NODE_PARAMETERS}
+    return {**nodeIds, **chosen}
+
+
+def _busy(job: _Job, status: int) -> bool:
+    return bool(status & job.cliNode.BusyMask)
+
+
+def _cancelModule(job: _Job) -> None:
+    """Ask the module to end, unless its results are being loaded, which takes an instant.
+
+    A wish that comes in between the end of the program and the loading would leave the node
+    cancelling for ever.
+    """
+    status = job.cliNode.GetStatus()
+    if status != job.cliNode.Completing:
+        job.cliNode.Cancel()
+
+
+def _outcome(job: _Job, status: int) -> dict[str, Any]:
+    """The answer for a module that has ended, its results written to the request's files."""
+    node = job.cliNode
+    if status & node.ErrorsMask:
+        return _failure(job, "{error}", _lastLines(node))
+    if status != node.Completed:
+        return _failure(job, _("it did not complete: {error}"), node.GetStatusString())
+    try:
+        writeTransform(job.nodes["linearTransform"], Path(job.request["transform"]))
+        if "outputVolume" in job.nodes:
+            writeVolume(
+                job.nodes["outputVolume"], Path(job.request["volume"]), Path(job.request["fixed"])
+            )
+    except (BrainTumorSegError, OSError, RuntimeError) as error:
+        return _failure(job, _("it left no usable result: {error}"), error)
+    return {"id": job.request["id"], "ok": True, "program": _program(node)}
+
+
+def _told(job: _Job) -> dict[str, Any] | None:
+    if job.reason is None:
+        return None
+    return _failure(job, "{error}", job.reason)
+
+
+def _failure(job: _Job, text: str, error: object) -> dict[str, Any]:
+    said = error.message if isinstance(error, BrainTumorSegError) else str(error)
+    answer = {"id": job.request.get("id"), "ok": False, "message": text.format(error=said)}
+    return {**answer, "program": _program(job.cliNode)}
+
+
+def _lastLines(node: Any) -> str:
+    said = f"{node.GetOutputText()}\n{node.GetErrorText()}".strip().splitlines()
+    lines = [line.strip() for line in said if line.strip()]
+    return " / ".join(lines[-3:]) or _("it said nothing")
+
+
+def _program(node: Any) -> str:
+    """What ran, for the record: *3D Slicer 5.12.0 (BRAINSFit 5.4.0)*."""
+    import slicer
+
+    version = getattr(getattr(slicer, "app", None), "applicationVersion", "")
+    module = "" if node is None else node.GetModuleVersion()
+    return f"3D Slicer {version}".strip() + f" ({f'BRAINSFit {module}'.strip()})"
+
+
+def _removeNodes(job: _Job) -> None:
+    """Remove the temporary nodes with what Slicer gave them, and the module's own node."""
+    moving = job.nodes.get("movingVolume")
+    if moving is not None:
+        moving.SetAndObserveTransformNodeID(None)
+    if "linearTransform" in job.nodes:
+        removeInverse(job.nodes["linearTransform"].GetID())
+    for node in [job.cliNode, *job.nodes.values()]:
+        removeNode(job.scene, node)
+    job.nodes.clear()
+
+
+def _clearWhenEnded(job: _Job) -> None:
+    """Remove the nodes once the module, which still waits or runs, lets go of them."""
+    node = job.cliNode
+
+    def heard(*_: object) -> None:
+        if not _busy(job, node.GetStatus()):
+            node.RemoveObserver(tag)
+            _removeNodes(job)
+
+    tag = node.AddObserver(node.StatusModifiedEvent, heard)

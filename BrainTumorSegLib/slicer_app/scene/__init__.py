@@ -1,0 +1,1 @@
+"""Nodes of the scene: what they hold and where they lie."""

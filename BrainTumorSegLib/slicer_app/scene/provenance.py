@@ -1,0 +1,175 @@
+"""What a result in the scene says of its own making, and how it finds what belongs to it.
+
+The segmentation node refers to its companions by role and carries the main facts as
+attributes, so that they survive in a saved scene; the whole record is the report.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.slicer_app.host.translation import tr as _
+
+#: Begins the name of every attribute and reference role of ours.
+PREFIX = "BrainTumorSeg."
+
+AUTOMATIC = PREFIX + "Automatic"
+TABLE = PREFIX + "Table"
+REPORT = PREFIX + "Report"
+REPORT_PAGE = PREFIX + "ReportPage"
+DISAGREEMENT = PREFIX + "Disagreement"
+
+#: What the first and the second reader accepted, and how both agree, see `review`.
+REVIEWED = {1: PREFIX + "Reviewed.1", 2: PREFIX + "Reviewed.2"}
+AGREEMENT = PREFIX + "Agreement"
+
+#: Companions that a new run into the same segmentation replaces.
+REPLACED = (
+    *(AUTOMATIC, TABLE, REPORT, REPORT_PAGE, DISAGREEMENT),
+    *REVIEWED.values(),
+    AGREEMENT,
+)
+
+#: Difference between two places, in mm and mm a voxel, that is more than rounding.
+PLACE_TOLERANCE = 0.01
+
+#: On each companion: which of them it is.
+ROLE = PREFIX + "Role"
+
+
+def scanRole(sequence: Sequence) -> str:
+    """Reference role of the input volume of a sequence."""
+    return f"{PREFIX}Scan.{sequence.value}"
+
+
+def registeredRole(sequence: Sequence) -> str:
+    """Reference role of the copy of an input that was resampled onto the reference."""
+    return f"{PREFIX}Registered.{sequence.value}"
+
+
+def clearProvenance(node: Any) -> None:
+    """Take all attributes and references of ours from a node; reviews of old content too."""
+    for name in list(node.GetAttributeNames()):
+        if name.startswith(PREFIX):
+            node.RemoveAttribute(name)
+    roles = [node.GetNthNodeReferenceRole(n) for n in range(node.GetNumberOfNodeReferenceRoles())]
+    for role in roles:
+        if role.startswith(PREFIX):
+            node.RemoveNodeReferenceIDs(role)
+
+
+def writeProvenance(
+    node: Any,
+    report: Mapping[str, Any],
+    scans: Mapping[Sequence, Any],
+    grids: Mapping[Sequence, np.ndarray],
+) -> None:
+    """Write the main facts of a report as attributes of a node, and refer to the inputs.
+
+    Args:
+        node: the segmentation node.
+        report: a whole report, see ``Resources/Schemas/report.schema.json``.
+        scans: input volume nodes.
+        grids: voxel-to-RAS matrix of each scan as it was segmented, in the reference's
+            local coordinates.
+    """
+    pack, engine = report["pack"], report["engine"]
+    facts = {
+        "Version": report["version"],
+        "Created": report["created"],
+        "Pack": pack["name"],
+        "PackVersion": pack["version"],
+        "PackLicence": pack["licence"],
+        "Members": "; ".join(f"{member['name']} {member['sha256']}" for member in pack["members"]),
+        "Recipe": report["recipe"],
+        "Views": f"{report['views']['name']} ({report['views']['count']})",
+        "Device": engine["device"],
+        "Engine": f"{engine['name']}, {engine['precision']}, batch {engine['batch']}",
+        "Brain": f"{report['brain']['method']}, {report['brain']['volume_ml']} mL",
+        "Reference": report["case"]["reference"],
+        "Warnings": json.dumps(report["warnings"], ensure_ascii=False),
+    }
+    for entry in report["case"]["inputs"]:
+        facts[f"Scan.{entry['sequence']}.SHA256"] = entry["sha256"] or ""
+    for entry in report["registration"]:
+        facts[f"Registration.{entry['sequence'].lower()}"] = _registration(entry)
+    for sequence, scan in scans.items():
+        facts[f"Scan.{sequence.value}.Name"] = scan.GetName()
+        facts[f"Scan.{sequence.value}.Place"] = placeOf(grids[sequence])
+        node.SetNodeReferenceID(scanRole(sequence), scan.GetID())
+    for name, value in facts.items():
+        node.SetAttribute(PREFIX + name, str(value))
+
+
+def placeOf(grid: np.ndarray) -> str:
+    """A voxel-to-RAS matrix by rows, as text for an attribute."""
+    return " ".join(f"{number:.5f}" for number in np.asarray(grid)[:3].ravel())
+
+
+def hasMoved(node: Any, sequence: Sequence, grid: np.ndarray) -> bool:
+    """Whether a scan lies elsewhere on the reference than when it was segmented."""
+    then = node.GetAttribute(f"{PREFIX}Scan.{sequence.value}.Place")
+    if not then:
+        return False
+    there = np.array(then.split(), dtype=float)
+    return bool(np.abs(there - grid[:3].ravel()).max() > PLACE_TOLERANCE)
+
+
+def registrationEntry(report: Mapping[str, Any], sequence: Sequence) -> Mapping[str, Any]:
+    """What the report says of the registration of one scan.
+
+    Raises:
+        InputError: when it says nothing.
+    """
+    for entry in report["registration"]:
+        if entry["sequence"].lower() == sequence.value:
+            return entry
+    raise InputError(
+        _("The report says nothing of a registration of {sequence}.").format(
+            sequence=sequence.name
+        ),
+        _("Choose a scan that was given and is not the reference."),
+    )
+
+
+def withNodeNames(report: Any, names: Mapping[str, str]) -> Any:
+    """A report in which temporary files are called by the nodes they were written from.
+
+    Args:
+        report: a report, or part of one.
+        names: node name by the path of the temporary file.
+    """
+    if isinstance(report, str):
+        longestFirst = sorted(names, key=len, reverse=True)
+        pattern = "|".join(map(re.escape, longestFirst))
+        return re.sub(pattern, lambda found: names[found.group()], report) if names else report
+    if isinstance(report, Mapping):
+        return {key: withNodeNames(value, names) for key, value in report.items()}
+    if isinstance(report, list):
+        return [withNodeNames(value, names) for value in report]
+    return report
+
+
+def pageWithNodeNames(page: str, names: Mapping[str, str]) -> str:
+    """The same for the report as an HTML page."""
+    return withNodeNames(page, {html.escape(p): html.escape(n) for p, n in names.items()})
+
+
+def _registration(entry: Mapping[str, Any]) -> str:
+    parts = [entry["engine"]]
+    if entry.get("already_aligned"):
+        parts.append("already aligned")
+    if entry.get("chosen"):
+        parts.append(f"start {entry['chosen']}")
+    for key, unit in (("rotation_deg", "degrees"), ("shift_mm", "mm"), ("score", "score")):
+        if entry.get(key) is not None:
+            parts.append(f"{entry[key]:.4g} {unit}")
+    return ", ".join(parts)

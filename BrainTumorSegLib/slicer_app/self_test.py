@@ -1,0 +1,139 @@
+"""What the module's own test needs in the application: a case, and the scene described.
+
+The demonstration case is made and segmented by the command line, so that its labels can
+be compared with those of the module.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.slicer_app.host.application import runFolder
+from BrainTumorSegLib.slicer_app.worker.failures import workerFailure
+from BrainTumorSegLib.slicer_app.worker.worker import finishedWorker
+
+#: Quick choices: two networks, so that they can disagree, each slice once, scans as they lie.
+QUICK: Mapping[str, Any] = {"members": 2, "tta": "none", "registration": "none", "device": "cpu"}
+
+#: Longest time in seconds that a slow computer may take for a case.
+PATIENCE_S = 900
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """The case on disk.
+
+    Attributes:
+        scans: its files.
+        labels: what the command line made of it with the `QUICK` choices.
+    """
+
+    scans: Mapping[Sequence, Path]
+    labels: Path
+
+
+@functools.cache
+def demonstration() -> Demonstration:
+    """Make the case once for all tests of this session.
+
+    Raises:
+        BrainTumorSegError: when the command line fails.
+    """
+    arguments = [
+        *("demo", "--output", "demo", "--progress", "json", "--members", str(QUICK["members"])),
+        *("--tta", QUICK["tta"], "--registration", QUICK["registration"]),
+        *("--device", QUICK["device"]),
+    ]
+    with finishedWorker(arguments, timeout=PATIENCE_S) as (worker, events):
+        if worker.exitCode != 0:
+            said = [event for event in events if event.get("kind") == "error"]
+            raise workerFailure(worker, said[-1] if said else None)
+        folder = runFolder()
+        shutil.copytree(worker.folder / "demo", folder, dirs_exist_ok=True)
+    scans = {s: folder / "scans" / f"demo_{s.value}.nii.gz" for s in Sequence}
+    return Demonstration(scans, folder / "demo.seg.nrrd")
+
+
+def loadScans() -> dict[str, Any]:
+    """Load the demonstration case; volume nodes as the keyword arguments of the logic."""
+    import slicer
+
+    names = {Sequence.T1: "Head T1 native", Sequence.T1CE: "Head T1 post contrast"}
+    return {
+        sequence.value: slicer.util.loadVolume(
+            str(path), properties={"name": names.get(sequence, "Head FLAIR"), "show": False}
+        )
+        for sequence, path in demonstration().scans.items()
+    }
+
+
+def differingVoxels(segmentationNode: Any, reference: Any) -> int:
+    """Voxels in which a segmentation differs from the command line's."""
+    from BrainTumorSegLib.slicer_app.scene.label_images import labelImage
+
+    mine = sitk.GetArrayFromImage(labelImage(segmentationNode, reference))
+    import slicer
+
+    other = slicer.util.loadSegmentation(str(demonstration().labels))
+    try:
+        theirs = sitk.GetArrayFromImage(labelImage(other, reference))
+    finally:
+        slicer.mrmlScene.RemoveNode(other)
+    if not theirs.any():
+        raise AssertionError("The command line found no tumour.")
+    return int(np.count_nonzero(mine != theirs))
+
+
+def sceneState() -> dict[str, tuple]:
+    """Class, name, attributes and references of every node, selection and transforms included."""
+    import slicer
+
+    state = {}
+    for index in range(slicer.mrmlScene.GetNumberOfNodes()):
+        node = slicer.mrmlScene.GetNthNode(index)
+        references = [
+            (role, node.GetNthNodeReferenceID(role, n))
+            for r in range(node.GetNumberOfNodeReferenceRoles())
+            for role in (node.GetNthNodeReferenceRole(r),)
+            for n in range(node.GetNumberOfNodeReferences(role))
+            if node.GetNthNodeReferenceID(role, n)
+        ]
+        attributes = [(name, node.GetAttribute(name)) for name in node.GetAttributeNames()]
+        state[node.GetID()] = (node.GetClassName(), node.GetName(), attributes, references)
+    return state
+
+
+def waitFor(happened: Any, seconds: float) -> bool:
+    """Let the application live until something has happened; False when it did not in time."""
+    import time
+
+    from BrainTumorSegLib.slicer_app.host.application import processEvents
+
+    end = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > end:
+            return False
+        processEvents()
+        time.sleep(0.01)
+    return True
+
+
+def killWorker(run: Any) -> None:
+    """End a run's child from outside, as the system does when memory is short."""
+    import os
+    import signal
+
+    if not waitFor(run.processes, PATIENCE_S):
+        raise AssertionError("The worker was never started.")
+    # The launcher with which Slicer starts Python, and the child itself.
+    for process in run.processes():
+        os.kill(process, getattr(signal, "SIGKILL", signal.SIGTERM))

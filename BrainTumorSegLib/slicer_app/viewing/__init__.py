@@ -1,0 +1,1 @@
+"""What the views show, and the segment editor."""

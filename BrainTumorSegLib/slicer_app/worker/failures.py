@@ -1,0 +1,293 @@
+"""Why a run ended badly, and what can be done about it, in words for a radiologist.
+
+Standard library only: this runs inside Slicer before anything was installed.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from BrainTumorSegLib.core.errors import (
+    BrainTumorSegError,
+    Cancelled,
+    DependencyError,
+    DeviceError,
+    InputError,
+    OutputError,
+    PackError,
+    RegistrationError,
+)
+from BrainTumorSegLib.slicer_app.host.application import WorkerPython, inApplication
+from BrainTumorSegLib.slicer_app.host.translation import tr as _
+from BrainTumorSegLib.slicer_app.worker import exit_codes
+
+if TYPE_CHECKING:
+    from BrainTumorSegLib.slicer_app.worker.worker import Worker
+
+#: The oldest Python that the worker runs on, see pyproject.toml.
+OLDEST_PYTHON = (3, 11)
+
+_KINDS: Mapping[int, type[BrainTumorSegError]] = {
+    kind.exit_code: kind
+    for kind in (
+        InputError,
+        OutputError,
+        RegistrationError,
+        PackError,
+        DependencyError,
+        DeviceError,
+    )
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure as a dialog shows it.
+
+    Attributes:
+        title: a few words.
+        text: what is wrong.
+        remedy: what to do about it, if anything is known.
+        details: the last lines of the log.
+    """
+
+    title: str
+    text: str
+    remedy: str | None
+    details: str
+
+
+def describe(error: BaseException, logTail: str = "") -> Failure:
+    """An error as a dialog shows it; ``logTail`` is `worker.Worker.logTail`."""
+    titles = {
+        Cancelled: _("Cancelled"),
+        InputError: _("Not possible like this"),
+        OutputError: _("The result cannot be written"),
+        RegistrationError: _("Registration failed"),
+        PackError: _("The model cannot be used"),
+        DependencyError: _("Something needed is not installed"),
+        DeviceError: _("Memory or device"),
+    }
+    title = next((t for kind, t in titles.items() if isinstance(error, kind)), None)
+    title = title or _("Something went wrong")
+    if isinstance(error, BrainTumorSegError):
+        return Failure(title, error.message, error.remedy, logTail)
+    text = f"{type(error).__name__}: {error}"
+    return Failure(title, text, _("Please report it with the log."), logTail)
+
+
+def startFailure(python: WorkerPython, error: OSError) -> BrainTumorSegError:
+    """Why the worker could not be started."""
+    if error.errno == errno.ENOSPC:
+        return _diskFull()
+    if isinstance(error, FileNotFoundError):
+        message = _("{python} does not exist.")
+    elif isinstance(error, PermissionError):
+        message = _("{python} may not be started: it is no program, or the permission is missing.")
+    else:
+        message = _("{python} could not be started: {reason}.")
+    reason = error.strerror or str(error)
+    return DependencyError(
+        message.format(python=python.description, reason=reason), _choosePython()
+    )
+
+
+def workerFailure(worker: Worker, lastError: Mapping[str, Any] | None) -> BrainTumorSegError:
+    """Why a worker ended badly.
+
+    Args:
+        worker: one that has ended.
+        lastError: its JSON line of kind ``error`` (message, remedy, exit_code), if it
+            found the time to write one.
+    """
+    if worker.cancelled:
+        return Cancelled(_("Cancelled."))
+    told = int(lastError.get("exit_code", 1)) if lastError else None
+    if lastError is not None and told in _KINDS:
+        return _ownError(lastError)
+    if exit_codes.terminated(told):
+        return _endedByOthers()
+    log = worker.logTail(60)
+    said = str(lastError["message"]) if lastError else ""
+    for look in _LOOKS:
+        found = look(f"{log}\n{said}")
+        if found is not None:
+            return found
+    if lastError is not None:
+        return BrainTumorSegError(said, _("Please report it with the log."))
+    return _byExitCode(worker.exitCode, log, worker.python)
+
+
+def _ownError(line: Mapping[str, Any]) -> BrainTumorSegError:
+    """What the library has explained itself; only the way to the remedy is another one here."""
+    kind = _KINDS[int(line["exit_code"])]
+    message, remedy = str(line["message"]), line.get("remedy")
+    speaksOfOptions = re.search(r"--[a-z]", remedy or "") is not None
+    if kind is DependencyError and inApplication():
+        remedy = _installRemedy()
+    elif kind is RegistrationError and speaksOfOptions:
+        remedy = _(
+            "Look at both scans side by side: do they show the same patient's whole head? If they "
+            "are aligned already, say so under registration; else align them by hand first."
+        )
+    elif kind is DeviceError and speaksOfOptions:
+        remedy = _memoryRemedy()
+    return kind(message, remedy)
+
+
+def _outOfMemory(text: str) -> BrainTumorSegError | None:
+    if re.search(r"CUDA out of memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC", text):
+        return DeviceError(
+            _("The graphics card ran out of memory."),
+            _("Close other programs that use it, or choose CPU as device."),
+        )
+    if re.search(r"can't allocate memory|MemoryError|bad_alloc|Cannot allocate memory", text):
+        return _noMemory()
+    return None
+
+
+def _fullDisk(text: str) -> BrainTumorSegError | None:
+    pattern = r"No space left on device|\[Errno 28\]|WinError 112|Disk quota exceeded"
+    return _diskFull() if re.search(pattern, text) else None
+
+
+def _oldPython(text: str) -> BrainTumorSegError | None:
+    """Told by the traceback, since an old Python stumbles in many ways.
+
+    Only Pythons before 3.11 load ``runpy``, which ``-m`` starts with, from a file.
+    """
+    pattern = r"[/\\]python3(?:\.(\d+)|(\d{1,2}))[/\\](?:lib[/\\])?runpy\.py"
+    minors = re.findall(pattern, text, re.IGNORECASE)
+    versions = {(3, int(first or second)) for first, second in minors}
+    if not versions or max(versions) >= OLDEST_PYTHON:
+        return None
+    version = max(versions)
+    return DependencyError(
+        _("The Python of the worker is too old: {version}.").format(
+            version=f"{version[0]}.{version[1]}"
+        ),
+        _("Choose Python {oldest} or newer, or Slicer's own by leaving that setting empty.").format(
+            oldest=".".join(map(str, OLDEST_PYTHON))
+        ),
+    )
+
+
+def _missingModule(text: str) -> BrainTumorSegError | None:
+    found = re.findall(r"No module named '?([\w.]+)'?", text)
+    name = found[-1].partition(".")[0] if found else ""
+    if name == "BrainTumorSegLib" or re.search(r"cannot import name .* from 'BrainTumor", text):
+        return DependencyError(
+            _("The library BrainTumorSegLib is incomplete or was not found."),
+            _("Install the extension again; a file of it is missing or cannot be read."),
+        )
+    if not found:
+        return None
+    return DependencyError(
+        _("The Python package “{name}” is not installed.").format(name=name), _installRemedy()
+    )
+
+
+def _brokenLibrary(text: str) -> BrainTumorSegError | None:
+    found = re.search(
+        r"(DLL load failed[^\n]*|[\w.+-]+\.(?:so|dylib)[\w.]*: cannot open shared object[^\n]*"
+        r"|undefined symbol[^\n]*|Library not loaded[^\n]*)",
+        text,
+    )
+    if found is None:
+        return None
+    return DependencyError(
+        _("A library that the worker needs could not be loaded: {reason}.").format(
+            reason=found.group().rstrip(".")
+        ),
+        _("Start Slicer again, and if that does not help install the packages again."),
+    )
+
+
+#: In this order: an old Python also lacks modules, and a full disk breaks libraries.
+_LOOKS: tuple[Callable[[str], BrainTumorSegError | None], ...] = (
+    _outOfMemory,
+    _fullDisk,
+    _oldPython,
+    _missingModule,
+    _brokenLibrary,
+)
+
+
+def _byExitCode(code: int | None, log: str, python: WorkerPython) -> BrainTumorSegError:
+    """Nothing was said: the exit code is all there is."""
+    crash = exit_codes.crash(code, log)
+    if crash is not None:
+        return BrainTumorSegError(
+            _("The worker crashed ({reason}).").format(reason=crash),
+            _(
+                "Try once more, with CPU as device. If it happens again, install the packages "
+                "again, and report it with the log."
+            ),
+        )
+    if exit_codes.killed(code, log):
+        return DeviceError(
+            _("The worker was ended by the system, most likely for want of memory."),
+            _memoryRemedy(),
+        )
+    if exit_codes.terminated(code):
+        return _endedByOthers()
+    if exit_codes.incomplete(code):
+        return DependencyError(
+            _("{python} could not be started: it is incomplete.").format(python=python.description),
+            _choosePython(),
+        )
+    if code == 2:
+        return BrainTumorSegError(
+            _("The module and its library do not belong to the same version."),
+            _("Install the extension again and restart Slicer."),
+        )
+    if code == 0:
+        return BrainTumorSegError(
+            _("The worker ended without a result."), _("Please report it with the log.")
+        )
+    return BrainTumorSegError(
+        _("The worker ended unexpectedly (exit code {code}).").format(code=code),
+        _("Please report it with the log."),
+    )
+
+
+def _endedByOthers() -> BrainTumorSegError:
+    return BrainTumorSegError(
+        _("The worker was ended by another program."), _("Start the segmentation again.")
+    )
+
+
+def _noMemory() -> DeviceError:
+    return DeviceError(_("This computer ran out of memory."), _memoryRemedy())
+
+
+def _memoryRemedy() -> str:
+    return _("Close other programs and data, or use fewer members of the model.")
+
+
+def _diskFull() -> OutputError:
+    return OutputError(
+        _("The disk with the temporary files is full."),
+        _("Free some space, or choose another temporary folder in the application settings."),
+    )
+
+
+def _installRemedy() -> str:
+    from BrainTumorSegLib.slicer_app.install.packages import usesOtherPython
+
+    if inApplication() and usesOtherPython():
+        return _(
+            "Install it into the Python you chose; “Check my system” says what is missing. Or "
+            "leave that setting empty for Slicer's own."
+        )
+    if inApplication():
+        return _("Press “Install packages” in the module, then start again.")
+    return _("Install the packages with: pip install BrainTumorSeg")
+
+
+def _choosePython() -> str:
+    return _("Correct the setting of the worker's Python, or leave it empty for Slicer's own.")
