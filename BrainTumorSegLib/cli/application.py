@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence as SequenceOf
 from types import FrameType
 
-from BrainTumorSegLib import __version__
+from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.cli.commands import (
     benchmark,
     demo,

@@ -57,6 +57,7 @@ class Case:
 
     @property
     def reference_scan(self) -> Scan:
+        """The scan on whose grid the result lies."""
         return self.scans[self.reference]
 
     def with_images(self, images: Mapping[Sequence, sitk.Image]) -> Case:

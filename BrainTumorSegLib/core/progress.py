@@ -14,16 +14,18 @@ from BrainTumorSegLib.core.errors import Cancelled
 
 
 class CancelToken:
-    """A thread-safe wish to stop; long work asks for it between steps."""
+    """A thread-safe request to stop; long work checks it between steps."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def cancel(self) -> None:
+        """Request the stop; may be called from any thread, and again."""
         self._event.set()
 
     @property
     def cancelled(self) -> bool:
+        """Whether a stop was requested."""
         return self._event.is_set()
 
     def raise_if_cancelled(self) -> None:
@@ -149,6 +151,7 @@ class JsonLines:
         self._stream = stream or sys.stdout
 
     def __call__(self, event: ProgressEvent) -> None:
+        """Show one event."""
         self._stream.write(json.dumps(asdict(event)) + "\n")
         self._stream.flush()
 
@@ -167,6 +170,7 @@ class TerminalBar:
         )
 
     def __call__(self, event: ProgressEvent) -> None:
+        """Show one event."""
         if event.kind != "progress":
             prefix = "Warning: " if event.kind == "warning" else ""
             self._bar.write(prefix + event.message, file=self._bar.fp)
@@ -190,5 +194,6 @@ class WarningLines:
         self._stream = stream or sys.stderr
 
     def __call__(self, event: ProgressEvent) -> None:
+        """Show one event."""
         if event.kind == "warning":
             print(f"Warning: {event.message}", file=self._stream, flush=True)

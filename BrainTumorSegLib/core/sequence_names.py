@@ -35,6 +35,7 @@ class Evidence:
 
     @property
     def value(self) -> str:
+        """The possible values, for a message."""
         return " or ".join(sorted(self.values))
 
 

@@ -116,7 +116,7 @@ def comparisons(
             continue
         for group in REGIONS:
             for measure in measures:
-                result = compare_arms(arms[first], arms[arm], group, measure)
+                result = compare_arms(arms[first], rows, group, measure)
                 if result.difference.cases:
                     yield first, arm, group, measure, result
 

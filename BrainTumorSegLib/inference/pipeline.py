@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib import __version__
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.options import Options
@@ -18,6 +17,7 @@ from BrainTumorSegLib.core.requirements import computing_versions
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.stages import STAGES
+from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.inference.cascade import Cascade, choose_cascade
 from BrainTumorSegLib.inference.engines.choosing import OpenedEngine, open_engine, plan_engine
 from BrainTumorSegLib.inference.engines.torch_engine import choose_device

@@ -38,6 +38,7 @@ class NetworkSpec:
     classes: int = 5
 
     def as_dict(self) -> dict[str, Any]:
+        """As a manifest holds it."""
         return asdict(self)
 
     @property

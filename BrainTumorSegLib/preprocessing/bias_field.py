@@ -206,8 +206,9 @@ def _coarse(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """The filter's own filters ask nobody else how many threads to use, and their sums depend
-    on it in the last digits.
+    """Limit SimpleITK to one thread, here and in filters that N4 runs inside.
+
+    With more, sums are added in another order and differ in the last digits.
     """
     before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)

@@ -63,7 +63,7 @@ class Scene:
 
     @property
     def spacing(self) -> tuple[float, float, float]:
-        """mm along slices, rows, columns."""
+        """Mm along slices, rows, columns."""
         x, y, z = self.geometry.GetSpacing()
         return z, y, x
 

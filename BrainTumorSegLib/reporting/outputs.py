@@ -99,50 +99,49 @@ def write_outputs(outputs: Outputs, case: Case, result: Segmentation) -> list[Pa
     Raises:
         OutputError: naming the file and the remedy.
     """
-    jobs: list[tuple[Path, Callable[[Path], None]]] = []
+    jobs = {**_image_jobs(outputs, case, result), **_report_jobs(outputs, case, result)}
+    with atomic_group(list(jobs), overwrite=outputs.overwrite) as temporary:
+        for path, write in jobs.items():
+            write(temporary[path])
+    return list(jobs)
 
-    def image_job(image: sitk.Image) -> Callable[[Path], None]:
-        return lambda path: write_image(image, path, overwrite=True)
+
+Writer = Callable[[Path], None]
+
+
+def _image_jobs(outputs: Outputs, case: Case, result: Segmentation) -> dict[Path, Writer]:
+    jobs: dict[Path, Writer] = {}
+
+    def add(path: Path | None, image: sitk.Image | None) -> None:
+        if path is not None and image is not None:
+            jobs[path] = lambda temporary: write_image(image, temporary, overwrite=True)
 
     if outputs.segmentation.name.endswith(".seg.nrrd"):
-        jobs.append(
-            (
-                outputs.segmentation,
-                lambda path: write_seg_nrrd(
-                    result.labels, path, reference_name=case.identity, overwrite=True
-                ),
-            )
+        jobs[outputs.segmentation] = lambda path: write_seg_nrrd(
+            result.labels, path, reference_name=case.identity, overwrite=True
         )
     else:
-        jobs.append((outputs.segmentation, image_job(result.labels)))
-    if outputs.labelmap is not None:
-        jobs.append((outputs.labelmap, image_job(result.labels)))
-    if outputs.probabilities is not None and result.probabilities is not None:
-        jobs.append((outputs.probabilities, image_job(result.probabilities)))
+        add(outputs.segmentation, result.labels)
+    add(outputs.labelmap, result.labels)
+    add(outputs.probabilities, result.probabilities)
     if outputs.disagreement is not None:
-        jobs.append((outputs.disagreement, image_job(result.disagreement)))
-        if result.mutual_information is not None:
-            beside = mutual_information_path(outputs.disagreement)
-            jobs.append((beside, image_job(result.mutual_information)))
+        add(outputs.disagreement, result.disagreement)
+        add(mutual_information_path(outputs.disagreement), result.mutual_information)
     if outputs.dicom_seg is not None:
-        jobs.append((outputs.dicom_seg, _dicom_job(case, result)))
+        jobs[outputs.dicom_seg] = _dicom_job(case, result)
+    return jobs
+
+
+def _report_jobs(outputs: Outputs, case: Case, result: Segmentation) -> dict[Path, Writer]:
+    jobs: dict[Path, Writer] = {}
     if outputs.picture is not None:
-        jobs.append(
-            (outputs.picture, lambda path: write_overview_png(case, result, path, overwrite=True))
-        )
+        jobs[outputs.picture] = lambda path: write_overview_png(case, result, path, overwrite=True)
     for report in outputs.reports:
         if report.suffix == ".json":
-            jobs.append(
-                (report, lambda path: write_report_json(result.record, path, overwrite=True))
-            )
+            jobs[report] = lambda path: write_report_json(result.record, path, overwrite=True)
         else:
-            jobs.append(
-                (report, lambda path: write_report_html(case, result, path, overwrite=True))
-            )
-    with atomic_group([path for path, _ in jobs], overwrite=outputs.overwrite) as temporary:
-        for path, write in jobs:
-            write(temporary[path])
-    return [path for path, _ in jobs]
+            jobs[report] = lambda path: write_report_html(case, result, path, overwrite=True)
+    return jobs
 
 
 def mutual_information_path(disagreement: Path) -> Path:

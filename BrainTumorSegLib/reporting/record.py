@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import SimpleITK as sitk
 
-from BrainTumorSegLib import __version__
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.masks import mask_volume_ml
 from BrainTumorSegLib.core.resources import resource_path
 from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES
+from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.core.volumes import DOUBTFUL_ENTROPY, volumes_ml
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from BrainTumorSegLib import __version__
+from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.core.errors import Cancelled, InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.slicer_app.host.application import inApplication, workerPython

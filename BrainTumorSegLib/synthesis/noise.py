@@ -10,7 +10,8 @@ from BrainTumorSegLib.synthesis.grid import COARSE, Array, Coordinates, Grid
 
 def smooth_noise(rng: np.random.Generator, grid: Grid, wavelength: float) -> Array:
     """Gaussian noise on the coarse nodes ``[z, y, x]``: mean 0, deviation 1, smooth over
-    about ``wavelength`` mm."""
+    about ``wavelength`` mm.
+    """
     step = COARSE * grid.spacing
     scale = max(1.0, wavelength / 4 / step)
     shape = [int(np.ceil(n / scale)) + 5 for n in reversed(grid.nodes)]

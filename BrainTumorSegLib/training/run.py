@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from BrainTumorSegLib import __version__
+from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.io.atomic import atomic_path

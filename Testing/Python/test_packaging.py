@@ -70,7 +70,9 @@ def extension_metadata() -> dict[str, str]:
 
 def test_the_library_holds_nothing_but_python():
     others = {name for name in tracked(LIBRARY, "*") if not name.endswith(".py")}
-    assert others == {"CMakeLists.txt"}
+    assert others == {"CMakeLists.txt", "py.typed"}
+    loose = {path.name for path in LIBRARY.glob("*.py")}
+    assert loose == {"__init__.py", "__main__.py"}
 
 
 # --- building ------------------------------------------------------------------------------

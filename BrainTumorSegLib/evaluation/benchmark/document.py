@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from BrainTumorSegLib import __version__
+from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.evaluation.benchmark.arms import SIZES, WHOLE_CASE, Comparison, Plan
 from BrainTumorSegLib.evaluation.benchmark.roofline import achieved, best_peaks
 from BrainTumorSegLib.evaluation.benchmark.runs import Measured

@@ -242,8 +242,7 @@ def _openvino_engine(
 
 
 def _require_unchanged(pack: ModelPack, members: tuple[Member, ...]) -> None:
-    """Members are loaded late, or not at all where the cache has them, and yet each must be
-    what the manifest says before anything is computed."""
+    """Check every hash before anything is computed, though members are loaded late or cached."""
     for member in members:
         if file_sha256(pack.member_path(member)) != member.sha256:
             load_members(pack, [member.name])  # raises, and says what is wrong

@@ -134,8 +134,10 @@ class OpenVinoEngine:
         self._held: Held[dict[tuple[int, int], list[openvino.InferRequest]]] = Held()
 
     def predict(self, member: int, images: Tensor) -> Tensor:
-        """See `Engine.predict`. Every image is computed by itself, so that an answer does not
-        depend on what else is in the batch."""
+        """See `Engine.predict`.
+
+        Every image is computed by itself: the result must not depend on the rest of the batch.
+        """
         openvino = import_openvino()
         given = images.contiguous().numpy()
         count, channels, height, width = given.shape

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib import __version__
 from BrainTumorSegLib.core.errors import DependencyError, InputError
 from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOUR_TISSUES, Code, Tissue
+from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.io.atomic import atomic_path, check_writable
 from BrainTumorSegLib.io.dicom.headers import frames_of, pydicom_module, read_dataset
 from BrainTumorSegLib.io.dicom.lattice import aligned, geometry, pasted, shown

@@ -46,10 +46,12 @@ class Grid:
 
     @property
     def sheared(self) -> bool:
+        """Whether slices are displaced against each other in their plane (gantry tilt)."""
         return any(self.drift)
 
     @property
     def normal(self) -> np.ndarray:
+        """Unit vector across the slices, LPS."""
         return np.array(self.direction).reshape(3, 3)[:, 2]
 
     @property

@@ -125,6 +125,7 @@ class ModelPack:
         return known and self.bf16["dice_change"] <= BF16_LIMIT
 
     def member_path(self, member: Member) -> Path:
+        """The file of its weights."""
         return self.folder / member.file
 
 

@@ -111,7 +111,6 @@ def exportBySlicer(segmentationNode: Any, path: Path, corrected: bool) -> None:
     Raises:
         OutputError: with what the exporter says.
     """
-
     temporary = _segmentationForExport(segmentationNode, corrected)
     folder = runFolder()
     try:

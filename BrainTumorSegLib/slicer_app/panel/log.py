@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING, Any
 
-from BrainTumorSegLib import __version__
+from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 
 if TYPE_CHECKING:

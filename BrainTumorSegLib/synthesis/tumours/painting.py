@@ -71,7 +71,8 @@ def overlap(box: Box, rows: slice) -> tuple[tuple[slice, ...] | None, tuple[slic
 
 def shares_of(coats: SequenceOf[Coat], inner: tuple[slice, ...]) -> Array:
     """Share of each tumour tissue, ``[tissue, slice, row, column]`` in the order of
-    `TUMOUR_TISSUES`, that is seen where coats hide each other."""
+    `TUMOUR_TISSUES`, that is seen where coats hide each other.
+    """
     shape = coats[0].alpha[inner].shape
     shares = np.zeros((len(TUMOUR_TISSUES), *shape), np.float32)
     for coat in coats:
