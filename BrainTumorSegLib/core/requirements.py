@@ -50,6 +50,7 @@ REQUIRED: tuple[Requirement, ...] = (
     Requirement("SimpleITK", "2.3"),
     Requirement("pynrrd", "1.0"),
     Requirement("safetensors", "0.4"),
+    Requirement("jinja2", "3.1"),
     Requirement("jsonschema", "4.20"),
     Requirement("deepbet", "1.0"),
     Requirement("nibabel", "5.2"),

@@ -1,77 +1,150 @@
-"""Pieces of HTML from which the report is put together."""
+"""The HTML report: a result's record and pictures in ``Resources/Report/report.html.jinja``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from html import escape
+import base64
+from io import BytesIO
+from pathlib import Path
+from typing import Any
 
-from BrainTumorSegLib.core.tissue import STYLES, Tissue
+import numpy as np
+
+from BrainTumorSegLib.core.case import Case
+from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.result import Segmentation
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Region
+from BrainTumorSegLib.core.volumes import volume_title
+from BrainTumorSegLib.io.atomic import atomic_path
+from BrainTumorSegLib.reporting.figures import (
+    Plane,
+    Scene,
+    best_slice,
+    caption,
+    make_scene,
+    picture,
+    present,
+    spread_slices,
+)
+
+NOTICE = "Research use only. Not a medical device."
+
+_JPEG_QUALITY = 88
 
 
-def hex_colour(tissue: Tissue) -> str:
-    """The tissue's colour as ``#rrggbb``."""
-    return "#{:02x}{:02x}{:02x}".format(*STYLES[tissue].color)
+def write_report_html(
+    case: Case, result: Segmentation, path: Path, overwrite: bool = False
+) -> None:
+    """Write the report as one HTML file that needs no other file, no network and no script.
 
+    Args:
+        case: the scans, as they were given to `pipeline.segment`.
+        result: what that returned.
 
-def coloured(tissue: Tissue) -> str:
-    """The tissue's name behind a patch of its colour."""
-    swatch = f'<span class="swatch" style="background:{hex_colour(tissue)}"></span>'
-    return swatch + escape(STYLES[tissue].title)
-
-
-def section(title: str, body: str) -> str:
-    """A part of the page under its heading."""
-    name = title.lower().replace(" ", "-")
-    return f'<section aria-labelledby="{name}"><h2 id="{name}">{title}</h2>{body}</section>'
-
-
-def table(head: tuple[str, ...] | None, rows: Iterable[tuple[str, ...]]) -> str:
-    """A table of cells that are HTML already.
-
-    A heading that starts with ``#`` makes a column of numbers, a cell that starts
-    with ``@`` may break anywhere. Without a head the first column is a heading.
+    Raises:
+        OutputError: naming the file and the remedy.
     """
-    numbers = [title.startswith("#") for title in head or ()]
-    text = ['<div class="scroll"><table>']
-    if head:
-        cells = "".join(
-            f'<th scope="col"{_number_class(number)}>{escape(title.removeprefix("#"))}</th>'
-            for title, number in zip(head, numbers, strict=True)
-        )
-        text.append(f"<thead><tr>{cells}</tr></thead>")
-    text.append("<tbody>")
-    for row in rows:
-        cells = ""
-        for column, cell in enumerate(row):
-            if cell.startswith("@"):
-                cells += f'<td class="long">{cell[1:]}</td>'
-            elif column == 0:
-                cells += f'<th scope="row">{cell}</th>'
-            else:
-                cells += f"<td{_number_class(bool(head) and numbers[column])}>{cell}</td>"
-        text.append(f"<tr>{cells}</tr>")
-    text.append("</tbody></table></div>")
-    return "".join(text)
+    text = report_page(case, result)
+    with atomic_path(path, overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
-def _number_class(number: bool) -> str:
-    return ' class="number"' if number else ""
+def report_page(case: Case, result: Segmentation) -> str:
+    """The whole page; every text from outside is escaped."""
+    from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+
+    environment = Environment(
+        loader=FileSystemLoader(resource_path("Report")),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Records of older releases lack fields.
+        undefined=ChainableUndefined,
+    )
+    environment.filters["number"] = _number
+    regions = [region.name for region in Region]
+    return environment.get_template("report.html.jinja").render(
+        record=result.record,
+        notice=NOTICE,
+        pictures=_pictures(case, result),
+        regions=regions,
+        tissues=[
+            {
+                "key": tissue.key,
+                "title": STYLES[tissue].title,
+                "color": "#{:02x}{:02x}{:02x}".format(*STYLES[tissue].color),
+            }
+            for tissue in TUMOUR_TISSUES
+        ],
+        titles={key: volume_title(key) for key in (*(t.key for t in TUMOUR_TISSUES), *regions)},
+    )
 
 
-def number(value: float | None, digits: int, signed: bool = False) -> str:
+def _number(value: Any, digits: int, signed: bool = False) -> str:
     """A number with so many decimals; a dash where there is none."""
-    if value is None:
+    if not isinstance(value, int | float):
         return "–"
     # A change that rounds to nothing has no sign.
     shown = round(value, digits) + 0.0
     return f"{shown:{'+' if signed and shown else ''}.{digits}f}"
 
 
-def note(text: str | None) -> str:
-    """A remark on a line of its own in a cell."""
-    return f"<br>{escape(text)}" if text else ""
+def _pictures(case: Case, result: Segmentation) -> dict[str, Any]:
+    """Overview strip, key slices in every sequence, and reformats."""
+    scene = make_scene(case, result)
+    main, axial = case.reference, Plane.AXIAL
+    sequences = [s for s in Sequence if s in scene.scans]
+    # A FLAIR shows edema best.
+    in_other_planes = [main, *(s for s in sequences if s is Sequence.FLAIR and s is not main)]
+    return {
+        "sequences": len(sequences),
+        "unregistered": [s.name for s in scene.unregistered],
+        "overview": [
+            _figure(scene, main, axial, index, "fill", 1.8)
+            for index in spread_slices(scene.labels, axial, 8)
+        ],
+        "key_slices": [
+            _figure(scene, sequence, axial, index, overlay, 2.0)
+            for index in _key_slices(scene)
+            for overlay in ("none", "outline")
+            for sequence in sequences
+        ],
+        "reformats": [
+            _figure(scene, s, plane, best_slice(scene.labels, plane), overlay, 1.8)
+            for s in in_other_planes
+            for plane in (Plane.CORONAL, Plane.SAGITTAL)
+            for overlay in ("none", "outline")
+        ],
+    }
 
 
-def plain(value: object) -> str:
-    """A value of a record as text; lists with commas."""
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _key_slices(scene: Scene) -> list[int]:
+    """The slice with most tumor and one towards either end, from top to bottom."""
+    best = best_slice(scene.labels, Plane.AXIAL)
+    if not scene.labels.any():
+        return [best]
+    low, high = (spread_slices(scene.labels, Plane.AXIAL, 3)[i] for i in (0, -1))
+    return sorted({low, best, high}, reverse=True)
+
+
+def _figure(
+    scene: Scene, sequence: Sequence, plane: Plane, index: int, overlay: str, pixels_per_mm: float
+) -> dict[str, Any]:
+    image = picture(scene, sequence, plane, index, overlay, pixels_per_mm)
+    title = caption(scene, sequence, plane, index)
+    text = f"{title}, without labels."
+    if overlay != "none":
+        shown = present(np.take(scene.labels, index, axis=plane))
+        names = ", ".join(STYLES[tissue].title.lower() for tissue in shown)
+        text = f"{title}. " + (f"Labelled: {names}." if names else "Nothing is labelled.")
+    buffer = BytesIO()
+    # Without color subsampling the fine colored outlines stay sharp.
+    image.save(buffer, format="JPEG", quality=_JPEG_QUALITY, subsampling=0, optimize=True)
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return {
+        "source": f"data:image/jpeg;base64,{data}",
+        "width": image.width,
+        "height": image.height,
+        "text": text,
+        "caption": title,
+    }

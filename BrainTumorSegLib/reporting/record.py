@@ -17,6 +17,7 @@ from BrainTumorSegLib.core.resources import resource_path
 from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.core.volumes import DOUBTFUL_ENTROPY, volumes_ml
+from BrainTumorSegLib.io.atomic import atomic_path
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -167,3 +168,15 @@ def _validator() -> Validator:
 
 def _refuse_constant(word: str) -> None:
     raise ValueError(f"{word} is no number")
+
+
+def write_report_json(record: Mapping[str, Any], path: Path, overwrite: bool = False) -> None:
+    """Write a result's record; ``Resources/Schemas/report.schema.json`` describes it.
+
+    Raises:
+        OutputError: naming the file and the remedy.
+        ValueError: when the record holds what JSON cannot say, such as NaN.
+    """
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with atomic_path(path, overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8")

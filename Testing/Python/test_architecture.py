@@ -106,7 +106,18 @@ def test_the_core_and_the_help_load_without_torch():
 #: What a Slicer's Python may lack before anything was installed.
 ABSENT_IN_SLICER = (
     *("torch", "torchvision", "segmentation_models_pytorch", "timm", "safetensors", "deepbet"),
-    *("scipy", "jsonschema", "nrrd", "nibabel", "psutil", "tqdm", "PIL", "pydicom", "highdicom"),
+    *(
+        "scipy",
+        "jinja2",
+        "jsonschema",
+        "nrrd",
+        "nibabel",
+        "psutil",
+        "tqdm",
+        "PIL",
+        "pydicom",
+        "highdicom",
+    ),
 )
 #: What the scene work and the panel rely on, besides their own files.
 BARE = (

@@ -251,7 +251,7 @@ def test_the_record_tells_where_the_whole_ensemble_looked(real_data):
     from BrainTumorSegLib.core.resources import resource_path
     from BrainTumorSegLib.inference.pipeline import segment
     from BrainTumorSegLib.io.cases import load_case
-    from BrainTumorSegLib.reporting.html_page import report_page
+    from BrainTumorSegLib.reporting.html import report_page
 
     folder = real_data / "brats" / "Brats15_2013_pat0001"
     case = load_case({s: folder / f"{folder.name}_{s.value}.nii.gz" for s in Sequence})

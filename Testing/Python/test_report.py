@@ -29,12 +29,9 @@ from BrainTumorSegLib.reporting.figures import (
     picture,
     spread_slices,
 )
-from BrainTumorSegLib.reporting.overview import draw_overview
-from BrainTumorSegLib.reporting.writing import (
-    write_overview_png,
-    write_report_html,
-    write_report_json,
-)
+from BrainTumorSegLib.reporting.html import write_report_html
+from BrainTumorSegLib.reporting.overview import draw_overview, write_overview_png
+from BrainTumorSegLib.reporting.record import write_report_json
 
 
 @pytest.fixture(scope="module")

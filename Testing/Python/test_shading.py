@@ -26,7 +26,7 @@ from BrainTumorSegLib.preprocessing.bias_field import (
     shading_record,
 )
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid
-from BrainTumorSegLib.reporting.html_page import report_page
+from BrainTumorSegLib.reporting.html import report_page
 from BrainTumorSegLib.synthesis.tumours.fields import noise
 
 #: Brightness of white and grey matter, liquor and tumour.

@@ -85,8 +85,8 @@ def run(args: argparse.Namespace) -> int:
     from BrainTumorSegLib.core.result import Segmentation
     from BrainTumorSegLib.io.atomic import atomic_group
     from BrainTumorSegLib.io.volumes import file_sha256
-    from BrainTumorSegLib.reporting.record import corrected_record, read_record
-    from BrainTumorSegLib.reporting.writing import write_report_html, write_report_json
+    from BrainTumorSegLib.reporting.html import write_report_html
+    from BrainTumorSegLib.reporting.record import corrected_record, read_record, write_report_json
 
     _check_outputs(args)
     record = read_record(args.record)
