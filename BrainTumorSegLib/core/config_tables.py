@@ -5,11 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, TrainingError
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 #: What is raised: callers say by it whose table it is.
 Kind = type[BrainTumorSegError]
@@ -36,7 +39,7 @@ def from_table(default: T, table: Any, where: str, kind: Kind = TrainingError) -
     changes = {}
     for key, value in table.items():
         current, name = getattr(default, key), f"{where}.{key}"
-        if is_dataclass(current):
+        if is_dataclass(current) and not isinstance(current, type):
             changes[key] = from_table(current, value, name, kind)
         else:
             changes[key] = _converted(value, current, name, kind)

@@ -28,7 +28,7 @@ class Box:
         slices: where it lies in an array ``[slice, row, column]``.
     """
 
-    slices: tuple[slice, slice, slice]
+    slices: tuple[slice, ...]
 
     def cut(self, image: sitk.Image) -> sitk.Image:
         """That part of an image, in its place in space."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from BrainTumorSegLib.core.sequence_names import Evidence, name_evidence
+from BrainTumorSegLib.core.sequence_names import Evidence, Kind, name_evidence
 
 #: Values of Image Type (and Frame Type) that no anatomical volume has.
 IMAGE_TYPES: Mapping[str, str] = {
@@ -251,16 +251,19 @@ def _pulse_sequence(attributes: Mapping[str, str]) -> Iterator[Evidence]:
     contrast = attributes.get("AcquisitionContrast", "").upper()
     if contrast in ACQUISITION_CONTRASTS:
         value = ACQUISITION_CONTRASTS[contrast]
-        kind = "weighting" if value in _WEIGHTINGS else "refusal"
         because = f"the acquisition contrast is “{contrast}”"
-        yield Evidence(kind, frozenset({value}), 0.75, because)
+        yield Evidence(_kind(value), frozenset({value}), 0.75, because)
     for keyword in ("SequenceName", "PulseSequenceName"):
         name = attributes.get(keyword, "")
         for pattern, value, weight in PULSE_SEQUENCES:
             if pattern.search(name):
-                kind = "weighting" if value in _WEIGHTINGS else "refusal"
-                yield Evidence(kind, frozenset({value}), weight, f"the pulse sequence is “{name}”")
+                because = f"the pulse sequence is “{name}”"
+                yield Evidence(_kind(value), frozenset({value}), weight, because)
                 break
+
+
+def _kind(value: str) -> Kind:
+    return "weighting" if value in _WEIGHTINGS else "refusal"
 
 
 def _descriptions(attributes: Mapping[str, str]) -> Iterator[Evidence]:

@@ -240,7 +240,11 @@ def name_evidence(name: str, speaker: str = "the name") -> list[Evidence]:
     """
     text = plain(name)
     found = []
-    for kind, table in (("refusal", REFUSALS), ("weighting", WEIGHTINGS)):
+    tables: tuple[tuple[Kind, tuple[Rule, ...]], ...] = (
+        ("refusal", REFUSALS),
+        ("weighting", WEIGHTINGS),
+    )
+    for kind, table in tables:
         hit = _first(table, text)
         if hit is not None:
             rule, words = hit

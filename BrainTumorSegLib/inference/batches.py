@@ -36,7 +36,9 @@ def slice_feed(volumes: Mapping[Sequence, np.ndarray], recipe: str, device: str)
     if torch.device(device).type == "cuda":
         with suppress(torch.cuda.OutOfMemoryError):
             return held_feed(volumes, recipe, device)
-    return lambda indices: send(torch.from_numpy(stack_slices(volumes, recipe, indices)), device)
+    return lambda indices: send(
+        torch.from_numpy(stack_slices(volumes, recipe, indices.tolist())), device
+    )
 
 
 def held_feed(volumes: Mapping[Sequence, np.ndarray], recipe: str, device: str) -> Feed:

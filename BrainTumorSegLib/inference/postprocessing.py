@@ -62,8 +62,10 @@ def remove_islands(
     # Sorted by size: the largest is 1.
     regions = sitk.RelabelComponent(_regions(labels))
     sizes = np.bincount(sitk.GetArrayViewFromImage(regions).ravel())
-    small = np.flatnonzero(sizes < share * sizes[1]) if len(sizes) > 2 else []
-    if not len(small):
+    if len(sizes) <= 2:
+        return labels, Islands(0, 0.0)
+    small = np.flatnonzero(sizes < share * sizes[1])
+    if not small.size:
         return labels, Islands(0, 0.0)
     distances = _distances_mm(regions)
     far = [int(number) for number in small if distances.GetMinimum(int(number)) > distance_mm]

@@ -35,7 +35,7 @@ def restore_labels(
     kept = []
 
     def carried() -> Iterator[np.ndarray]:
-        for values in restore(probabilities, grid, box.cut(reference)):
+        for values in restore(list(probabilities), grid, box.cut(reference)):
             if keep_probabilities:
                 image = sitk.GetImageFromArray(values)
                 image.CopyInformation(reference)

@@ -60,7 +60,8 @@ def lattice_offset(image: sitk.Image, grid: sitk.Image) -> tuple[int, int, int] 
         corner = np.array(bits) * (size - 1)
         if np.abs(_index_in(grid, image, corner) - corner - offset).max() > LATTICE_TOLERANCE:
             return None
-    return tuple(int(n) for n in offset)
+    x, y, z = (int(n) for n in offset)
+    return x, y, z
 
 
 def _index_in(grid: sitk.Image, image: sitk.Image, index: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Any
 
 import nibabel
 import nrrd
+from nibabel.spatialimages import HeaderDataError
 
 from BrainTumorSegLib.core.errors import InputError
 
@@ -28,7 +29,7 @@ def nifti_header(path: Path) -> nibabel.Nifti1Header:
     try:
         with opened(path, "rb") as file:
             return nibabel.Nifti1Header.from_fileobj(file, check=False)
-    except (EOFError, OSError, zlib.error, nibabel.spatialimages.HeaderDataError) as error:
+    except (EOFError, OSError, zlib.error, HeaderDataError) as error:
         raise InputError(f"The NIfTI header of {path} is damaged or cut short.", _AGAIN) from error
 
 

@@ -151,7 +151,7 @@ class _Inflating(io.RawIOBase):
         return b""
 
 
-def _length(stream: IO[bytes] | io.RawIOBase, path: Path) -> int:
+def _length(stream: IO[bytes] | io.IOBase, path: Path) -> int:
     """Number of decompressed bytes; the decompressor checks the sums on the way."""
     found = 0
     try:

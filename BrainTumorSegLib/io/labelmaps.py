@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -110,5 +111,5 @@ def to_protocol(tissues: np.ndarray, protocol: LabelProtocol) -> np.ndarray:
     return table[tissues]
 
 
-def _list(values: object) -> str:
+def _list(values: Iterable[object]) -> str:
     return ", ".join(str(value) for value in values)

@@ -134,7 +134,7 @@ def _axes(image: sitk.Image) -> np.ndarray:
 
 def _segment_fields(values: np.ndarray) -> dict[str, str]:
     boxes = ndimage.find_objects(values, max_label=int(max(Tissue)))
-    fields = {}
+    fields: dict[str, str] = {}
     for number, tissue in enumerate(TUMOUR_TISSUES):
         style, box = STYLES[tissue], boxes[tissue - 1]
         bounds = [f"{side.start} {side.stop - 1}" for side in reversed(box)] if box else []
@@ -196,7 +196,7 @@ def _segments(fields: Mapping[str, str], path: Path) -> list[Segment]:
             f"{path} is in the segmentation format of Slicer 4.10 and older.",
             "Load it in a newer Slicer and save it again.",
         )
-    segments = []
+    segments: list[Segment] = []
     while f"Segment{len(segments)}_ID" in fields:
         number = len(segments)
         own = {

@@ -198,7 +198,7 @@ def _build_on_meta(spec: NetworkSpec) -> nn.Module:
     return network.to("meta")
 
 
-class _PassOn(nn.Module):
+class _PassOn(nn.Module):  # type: ignore[misc]
     """Stands for a dead module; some encoders call theirs with more than the features."""
 
     def forward(self, features: Tensor, *_: Any) -> Tensor:

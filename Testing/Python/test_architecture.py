@@ -93,6 +93,13 @@ def test_a_package_imports_only_from_those_below_it():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_types_hold_where_mypy_is_strict():
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy"], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_core_and_the_help_load_without_torch():
     core = [f"core.{path.stem}" for path in sorted((LIBRARY / "core").glob("[a-z]*.py"))]
     modules = [f"BrainTumorSegLib.{name}" for name in (*core, "bootstrap.installer", "cli")]

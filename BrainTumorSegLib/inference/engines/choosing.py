@@ -109,11 +109,13 @@ def plan_engine(
         reason = "fastest on a GPU"
     elif precision == "fp16":
         reason = "chosen precision"
-    elif (reason := _why_no_openvino()) is None:
+    elif (missing := _why_no_openvino()) is None:
         chosen, why = _openvino_precision(precision, bf16)
         # Another engine would not compute in the precision that was asked for.
         binding = precision == "bf16"
         return EnginePlan("openvino", "cpu", chosen, f"fastest on the CPU{why}", binding)
+    else:
+        reason = missing
     chosen = _precision(precision, "fp16" if kind == "cuda" else "fp32")
     if chosen not in _TORCH_PRECISIONS[kind]:
         raise DeviceError(f"Networks on {place} do not run in {chosen}.", "Use --precision fp32.")
@@ -148,7 +150,7 @@ def open_engine(
     on_cpu = partial(_torch_engine, pack, members, "cpu", "fp32")
     try:
         if plan.name == "openvino":
-            engine = _openvino_engine(plan, pack, members, shape, progress)
+            engine: Engine = _openvino_engine(plan, pack, members, shape, progress)
         else:
             engine = _torch_engine(pack, members, plan.device, plan.precision)
         return OpenedEngine(engine, on_cpu, plan.reason)

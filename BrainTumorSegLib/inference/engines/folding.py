@@ -73,7 +73,7 @@ def _replace(network: nn.Module, path: str, new: nn.Module) -> None:
     setattr(network.get_submodule(parent), name, new)
 
 
-class _Tracer(fx.Tracer):
+class _Tracer(fx.Tracer):  # type: ignore[misc]
     """Follows a module down to its layers; a batch norm is one, whatever it is made of."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:

@@ -131,7 +131,7 @@ class OpenVinoEngine:
             self._kept = self._convert_what_is_new(progress or Progress())
             self._bytes = weight_bytes(self._model(0)) if self.members else 0
         #: Requests by size of image of the members that are ready.
-        self._held: Held[dict[tuple[int, int], list[openvino.InferRequest]]] = Held()
+        self._held: Held[dict[tuple[int, int], list[Any]]] = Held()
 
     def predict(self, member: int, images: Tensor) -> Tensor:
         """See `Engine.predict`.
@@ -231,8 +231,8 @@ class OpenVinoEngine:
         return found
 
     def _from_cache(self, key: str) -> openvino.Model | None:
-        entry = find_entry(self._cache, key)
-        if entry is None:
+        entry = self._cache and find_entry(self._cache, key)
+        if self._cache is None or entry is None:
             return None
         try:
             return read_model(self._core, entry)
@@ -297,7 +297,8 @@ def wait_for_all(requests: SequenceOf[Any]) -> None:
     Raises:
         BaseException: what came first of an inference that failed and what interrupted.
     """
-    left, raised = list(requests), None
+    left = list(requests)
+    raised: BaseException | None = None
     while left:
         try:
             left[-1].wait()

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from BrainTumorSegLib.core.errors import DependencyError
 
@@ -277,8 +277,10 @@ def _frame(path: Path, dataset: Any, index: int | None, groups: tuple[Any, ...])
         uid=str(dataset.get("SOPInstanceUID", "")),
         rows=int(dataset.Rows),
         columns=int(dataset.Columns),
-        spacing=_numbers(value("PixelSpacing"), 2),
-        position=_numbers(value("ImagePositionPatient"), 3),
+        spacing=cast(tuple[float, float] | None, _numbers(value("PixelSpacing"), 2)),
+        position=cast(
+            tuple[float, float, float] | None, _numbers(value("ImagePositionPatient"), 3)
+        ),
         orientation=_numbers(value("ImageOrientationPatient"), 6),
         rescale=(
             _number(value("RescaleSlope"), 1.0) or 1.0,

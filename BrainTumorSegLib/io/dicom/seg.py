@@ -86,8 +86,9 @@ def write_dicom_seg(
             f"No DICOM segmentation can be written for these files: {'; '.join(missing)}.",
             "Write a .seg.nrrd or a label map instead, or export the series again.",
         )
-    reference = series[0]
-    values = _values_on(labels, reference.grid)
+    reference, grid = series[0], series[0].grid
+    assert grid is not None  # `_volume_problems` would have said so
+    values = _values_on(labels, grid)
     sources = [_completed(datasets[file]) for file in reference.files]
     number = reference.attributes.get("SeriesNumber", "")
     if series_number is None:
@@ -95,7 +96,7 @@ def write_dicom_seg(
     try:
         segmentation = highdicom.seg.Segmentation(
             source_images=sources,
-            pixel_array=_volume(highdicom, values, reference.grid, sources[0]),
+            pixel_array=_volume(highdicom, values, grid, sources[0]),
             segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
             segment_descriptions=_descriptions(highdicom, pack, corrected),
             series_instance_uid=highdicom.UID(),
@@ -163,7 +164,7 @@ def _volume_problems(series: Sequence[Series]) -> list[str]:
         titles = ", ".join(one.title for one in series)
         return [f"the files form {len(series)} volumes ({titles}) instead of one"]
     reference = series[0]
-    if reference.problem is not None:
+    if reference.problem is not None or reference.grid is None:
         return [f"{reference.title} is no volume: {reference.problem}"]
     if reference.grid.sheared:
         return [f"the slices of {reference.title} are stacked at a slant"]

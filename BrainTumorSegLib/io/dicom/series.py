@@ -6,13 +6,18 @@ import string
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.io.dicom.headers import SPLIT_KEYWORDS, Frame
 from BrainTumorSegLib.io.dicom.stack import PARALLEL, Grid, locations, stack
+
+Item = TypeVar("Item")
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,9 @@ def build_series(frames: Iterable[Frame]) -> tuple[Series, ...]:
 
 def _parts(uid: str, frames: list[Frame]) -> list[Series]:
     frames, duplicates = _without_copies(frames)
-    notes = (f"{duplicates} duplicate image(s) were left out",) if duplicates else ()
+    notes: tuple[str, ...] = (
+        (f"{duplicates} duplicate image(s) were left out",) if duplicates else ()
+    )
     notes += _too_few(frames)
     parts = []
     for same_size in _grouped(frames, _shape).values():
@@ -172,16 +179,20 @@ def _volumes(frames: list[Frame]) -> list[list[Frame]]:
     if not _positions_repeat(frames):
         return [frames]
     for keyword in SPLIT_KEYWORDS:
-        groups = _grouped(frames, lambda f, k=keyword: f.texts.get(k, ""))
+        groups = _grouped(frames, partial(_text_of, keyword))
         if len(groups) < 2 or len(groups) == len(frames):
             continue
         if not any(_positions_repeat(group) for group in groups.values()):
             return list(groups.values())
     # Two attributes together, for example echo and phase.
-    groups = _grouped(frames, lambda f: tuple(f.texts.get(k, "") for k in SPLIT_KEYWORDS[:-1]))
-    if any(_positions_repeat(group) for group in groups.values()):
+    pairs = _grouped(frames, lambda f: tuple(_text_of(k, f) for k in SPLIT_KEYWORDS[:-1]))
+    if any(_positions_repeat(group) for group in pairs.values()):
         return [frames]
-    return list(groups.values())
+    return list(pairs.values())
+
+
+def _text_of(keyword: str, frame: Frame) -> str:
+    return frame.texts.get(keyword, "")
 
 
 def _positions_repeat(frames: Sequence[Frame]) -> bool:
@@ -194,7 +205,7 @@ def _positions_repeat(frames: Sequence[Frame]) -> bool:
 
 def _with_keys(series: list[Series]) -> tuple[Series, ...]:
     """Number the volumes as a person would say them: 7, or 7a, 7b ... in order of time."""
-    by_number = _grouped(series, lambda s: _number(s))
+    by_number = _grouped(series, _number)
     keyed = []
     for number in sorted(by_number, key=lambda n: (n is None, n or 0)):
         parts = sorted(by_number[number], key=lambda s: (s.moment, s.uid, s.frames[0].path))
@@ -218,8 +229,8 @@ def _letters(index: int) -> str:
     return (_letters(more - 1) if more else "") + alphabet[last]
 
 
-def _grouped(items: Iterable, by: Callable[[object], Hashable]) -> dict[Hashable, list]:
-    groups: dict[Hashable, list] = defaultdict(list)
+def _grouped(items: Iterable[Item], by: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    groups: dict[Key, list[Item]] = defaultdict(list)
     for item in items:
         groups[by(item)].append(item)
     return groups

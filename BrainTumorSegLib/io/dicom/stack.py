@@ -146,6 +146,7 @@ def _judge(gaps: np.ndarray, typical: float) -> tuple[str | None, tuple[str, ...
 def _with_grid(frames: tuple[Frame, ...], along: np.ndarray, warnings: tuple[str, ...]) -> Stack:
     first = frames[0]
     matrix = axes(first)
+    assert matrix is not None and first.spacing is not None  # `stack` has checked it
     between = float(along[-1] - along[0]) / (len(frames) - 1)
     positions = np.array([frame.position for frame in frames])
     in_plane = (positions - positions[0]) @ matrix[:, :2]
@@ -165,8 +166,8 @@ def _with_grid(frames: tuple[Frame, ...], along: np.ndarray, warnings: tuple[str
     grid = Grid(
         size=(first.columns, first.rows, len(frames)),
         spacing=(first.spacing[1], first.spacing[0], between),
-        origin=tuple(positions[0].tolist()),
+        origin=(float(positions[0, 0]), float(positions[0, 1]), float(positions[0, 2])),
         direction=tuple(matrix.ravel().tolist()),
-        drift=tuple(drift.tolist()) if sheared else (0.0, 0.0),
+        drift=(float(drift[0]), float(drift[1])) if sheared else (0.0, 0.0),
     )
     return Stack(frames, grid, None, warnings)

@@ -121,8 +121,9 @@ class ModelPack:
     @property
     def allows_bf16(self) -> bool:
         """Whether a run may take bf16 by itself where that is faster."""
-        known = self.checked and self.bf16 is not None
-        return known and self.bf16["dice_change"] <= BF16_LIMIT
+        if not self.checked or self.bf16 is None:
+            return False
+        return bool(self.bf16["dice_change"] <= BF16_LIMIT)
 
     def member_path(self, member: Member) -> Path:
         """The file of its weights."""
@@ -261,6 +262,11 @@ def _validator() -> Validator:
 
 def _as_pack(manifest: Mapping[str, Any], path: Path) -> ModelPack:
     fields = manifest
+    # JSON Schema takes 3.0 for an integer; torch does not.
+    network: dict[str, Any] = {
+        key: int(value) if isinstance(value, float) else value
+        for key, value in fields["network"].items()
+    }
     return ModelPack(
         folder=path.parent,
         name=fields["name"],
@@ -274,10 +280,7 @@ def _as_pack(manifest: Mapping[str, Any], path: Path) -> ModelPack:
         in_plane_mm=float(fields["grid"]["in_plane_mm"]),
         multiple=int(fields["grid"]["multiple"]),
         tissues=tuple(Tissue[key.upper()] for key in fields["classes"]),
-        # JSON Schema takes 3.0 for an integer; torch does not.
-        network=NetworkSpec(
-            **{k: int(v) if isinstance(v, float) else v for k, v in fields["network"].items()}
-        ),
+        network=NetworkSpec(**network),
         members=tuple(Member(**{**m, "bytes": int(m["bytes"])}) for m in fields["members"]),
         label_protocols=tuple(fields["label_protocols"]),
         advised_views=fields["advised_views"],
