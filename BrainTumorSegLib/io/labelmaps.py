@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.core.tissue import LabelProtocol, Tissue
+from BrainTumorSegLib.core.tissue import LabelProtocol
 from BrainTumorSegLib.io.formats import readable_suffix
 from BrainTumorSegLib.io.volumes import read_image
 
@@ -82,33 +82,6 @@ def allowed_tissues(
     for value, tissues in protocol.labels.items():
         table[value] = sum(1 << int(tissue) for tissue in tissues)
     return table[labels]
-
-
-def to_protocol(tissues: np.ndarray, protocol: LabelProtocol) -> np.ndarray:
-    """Tissue labels in the numbers of a protocol, merging what it does not tell apart.
-
-    Args:
-        tissues: values of `Tissue`, any shape.
-        protocol: whose numbers to use.
-
-    Returns:
-        Unsigned 8-bit array of the same shape.
-
-    Raises:
-        InputError: when a tissue that occurs has no number in the protocol, or several.
-    """
-    table = np.zeros(256, np.uint8)
-    for value in np.unique(tissues).tolist():
-        tissue = Tissue(value)
-        numbers = [n for n, allowed in protocol.labels.items() if tissue in allowed]
-        if len(numbers) != 1:
-            raise InputError(
-                f"Label protocol {protocol.name!r} has {len(numbers) or 'no'} numbers for "
-                f"{tissue.key}.",
-                "Choose another label protocol.",
-            )
-        table[value] = numbers[0]
-    return table[tissues]
 
 
 def _list(values: Iterable[object]) -> str:

@@ -1,4 +1,4 @@
-"""What tests of reading DICOM ask of what was read."""
+"""What tests of DICOM ask of what was read or written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES
 from BrainTumorSegLib.io.dicom.study import read_study
+from BrainTumorSegLib.io.grids import place_on_grid
 
 
 def only_series(folder: Path):
@@ -31,3 +33,22 @@ def assert_same_voxels_at_the_same_places(image: sitk.Image, expected: sitk.Imag
 
 def there_type(image: sitk.Image) -> np.dtype:
     return sitk.GetArrayViewFromImage(image).dtype
+
+
+def read_dicom_seg(path: Path, grid: sitk.Image) -> sitk.Image:
+    """A DICOM segmentation on its reference's grid, segments told by their coded type."""
+    from highdicom.seg import segread
+
+    segmentation = segread(str(path))
+    volume = segmentation.get_volume(combine_segments=False)
+    tissues = {STYLES[t].code.value: t for t in TUMOUR_TISSUES}
+    labels = np.zeros(volume.spatial_shape, np.uint8)
+    for channel, number in enumerate(segmentation.segment_numbers):
+        kind = segmentation.get_segment_description(number).segmented_property_type.value
+        labels[volume.array[..., channel] > 0] = tissues[kind]
+    axes = volume.affine[:3, :3][:, ::-1]
+    image = sitk.GetImageFromArray(labels)
+    image.SetSpacing(np.linalg.norm(axes, axis=0).tolist())
+    image.SetDirection((axes / np.linalg.norm(axes, axis=0)).ravel().tolist())
+    image.SetOrigin(volume.affine[:3, 3].tolist())
+    return place_on_grid(image, grid, str(path))

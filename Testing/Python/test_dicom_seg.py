@@ -7,12 +7,13 @@ import sys
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_checks import read_dicom_seg
 
 from BrainTumorSegLib import __version__
 from BrainTumorSegLib.core.errors import DependencyError, InputError, OutputError
 from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOUR_TISSUES, Tissue
 from BrainTumorSegLib.io.dicom.pixels import read_series_image
-from BrainTumorSegLib.io.dicom.seg import preflight, read_dicom_seg, write_dicom_seg
+from BrainTumorSegLib.io.dicom.seg import preflight, write_dicom_seg
 from BrainTumorSegLib.io.dicom.study import read_study
 
 pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra 'dicom'")
@@ -329,33 +330,3 @@ def test_a_missing_highdicom_is_reported_with_the_extra_to_install(tmp_path, mon
     assert "BrainTumorSeg[dicom]" in preflight(files)[0]
     with pytest.raises(DependencyError, match="highdicom"):
         write_dicom_seg(labels_on(image), files, tmp_path / "seg.dcm")
-
-
-# Reading
-
-
-def test_reading_something_else_is_refused(tmp_path):
-    image = head(SIZE, SPACING)
-    files = write_series(tmp_path / "mr", image, 3)
-    with pytest.raises(InputError, match="cannot be read as a DICOM segmentation"):
-        read_dicom_seg(files[0], image)
-
-
-def test_a_segmentation_of_another_scan_is_refused(tmp_path):
-    image = head(SIZE, SPACING)
-    files = write_series(tmp_path / "mr", image, 3)
-    write_dicom_seg(labels_on(image), files, tmp_path / "seg.dcm")
-    with pytest.raises(InputError, match="another grid"):
-        read_dicom_seg(tmp_path / "seg.dcm", head(SIZE, (9.0, 9.0, 12.0)))
-
-
-def test_a_segment_that_is_no_tumour_tissue_is_refused(tmp_path):
-    image = head(SIZE, SPACING)
-    files = write_series(tmp_path / "mr", image, 3)
-    write_dicom_seg(labels_on(image), files, tmp_path / "seg.dcm")
-    dataset = pydicom.dcmread(tmp_path / "seg.dcm")
-    dataset.SegmentSequence[1].SegmentedPropertyTypeCodeSequence[0].CodeValue = "10200004"
-    dataset.SegmentSequence[1].SegmentLabel = "Liver"
-    dataset.save_as(tmp_path / "other.dcm")
-    with pytest.raises(InputError, match="Liver"):
-        read_dicom_seg(tmp_path / "other.dcm", image)

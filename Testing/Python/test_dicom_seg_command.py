@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_checks import read_dicom_seg
 
 from BrainTumorSegLib.cli import application as cli
 from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES
-from BrainTumorSegLib.io.dicom.seg import read_dicom_seg
 from BrainTumorSegLib.io.seg_nrrd import write_seg_nrrd
 
 pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra 'dicom'")

@@ -10,8 +10,8 @@ import SimpleITK as sitk
 from nifti_files import head_values, write_nifti
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.core.tissue import PROTOCOLS, LabelProtocol, Tissue, protocol_by_name
-from BrainTumorSegLib.io.labelmaps import allowed_tissues, check_protocol, read_labels, to_protocol
+from BrainTumorSegLib.core.tissue import Tissue, protocol_by_name
+from BrainTumorSegLib.io.labelmaps import allowed_tissues, check_protocol, read_labels
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd, write_seg_nrrd
 from BrainTumorSegLib.io.volumes import write_image
 
@@ -73,32 +73,6 @@ def test_every_voxel_is_given_the_set_of_tissues_it_may_be():
     assert bits.tolist() == [[1 << 0, core], [1 << Tissue.EDEMA, 1 << Tissue.ENHANCING]]
     with pytest.raises(InputError, match="seg"):
         allowed_tissues(np.array([7]), BRATS, "seg")
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
-def test_merging_tissues_and_asking_what_they_may_be_agree(protocol):
-    tissues = np.arange(5, dtype=np.uint8).reshape(1, 5)
-    bits = allowed_tissues(to_protocol(tissues, protocol), protocol)
-    assert ((bits >> tissues) & 1).all()
-
-
-def test_tissues_are_merged_where_a_protocol_does_not_tell_them_apart():
-    tissues = np.array([0, 1, 2, 3, 4])
-    assert to_protocol(tissues, BRATS).tolist() == [0, 1, 2, 1, 4]
-    assert to_protocol(tissues, MSD).tolist() == [0, 2, 1, 2, 3]
-
-
-def test_a_tissue_that_a_protocol_lacks_is_refused_only_where_it_occurs():
-    poor = LabelProtocol("edema only", {0: frozenset({Tissue(0)}), 1: frozenset({Tissue.EDEMA})})
-    assert to_protocol(np.array([0, 2]), poor).tolist() == [0, 1]
-    with pytest.raises(InputError, match="'edema only' has no numbers for enhancing"):
-        to_protocol(np.array([0, 4]), poor)
-
-
-def test_a_tissue_with_two_numbers_is_refused():
-    double = LabelProtocol("double", {n: frozenset({Tissue.EDEMA}) for n in (1, 2)})
-    with pytest.raises(InputError, match="2 numbers for edema"):
-        to_protocol(np.array([2]), double)
 
 
 def test_all_real_label_maps_follow_their_stated_protocol(real_data):

@@ -396,7 +396,7 @@ def dicom(scene, tmp_path, monkeypatch):
 
 
 def test_the_library_writes_a_dicom_seg_that_reads_back(dicom, tmp_path):
-    from BrainTumorSegLib.io.dicom.seg import read_dicom_seg
+    from dicom_checks import read_dicom_seg
 
     node, reference, _ = dicom
     assert dicomPreflight(node) == []
@@ -422,7 +422,7 @@ def test_a_corrected_result_is_marked_semiautomatic(dicom, tmp_path):
 
 
 def test_a_transform_above_the_scan_does_not_matter_to_dicom(scene, dicom, tmp_path):
-    from BrainTumorSegLib.io.dicom.seg import read_dicom_seg
+    from dicom_checks import read_dicom_seg
 
     node, reference, _ = dicom
     grid = imageFromNode(reference)

@@ -15,7 +15,7 @@ from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOUR_TISSU
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.io.atomic import atomic_path, check_writable
 from BrainTumorSegLib.io.dicom.headers import frames_of, pydicom_module, read_dataset
-from BrainTumorSegLib.io.dicom.lattice import aligned, geometry, pasted, shown
+from BrainTumorSegLib.io.dicom.lattice import aligned, geometry, shown
 from BrainTumorSegLib.io.dicom.series import Series, build_series
 from BrainTumorSegLib.io.dicom.stack import Grid
 
@@ -174,57 +174,6 @@ def _volume_problems(series: Sequence[Series]) -> list[str]:
     if len(reference.files) > 1 and any(f.index is not None for f in reference.frames):
         return [f"{reference.title} is spread over several multi-frame files"]
     return []
-
-
-def read_dicom_seg(path: Path, grid: sitk.Image) -> sitk.Image:
-    """Read a DICOM Segmentation onto the grid of its reference.
-
-    Segments are recognised by their coded type, not by number, so that files other
-    programs wrote with the same codes can be read.
-
-    Args:
-        path: the DICOM file.
-        grid: the reference image.
-
-    Returns:
-        Unsigned 8-bit image, values of `Tissue`, on the grid.
-
-    Raises:
-        InputError: when it is no such file, has other segments, or another grid.
-        DependencyError: without highdicom.
-    """
-    highdicom = highdicom_module()
-    try:
-        segmentation = highdicom.seg.segread(str(path))
-        volume = segmentation.get_volume(combine_segments=False)
-    except (OSError, ValueError, TypeError, AttributeError, KeyError, RuntimeError) as error:
-        raise InputError(
-            f"{path} cannot be read as a DICOM segmentation: {error}.", "Export it again."
-        ) from error
-    tissues = {STYLES[t].code.value: t for t in TUMOUR_TISSUES}
-    labels = np.zeros(volume.spatial_shape, np.uint8)
-    for channel, number in enumerate(segmentation.segment_numbers):
-        description = segmentation.get_segment_description(number)
-        tissue = tissues.get(description.segmented_property_type.value)
-        if tissue is None:
-            raise InputError(
-                f"{path} has a segment “{description.segment_label}” that is none of the four "
-                "tumour tissues.",
-                "Give a segmentation of necrosis, edema, non-enhancing and enhancing tumour.",
-            )
-        labels[volume.array[..., channel] > 0] = tissue
-    axes = volume.affine[:3, :3][:, ::-1]
-    image = sitk.GetImageFromArray(labels)
-    image.SetSpacing(np.linalg.norm(axes, axis=0).tolist())
-    image.SetDirection((axes / np.linalg.norm(axes, axis=0)).ravel().tolist())
-    image.SetOrigin(volume.affine[:3, 3].tolist())
-    placed = pasted(image, grid)
-    if placed is None:
-        raise InputError(
-            f"{path} lies on another grid than the reference.",
-            "Give the segmentation that was made for this series.",
-        )
-    return placed
 
 
 def highdicom_module() -> ModuleType:
