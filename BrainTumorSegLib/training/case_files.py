@@ -1,4 +1,4 @@
-"""Finding the scans and the labels of a case among the files of a folder."""
+"""Finding the scans and the labels of a case, and reading what the labels mean."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from BrainTumorSegLib.core.config_tables import suggestion
 from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.sequences import Sequence, recognise_files
+from BrainTumorSegLib.core.tissue import PROTOCOLS, LabelProtocol, Tissue
 from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
 
 _LABEL_WORDS = {"seg", "segmentation", "label", "labels", "labelmap", "truth", "tumor", "tumour"}
+
+_TISSUES = {tissue.key: tissue for tissue in Tissue}
+_PROTOCOL_REMEDY = (
+    "Give one of the known names, or write the labels out: "
+    "'1=necrosis|non_enhancing 2=edema 4=enhancing'."
+)
 
 
 def find_case_files(folder: Path, case: str) -> tuple[dict[Sequence, Path], Path]:
@@ -26,14 +34,26 @@ def find_case_files(folder: Path, case: str) -> tuple[dict[Sequence, Path], Path
         raise TrainingError(f"The folder {folder} of case {case} does not exist.")
     exact = {s: folder / f"{case}_{s.value}.nii.gz" for s in Sequence}
     labels = folder / f"{case}_seg.nii.gz"
-    if labels.is_file() or any(path.is_file() for path in exact.values()):
-        for path in (*exact.values(), labels):
+    named = (*exact.values(), labels)
+    if any(path.is_file() for path in named):
+        for path in named:
             if not path.is_file():
                 raise TrainingError(f"{path} is missing.", "Give all files of the case.")
         return exact, labels
-    labels = _labels(folder, case)
-    scans = [path for path in _images(folder) if not is_label_file(path)]
-    found = recognise_files(scans)
+    images = sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.name.lower().endswith(READABLE_SUFFIXES)
+    )
+    label_files = [path for path in images if is_label_file(path)]
+    if len(label_files) != 1:
+        names = ", ".join(path.name for path in label_files)
+        raise TrainingError(
+            f"Case {case} needs one file of labels in {folder}; there is "
+            f"{names or 'no file with a name like labels.nii.gz'}.",
+            "Keep one, or name it in the column labels of cases.tsv.",
+        )
+    found = recognise_files([path for path in images if path not in label_files])
     if found.ambiguities:
         raise TrainingError(
             f"Case {case} in {folder}: {found.ambiguities[0].reason}",
@@ -44,7 +64,7 @@ def find_case_files(folder: Path, case: str) -> tuple[dict[Sequence, Path], Path
             f"Case {case} in {folder} has no contrast-enhanced T1 scan that can be told by name.",
             "Rename it, for example to t1ce.nii.gz, or name it in the column t1ce of cases.tsv.",
         )
-    return dict(found.chosen), labels
+    return dict(found.chosen), label_files[0]
 
 
 def named_files(folder: Path, row: Mapping[str, str]) -> tuple[dict[Sequence, Path], Path] | None:
@@ -53,16 +73,16 @@ def named_files(folder: Path, row: Mapping[str, str]) -> tuple[dict[Sequence, Pa
     Raises:
         TrainingError: when it names only some of what is needed, or a file is missing.
     """
-    given = {key: row.get(key) or "" for key in (*(s.value for s in Sequence), "labels")}
-    if not any(given.values()):
+    keys = (*(sequence.value for sequence in Sequence), "labels")
+    paths = {key: folder / row[key] for key in keys if row.get(key)}
+    if not paths:
         return None
     for key in (Sequence.T1CE.value, "labels"):
-        if not given[key]:
+        if key not in paths:
             raise TrainingError(
                 f"Case {row['case']} names files, but none in the column {key}.",
                 "T1CE and labels are always needed.",
             )
-    paths = {key: folder / name for key, name in given.items() if name}
     for key, path in paths.items():
         if not path.is_file():
             raise TrainingError(f"{path} ({key} of case {row['case']}) is missing.")
@@ -71,9 +91,11 @@ def named_files(folder: Path, row: Mapping[str, str]) -> tuple[dict[Sequence, Pa
 
 
 def case_folders(folder: Path) -> Iterator[Path]:
-    """Folders at any depth that hold labels, in the order of their names."""
+    """Folders at any depth that hold labels, none of them hidden, in the order of their names."""
     holders = {path.parent for path in folder.rglob("*") if is_label_file(path)}
-    yield from sorted(holder for holder in holders if not _hidden(holder, folder))
+    for holder in sorted(holders):
+        if not any(part.startswith(".") for part in holder.relative_to(folder).parts):
+            yield holder
 
 
 def is_label_file(path: Path) -> bool:
@@ -86,24 +108,43 @@ def is_label_file(path: Path) -> bool:
     return suffix == ".seg.nrrd" or bool(words & _LABEL_WORDS)
 
 
-def _labels(folder: Path, case: str) -> Path:
-    found = [path for path in _images(folder) if is_label_file(path)]
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "no file with a name like labels.nii.gz"
+def read_protocol(text: str) -> LabelProtocol:
+    """A label protocol from its name, or from what each label may be.
+
+    Args:
+        text: a key of `tissue.PROTOCOLS`, or pairs like ``1=necrosis|non_enhancing 2=edema``;
+            what is left out of 0 is background.
+
+    Returns:
+        The protocol; one that was written out is named by its pairs in the order of labels.
+
+    Raises:
+        TrainingError: when it is neither.
+    """
+    text = text.strip()
+    if text in PROTOCOLS:
+        return PROTOCOLS[text]
+    if "=" not in text:
         raise TrainingError(
-            f"Case {case} needs one file of labels in {folder}; there is {names}.",
-            "Keep one, or name it in the column labels of cases.tsv.",
+            f"Unknown label protocol {text!r}.",
+            f"{suggestion(text, PROTOCOLS)} {_PROTOCOL_REMEDY}",
         )
-    return found[0]
-
-
-def _images(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file() and path.name.lower().endswith(READABLE_SUFFIXES)
+    labels = {0: frozenset({Tissue.BACKGROUND})}
+    for pair in re.split(r"[\s,;]+", text):
+        number, _, names = pair.partition("=")
+        if not number.isdecimal() or not 0 <= int(number) <= 255:
+            raise TrainingError(
+                f"Label protocol {text!r}: {pair!r} cannot be read.", _PROTOCOL_REMEDY
+            )
+        unknown = [name for name in names.split("|") if name not in _TISSUES]
+        if unknown:
+            raise TrainingError(
+                f"Label protocol {text!r}: there is no tissue {unknown[0]!r}.",
+                suggestion(unknown[0], _TISSUES),
+            )
+        labels[int(number)] = frozenset(_TISSUES[name] for name in names.split("|"))
+    name = " ".join(
+        f"{number}={'|'.join(tissue.key for tissue in sorted(allowed))}"
+        for number, allowed in sorted(labels.items())
     )
-
-
-def _hidden(path: Path, below: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(below).parts)
+    return LabelProtocol(name, labels)

@@ -1,12 +1,16 @@
-"""What a killed run needs to go on exactly, and the tables it writes on its way."""
+"""What is kept of a member: its checkpoint, its trained weights and record, and how others start.
+
+A killed run goes on exactly from ``checkpoint.pt``; ``run.json`` and ``weights.safetensors``
+are written when a member is trained.
+"""
 
 from __future__ import annotations
 
-import csv
+import json
 import zipfile
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,78 +19,84 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from BrainTumorSegLib.core.errors import TrainingError
-from BrainTumorSegLib.io.atomic import atomic_path
-from BrainTumorSegLib.training.config import TrainingConfig
+from BrainTumorSegLib.io.volumes import file_sha256
+from BrainTumorSegLib.models.network_spec import NetworkSpec
+from BrainTumorSegLib.models.networks import network_entries
+from BrainTumorSegLib.models.packs import load_pack
+from BrainTumorSegLib.models.weights import load_weights
 
-LOG, VALIDATION = "log.csv", "validation.csv"
+from .cohort import LabelledCase
+from .config import TrainingConfig
+from .optimizers import MixedPrecision
+
+CHECKPOINT, RECORD, WEIGHTS = "checkpoint.pt", "run.json", "weights.safetensors"
 
 
-@dataclass
-class Best:
-    """The average of the weights that scored best so far.
+@dataclass(frozen=True)
+class KeptWeights:
+    """The average of the weights at one step.
 
     Attributes:
-        score: of it; nothing was scored while it is below 0.
-        step: after which it was taken.
-        state: its state dict on the CPU.
+        state: state dict on the CPU.
+        step: after how many steps it was taken.
+        score: by which it was chosen; None when it is simply the last one.
     """
 
-    score: float = -1.0
-    step: int = 0
-    state: dict[str, Tensor] = field(default_factory=dict)
+    state: dict[str, Tensor]
+    step: int
+    score: float | None = None
 
 
 @dataclass
-class Run:
+class TrainingState:
     """Everything that changes while a member is trained.
 
     Attributes:
         network: the one that learns.
         average: exponential moving average of its weights.
-        optimiser: with its state.
-        scaler: of gradients in half precision, else None.
+        optimizer: with its state.
+        mixed: with the scale of gradients in half precision.
         best: the best average so far, where checkpoints are chosen.
     """
 
     network: nn.Module
     average: AveragedModel
-    optimiser: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler | None = None
-    best: Best = field(default_factory=Best)
+    optimizer: torch.optim.Optimizer
+    mixed: MixedPrecision
+    best: KeptWeights | None = None
+
+    def keep_average(self, step: int, score: float | None = None) -> KeptWeights:
+        """The average as it is now, copied."""
+        state = {
+            name: value.detach().to("cpu", copy=True)
+            for name, value in self.average.module.state_dict().items()
+        }
+        return KeptWeights(state, step, score)
 
 
-def average_state(run: Run) -> dict[str, Tensor]:
-    """State dict of the average, on the CPU, as a copy."""
-    return {
-        name: value.detach().to("cpu", copy=True)
-        for name, value in run.average.module.state_dict().items()
-    }
-
-
-def save_checkpoint(folder: Path, step: int, config: TrainingConfig, run: Run) -> None:
+def save_checkpoint(folder: Path, step: int, config: TrainingConfig, run: TrainingState) -> None:
     """Write ``checkpoint.pt`` of the state after ``step`` steps."""
     state = {
         "step": step,
         "config": config.as_dict(),
         "network": run.network.state_dict(),
         "average": run.average.state_dict(),
-        "optimiser": run.optimiser.state_dict(),
-        "scaler": run.scaler.state_dict() if run.scaler else None,
-        "best": {"score": run.best.score, "step": run.best.step, "state": run.best.state},
+        "optimiser": run.optimizer.state_dict(),
+        "scaler": run.mixed.scaler.state_dict(),
+        "best": run.best and vars(run.best),
     }
     temporary = folder / "checkpoint.part"
     torch.save(state, temporary)
-    temporary.replace(folder / "checkpoint.pt")
+    temporary.replace(folder / CHECKPOINT)
 
 
-def resume(folder: Path, config: TrainingConfig, run: Run, write: bool = True) -> int:
-    """Bring a run to its last checkpoint, and its tables too.
+def load_checkpoint(folder: Path, config: TrainingConfig, run: TrainingState) -> int:
+    """Bring a run to its last checkpoint.
 
     Args:
         folder: of the member.
         config: must be that of the checkpoint.
         run: is changed.
-        write: whether to cut the tables back to the checkpoint.
 
     Returns:
         Number of steps done, 0 when there is no checkpoint.
@@ -94,69 +104,182 @@ def resume(folder: Path, config: TrainingConfig, run: Run, write: bool = True) -
     Raises:
         TrainingError: when the checkpoint belongs to another configuration or is damaged.
     """
-    path = folder / "checkpoint.pt"
-    step = 0
-    if path.is_file():
-        try:
-            # Of other files torch reads as far as it can, with errors of any kind.
-            if not zipfile.is_zipfile(path):
-                raise ValueError("it is incomplete or something else")
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, OSError, EOFError, ValueError) as error:
-            raise TrainingError(
-                f"{path} cannot be read: {error}.", "Delete it to start again."
-            ) from error
-        if TrainingConfig.from_dict(state["config"]) != config:
-            raise TrainingError(
-                f"{path} belongs to a run with another configuration.",
-                "Choose another folder, or delete this one to start again.",
-            )
-        run.network.load_state_dict(state["network"])
-        run.average.load_state_dict(state["average"])
-        run.optimiser.load_state_dict(state["optimiser"])
-        if run.scaler is not None:
-            run.scaler.load_state_dict(state["scaler"])
-        if "best" in state:
-            run.best = Best(**state["best"])
-        step = int(state["step"])
-    if write:
-        for name in (LOG, VALIDATION):
-            _cut_back(folder / name, step)
-    return step
-
-
-def append_row(path: Path, row: Mapping[str, str]) -> None:
-    """Add a line to a table, with its header when it is new."""
-    fresh = not path.is_file()
-    with path.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(row))
-        if fresh:
-            writer.writeheader()
-        writer.writerow(row)
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Lines of a table; none when there is no file."""
+    path = folder / CHECKPOINT
     if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+        return 0
+    try:
+        # Of other files torch reads as far as it can, with errors of any kind.
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is incomplete or something else")
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, ValueError) as error:
+        raise TrainingError(
+            f"{path} cannot be read: {error}.", "Delete it to start again."
+        ) from error
+    if TrainingConfig.from_dict(state["config"]) != config:
+        raise TrainingError(
+            f"{path} belongs to a run with another configuration.",
+            "Choose another folder, or delete this one to start again.",
+        )
+    run.network.load_state_dict(state["network"])
+    run.average.load_state_dict(state["average"])
+    run.optimizer.load_state_dict(state["optimiser"])
+    run.mixed.scaler.load_state_dict(state["scaler"])
+    # Release 0.1 wrote a best average without weights before there was one.
+    best = state.get("best")
+    run.best = KeptWeights(**best) if best and best["state"] else None
+    return int(state["step"])
 
 
-def _cut_back(path: Path, step: int) -> None:
-    """Drop lines of steps that will be taken again, and one that was not finished."""
-    rows = read_rows(path)
-    # The first digits of a step that was cut off look like an earlier one.
-    whole = (row for row in rows if None not in row.values())
-    kept = [row for row in whole if row["step"].isdigit() and int(row["step"]) <= step]
-    if len(kept) == len(rows):
-        return
-    with atomic_path(path, overwrite=True) as temporary:
-        _write(temporary, kept, list(rows[0]))
+@dataclass(frozen=True)
+class TrainedMember:
+    """One member of a training run that is finished.
+
+    Attributes:
+        folder: of the member, in that of the run.
+        config: it was trained with.
+        record: ``run.json``.
+    """
+
+    folder: Path
+    config: TrainingConfig
+    record: Mapping[str, Any]
+
+    @property
+    def weights(self) -> Path:
+        """The file of its weights, fp32."""
+        return self.folder / WEIGHTS
 
 
-def _write(path: Path, rows: SequenceOf[Mapping[str, str]], columns: list[str]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+def is_trained(folder: Path) -> bool:
+    """Whether the member in a folder of a run is finished."""
+    return (folder / WEIGHTS).is_file() and (folder / RECORD).is_file()
+
+
+def trained_member(folder: Path) -> TrainedMember:
+    """The member in a folder of a run.
+
+    Raises:
+        TrainingError: when the folder holds no finished member.
+    """
+    record = folder / RECORD
+    if not record.is_file():
+        raise TrainingError(f"{folder} holds no finished member.", "Train it first.")
+    fields = json.loads(record.read_text(encoding="utf-8"))
+    return TrainedMember(folder, TrainingConfig.from_dict(fields["config"]), fields)
+
+
+def find_members(run: Path) -> list[TrainedMember]:
+    """The finished members of a run, by name; none when the folder is no run."""
+    return [trained_member(record.parent) for record in sorted(run.glob(f"*/{RECORD}"))]
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """Weights to start from, and where they came from.
+
+    Attributes:
+        state: entries of a state dict, those that the output depends on.
+        origin: pack or run and member, for the record.
+        sha256: of the weights' file.
+        cases: names of those it was trained on; empty where a pack does not say.
+    """
+
+    state: Mapping[str, Tensor]
+    origin: str
+    sha256: str
+    cases: frozenset[str]
+
+
+def find_initial_weights(
+    config: TrainingConfig, cases: SequenceOf[LabelledCase]
+) -> InitialWeights | None:
+    """The member that ``config.start_from`` means for the fold of this configuration.
+
+    The one that left out the same fold is taken; of a run with one member that one; of a
+    pack that has none for this fold any. A run tells which cases it has seen, a pack does
+    not: on cases of the pack's own training set figures are honest only where folds agree.
+
+    Args:
+        config: of the member that is to be trained.
+        cases: the cohort; the member must not see those of its fold.
+
+    Returns:
+        The weights; None where the member starts from random ones.
+
+    Raises:
+        TrainingError: when several members would do, it is of another network or input, or
+            has seen a case that is left out.
+        PackError: when a pack is damaged.
+    """
+    if not config.start_from:
+        return None
+    folder = Path(config.start_from)
+    members = find_members(folder) if folder.is_dir() else []
+    found = _from_run(members, config) if members else _from_pack(config)
+    left_out = {case.name for case in cases if case.fold == config.fold}
+    if seen := sorted(found.cases & left_out):
+        raise TrainingError(
+            f"{found.origin} was trained on {seen[0]}"
+            + (f" and {len(seen) - 1} more cases" if seen[1:] else "")
+            + f" of fold {config.fold}, which is left out: scores on it would be too good.",
+            "Start from a member that left this fold out, or from a run with --join-folds.",
+        )
+    return found
+
+
+def load_initial_weights(network: nn.Module, spec: NetworkSpec, initial: InitialWeights) -> None:
+    """Give a network the weights to start from; counters and dead stages stay as they are.
+
+    Raises:
+        TrainingError: when the weights are not those of such a network.
+    """
+    missing = network_entries(spec).live.keys() - initial.state.keys()
+    if missing:
+        raise TrainingError(f"{initial.origin} lacks the weights {min(missing)}.")
+    network.load_state_dict(dict(initial.state), strict=False)
+
+
+def _from_run(members: SequenceOf[TrainedMember], config: TrainingConfig) -> InitialWeights:
+    fitting = [m for m in members if m.config.fold == config.fold] or list(members)
+    if len(fitting) > 1:
+        raise TrainingError(
+            f"{config.start_from} has several members for fold {config.fold}: "
+            f"{', '.join(member.folder.name for member in fitting)}.",
+            "Start from a run with one member, or with one for each fold.",
+        )
+    (member,) = fitting
+    origin = f"{member.folder.parent.name} {member.folder.name}"
+    _check_fit(origin, (member.config.network, member.config.input_channels), config)
+    return InitialWeights(
+        load_weights(member.weights),
+        origin,
+        file_sha256(member.weights),
+        frozenset(member.record["cases"]),
+    )
+
+
+def _from_pack(config: TrainingConfig) -> InitialWeights:
+    pack = load_pack(config.start_from)
+    fitting = [m for m in pack.members if m.trained.get("fold") == config.fold]
+    # A cohort may have more folds than the pack has members.
+    member = fitting[0] if fitting else pack.members[config.fold % len(pack.members)]
+    origin = f"{pack.name} {pack.version} {member.name}"
+    _check_fit(origin, (pack.network, pack.recipe), config)
+    state = load_weights(pack.folder / member.file, member.sha256)
+    return InitialWeights(state, origin, member.sha256, frozenset())
+
+
+def _check_fit(origin: str, found: tuple[NetworkSpec, str], config: TrainingConfig) -> None:
+    wanted = config.network, config.input_channels
+    if found != wanted:
+        has, asked = (
+            f"{network.architecture} with {network.encoder}, depth {network.encoder_depth}, "
+            f"input {channels}"
+            for network, channels in (found, wanted)
+        )
+        raise TrainingError(
+            f"{origin} is {has}; the recipe asks for {asked}.",
+            "Make training.network and training.input_channels those of the pack or run to "
+            "start from.",
+        )

@@ -1,25 +1,47 @@
-"""Labelled cases: from a table, or from any folder that holds them."""
+"""Labelled cases: from a table, or from any folder that holds them; and what a run keeps of them.
+
+A member must not see the cases of its fold, nor may a run's cases change under its members.
+"""
 
 from __future__ import annotations
 
+import csv
+import difflib
+import os
 import re
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+
+import numpy as np
 
 from BrainTumorSegLib.core.config_tables import check_choice
 from BrainTumorSegLib.core.errors import InputError, TrainingError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import LabelProtocol
+from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.io.truth import truth_protocol
+from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.preprocessing.brain import METHODS
 from BrainTumorSegLib.preprocessing.registration import ENGINES
-from BrainTumorSegLib.training.case_files import case_folders, find_case_files, named_files
-from BrainTumorSegLib.training.case_table import TABLE, read_rows
-from BrainTumorSegLib.training.folds import make_folds
-from BrainTumorSegLib.training.protocols import read_protocol
+
+from .case_files import case_folders, find_case_files, named_files, read_protocol
+
+TABLE = "cases.tsv"
+COLUMNS = (
+    *("case", "looks_like", "fold", "label_protocol"),
+    *("t1", "t1ce", "flair", "labels", "registration", "brain"),
+)
+
+#: Column of a run's table only: SHA-256 of the labels that its members learn from.
+_DIGEST = "labels_sha256"
+
+_FORMAT = (
+    "Columns are separated by tabs, the text is in UTF-8; case, looks_like, fold and "
+    "label_protocol are the usual columns."
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +66,7 @@ class CohortConfig:
     """What a cohort does not say itself; the table ``[data]`` of a recipe.
 
     Attributes:
-        label_protocol: of cases whose row or file does not say, see `protocols.read_protocol`.
+        label_protocol: of cases whose row or file does not say, see `case_files.read_protocol`.
         folds: how many are made where the table has none.
         fold_seed: of that division.
         registration, brain: see `Preparation`.
@@ -121,12 +143,14 @@ def read_cohort(folder: Path, config: CohortConfig | None = None) -> tuple[Label
     check_cohort_config(config)
     if not folder.is_dir():
         raise TrainingError(f"The folder {folder} does not exist.", "Check its name.")
-    rows = read_rows(folder / TABLE) if (folder / TABLE).is_file() else _rows_of_folders(folder)
+    rows = read_table(folder / TABLE) if (folder / TABLE).is_file() else _rows_of_folders(folder)
     folds = _folds(rows, config, folder / TABLE)
     cases = []
     for row, fold in zip(rows, folds, strict=True):
-        scans, labels = named_files(folder, row) or find_case_files(
-            _place(folder, row), row["case"]
+        files = named_files(folder, row)
+        scans, labels = files or find_case_files(_case_folder(folder, row), row["case"])
+        preparation = Preparation(
+            row.get("registration") or config.registration, row.get("brain") or config.brain
         )
         cases.append(
             LabelledCase(
@@ -136,20 +160,81 @@ def read_cohort(folder: Path, config: CohortConfig | None = None) -> tuple[Label
                 protocol=_protocol(row, labels, config),
                 scans=scans,
                 labels=labels,
-                preparation=Preparation(
-                    row.get("registration") or config.registration,
-                    row.get("brain") or config.brain,
-                ),
+                preparation=preparation,
             )
         )
-    _refuse_shared_scans(cases)
+    _check_shared_scans(cases)
     return tuple(cases)
+
+
+def read_table(table: Path) -> list[dict[str, str]]:
+    """Rows by names of columns in lower case, stripped; columns of one's own stay.
+
+    Raises:
+        TrainingError: when it cannot be read, a column is misspelled, a row has no case, or
+            a case two rows.
+    """
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.reader(lines, delimiter="\t")
+            header = [name.strip().lower() for name in next(reader, [])]
+            found = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TrainingError(f"{table} cannot be read: {error}.", _FORMAT) from error
+    # A column that is nearly one of ours would be left unread without a word.
+    missing = [name for name in COLUMNS if name not in header]
+    for name in header:
+        near = difflib.get_close_matches(name, missing, n=1, cutoff=0.85)
+        if near and name not in COLUMNS:
+            raise TrainingError(
+                f"{table} has a column {name}; did you mean {near[0]}?",
+                "Rename the column, or give it a name that is less alike.",
+            )
+    rows: dict[str, dict[str, str]] = {}
+    for number, cells in found:
+        if not any(cells):
+            continue
+        row = dict(zip(header, cells, strict=False))
+        name = row.get("case")
+        if not name:
+            raise TrainingError(
+                f"{table}, line {number} has no value in the column case: {row}", _FORMAT
+            )
+        if name in rows:
+            raise TrainingError(
+                f"{table} lists {name} twice.", "Give each case one row and a name of its own."
+            )
+        rows[name] = row
+    if not rows:
+        raise TrainingError(f"{table} lists no case.", _FORMAT)
+    return list(rows.values())
 
 
 def names_folds(folder: Path) -> bool:
     """Whether the table of a folder tells folds, so that `read_cohort` makes none."""
     table = folder / TABLE
-    return table.is_file() and any(row.get("fold") for row in read_rows(table))
+    return table.is_file() and any(row.get("fold") for row in read_table(table))
+
+
+def make_folds(groups: SequenceOf[str], count: int, seed: int) -> list[int]:
+    """A fold for each case, at random, so that every group is spread evenly.
+
+    Args:
+        groups: what each case looks like; equal words are one group.
+        count: number of folds; with fewer cases each is a fold of its own.
+        seed: of the division.
+
+    Returns:
+        Numbers from 0, in the order of the cases; sizes differ by one at most.
+    """
+    rng = np.random.default_rng(seed)
+    order: list[int] = []
+    for group in sorted(set(groups)):
+        order += rng.permutation([n for n, own in enumerate(groups) if own == group]).tolist()
+    folds = [0] * len(groups)
+    for dealt, number in enumerate(order):
+        folds[number] = dealt % min(count, len(groups))
+    return folds
 
 
 def join_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> list[LabelledCase]:
@@ -172,6 +257,93 @@ def in_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> tuple[L
     return tuple(case for case in cases if case.fold in folds)
 
 
+def training_cases(cases: SequenceOf[LabelledCase], fold: int) -> list[LabelledCase]:
+    """The cases that a member without this fold may see.
+
+    Raises:
+        TrainingError: when there would be none, or none is left out.
+    """
+    training = [case for case in cases if case.fold != fold]
+    if not training or len(training) == len(cases):
+        raise TrainingError(
+            f"Leaving out fold {fold} leaves {len(training)} of {len(cases)} cases.",
+            f"Folds of this cohort: {sorted({case.fold for case in cases})}.",
+        )
+    return training
+
+
+def write_cohort(cases: SequenceOf[LabelledCase], folder: Path) -> Path:
+    """Write the table of a cohort as it was understood, so that `read_cohort` needs no recipe.
+
+    Files are named relative to the folder where they lie on the same drive. A column more tells
+    the SHA-256 of the labels, for `check_same_cohort`.
+    """
+    with (
+        atomic_path(folder / TABLE, overwrite=True) as path,
+        path.open("w", newline="", encoding="utf-8") as stream,
+    ):
+        writer = csv.DictWriter(stream, [*COLUMNS, _DIGEST], delimiter="\t", restval="")
+        writer.writeheader()
+        for case in cases:
+            files = {s.value: p for s, p in case.scans.items()} | {"labels": case.labels}
+            writer.writerow(
+                {"case": case.name, "looks_like": case.group, **_fixed(case)}
+                | {key: _relative(path, folder) for key, path in files.items()}
+                | {_DIGEST: file_sha256(case.labels)}
+            )
+    return folder / TABLE
+
+
+def check_same_cohort(cases: SequenceOf[LabelledCase], run: Path) -> None:
+    """Refuse a run that was begun with other cases: its members would leave out other ones.
+
+    Raises:
+        TrainingError: when names, folds, label protocols, preparation or the labels themselves
+            differ from those in the run's table, and a member of it has learned from them.
+    """
+    begun = any(run.glob("*/checkpoint.pt")) or any(run.glob("*/run.json"))
+    if not begun or not (run / TABLE).is_file():
+        return
+    rows = {row["case"]: row for row in read_table(run / TABLE)}
+    now = {case.name: _fixed(case) for case in cases}
+    differing = sorted(
+        name
+        for name in rows | now
+        if name not in rows or name not in now or not now[name].items() <= rows[name].items()
+    )
+    if differing:
+        raise TrainingError(
+            f"{run} was begun with other cases, folds, label protocols or preparation: "
+            f"{len(differing)} differ, such as {differing[0]}.",
+            "Choose another folder for the run, or delete this one to train it again.",
+        )
+    corrected = [
+        case
+        for case in cases
+        if rows[case.name].get(_DIGEST) not in (None, "", file_sha256(case.labels))
+    ]
+    if corrected:
+        raise TrainingError(
+            f"The labels of {len(corrected)} case(s) have changed since {run} was begun, such as "
+            f"{corrected[0].labels}.",
+            "Choose another folder for the run, so that all of it learns from the labels as they "
+            "are now, or delete this one.",
+        )
+
+
+def _fixed(case: LabelledCase) -> dict[str, str]:
+    """Columns of a run's table that may not change once a member was trained."""
+    values = (str(case.fold), case.protocol.name, *astuple(case.preparation))
+    return dict(zip(("fold", "label_protocol", "registration", "brain"), values, strict=True))
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:
+        return str(path.resolve())
+
+
 def _check_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> None:
     known = {case.fold for case in cases}
     missing = sorted(set(folds) - known)
@@ -179,7 +351,7 @@ def _check_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> Non
         raise TrainingError(f"The cohort has no fold {missing[0]}.", f"Its folds: {sorted(known)}.")
 
 
-def _refuse_shared_scans(cases: SequenceOf[LabelledCase]) -> None:
+def _check_shared_scans(cases: SequenceOf[LabelledCase]) -> None:
     """One scan may be labelled twice, but not be another sequence, nor in and out of a fold."""
     first: dict[Path, tuple[LabelledCase, Sequence]] = {}
     for case in cases:
@@ -208,13 +380,11 @@ def _rows_of_folders(folder: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _place(folder: Path, row: Mapping[str, str]) -> Path:
+def _case_folder(folder: Path, row: Mapping[str, str]) -> Path:
     if "folder" in row:
         return Path(row["folder"])
-    return next(
-        (p for p in (folder / "brats" / row["case"], folder / row["case"]) if p.is_dir()),
-        folder / "brats" / row["case"],
-    )
+    usual, plain = folder / "brats" / row["case"], folder / row["case"]
+    return plain if plain.is_dir() and not usual.is_dir() else usual
 
 
 def _folds(rows: list[dict[str, str]], config: CohortConfig, table: Path) -> list[int]:

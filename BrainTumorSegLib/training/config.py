@@ -1,23 +1,43 @@
-"""What a training run is made of."""
+"""How members are trained, and the TOML file (``--recipe``) that says it and names their pack."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
-from BrainTumorSegLib.core.config_tables import check_choice, from_table
-from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.core.config_tables import check_choice, from_table, refuse_unknown
+from BrainTumorSegLib.core.errors import BrainTumorSegError, TrainingError
+from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.models.network_spec import ARCHITECTURES, MAX_DEPTH, MIN_DEPTH, NetworkSpec
 from BrainTumorSegLib.preprocessing.model_grid import RECIPES, recipe_channels
-from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig
-from BrainTumorSegLib.training.augment import AugmentationConfig
+from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig, config_from_table
+
+from .augment import AugmentationConfig
+from .cohort import CohortConfig, check_cohort_config
 
 #: adamw is ours; the other four are those that the data set's authors compared.
-OPTIMISERS = ("adamw", "adam", "radam", "ranger", "ralamb")
+OPTIMIZERS = ("adamw", "adam", "radam", "ranger", "ralamb")
 SCHEDULES = ("cosine", "flat-cosine")
 PRECISIONS = ("bf16", "fp16", "fp32")
 VALIDATION_SETS = ("fold", "synthesis")
+
+#: Keys of `TrainingConfig` in release 0.1, which TOML files and records of runs may have.
+FORMER_KEYS = {
+    "recipe": "input_channels",
+    "optimiser": "optimizer",
+    "tumour_share": "tumor_share",
+}
+
+#: What a run keeps of how it was started: the file as it was, and the commands, one a line.
+KEPT_RECIPE, KEPT_COMMANDS = "recipe.toml", "commands.txt"
+
+#: Longest text of commands that a manifest takes.
+_LONGEST = 1000
 
 
 @dataclass(frozen=True)
@@ -28,7 +48,7 @@ class SyntheticShare:
         samples: how many are made, once for a fold; 0 for none.
         share: of the slices of a batch that come from them.
         seed: of the samples.
-        generator: what to make; the table ``[synthesis]`` of a recipe.
+        generator: what to make; the table ``[synthesis]`` of the file.
     """
 
     samples: int = 0
@@ -42,7 +62,7 @@ class Validation:
     """Choosing the checkpoint: the average of the weights that scored best is kept.
 
     Attributes:
-        every: steps between two looks; 0 keeps the last average without looking.
+        every: steps between two validations; 0 keeps the last average without any.
         on: ``fold``, slices of the fold left out, which makes out-of-fold figures of the
             member a little too good; or ``synthesis``, samples of the held-out generator.
         slices: of each case, evenly spread.
@@ -62,16 +82,16 @@ class TrainingConfig:
     """One member: which network, on which folds, for how long.
 
     Attributes:
-        network: what to build; its input channels must fit the recipe.
-        recipe: a key of `slices.RECIPES`.
+        network: what to build; it must take as many channels as ``input_channels`` has.
+        input_channels: which sequences and slices they show, a key of `model_grid.RECIPES`.
         fold: the fold left out of training.
         start_from: a pack (name or folder) or the folder of a run whose weights a member
-            begins with, see `start.find_beginning`; nothing for random ones.
+            begins with, see `checkpoint.find_initial_weights`; nothing for random ones.
         seed: of the first weights, the choice of slices and the augmentation.
-        steps: optimiser steps.
+        steps: optimizer steps.
         batch: slices a step, all processes together.
         crop: rows and columns of a training slice, divisible by the network's stride.
-        optimiser: one of `OPTIMISERS`.
+        optimizer: one of `OPTIMIZERS`.
         schedule: ``cosine``, falling from the end of warm-up, or ``flat-cosine``, which
             first stays flat for the share `flat`.
         flat: share of the steps before the cosine of ``flat-cosine`` begins.
@@ -80,25 +100,22 @@ class TrainingConfig:
         warmup: steps of linear warm-up.
         precision: of autocast: ``bf16``, ``fp16`` (CUDA only) or ``fp32``.
         ema_decay: of the moving average of the weights, which is what is kept.
-        tumour_share: share of slices drawn from those that show tumour.
+        tumor_share: share of slices drawn from those that show tumour.
         checkpoint_every: steps between checkpoints and lines of the log.
         tensorboard: whether the lines of the log are written for TensorBoard, too.
-        augmentation: see `AugmentationConfig`.
-        synthesis: see `SyntheticShare`.
-        validation: see `Validation`.
     """
 
     network: NetworkSpec = field(
         default_factory=lambda: NetworkSpec(encoder="tu-regnety_004", encoder_depth=4)
     )
-    recipe: str = "mixture"
+    input_channels: str = "mixture"
     start_from: str = ""
     fold: int = 0
     seed: int = 0
     steps: int = 4000
     batch: int = 12
     crop: tuple[int, int] = (192, 160)
-    optimiser: str = "adamw"
+    optimizer: str = "adamw"
     schedule: str = "cosine"
     flat: float = 0.7
     learning_rate: float = 2e-3
@@ -106,7 +123,7 @@ class TrainingConfig:
     warmup: int = 100
     precision: str = "bf16"
     ema_decay: float = 0.998
-    tumour_share: float = 0.75
+    tumor_share: float = 0.75
     checkpoint_every: int = 200
     tensorboard: bool = False
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
@@ -123,8 +140,114 @@ class TrainingConfig:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> TrainingConfig:
-        """The configuration that `as_dict` described; keys of later versions have defaults."""
-        return from_table(cls(), fields, "config")
+        """The configuration that `as_dict` described, in this version or an earlier one."""
+        return training_from_table(cls(), fields, "config")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What the file of a run says.
+
+    Attributes:
+        training: of every member; its fold is replaced.
+        pack: fields of the manifest, and ``sources`` of its provenance.
+        data: what the cohort does not say itself.
+    """
+
+    training: TrainingConfig
+    pack: Mapping[str, Any]
+    data: CohortConfig = field(default_factory=CohortConfig)
+
+
+def read_config(path: Path) -> RunConfig:
+    """Read the file of a run; what it leaves out keeps its default.
+
+    Tables: ``[training]`` with ``network``, ``augmentation``, ``synthesis`` (how much) and
+    ``validation`` in it; ``[synthesis]``, what the generator makes; ``[data]``; ``[pack]``.
+
+    Raises:
+        TrainingError: naming the file, and the key that is unknown or does not fit.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise TrainingError(f"Cannot read the recipe {path}: {error}.") from error
+    try:
+        refuse_unknown(content, ("training", "synthesis", "data", "pack"), "")
+        training = training_from_tables(content)
+        check_config(training)
+        data = from_table(CohortConfig(), content.get("data", {}), "data")
+        check_cohort_config(data)
+        pack = content.get("pack", {})
+        if not isinstance(pack, Mapping):
+            raise TrainingError(f"pack is {pack!r}; a table was expected.")
+    except BrainTumorSegError as error:
+        raise TrainingError(f"{path}: {error.message}", error.remedy) from error
+    return RunConfig(training, pack, data)
+
+
+def training_from_tables(content: Mapping[str, Any]) -> TrainingConfig:
+    """What the tables ``[training]`` and ``[synthesis]`` say, not yet checked as a whole.
+
+    Raises:
+        TrainingError: naming the key that is unknown or has the wrong type.
+    """
+    table = content.get("training", {})
+    own = table.get("synthesis") if isinstance(table, Mapping) else None
+    if isinstance(own, Mapping) and "generator" in own:
+        raise TrainingError(
+            "training.synthesis.generator is no key of a recipe.",
+            "Write the generator's settings into the table [synthesis].",
+        )
+    training = training_from_table(TrainingConfig(), table, "training")
+    generator = config_from_table(content.get("synthesis", {}))
+    return replace(training, synthesis=replace(training.synthesis, generator=generator))
+
+
+def training_from_table(default: TrainingConfig, table: Any, where: str) -> TrainingConfig:
+    """`from_table` that knows the keys of release 0.1 as well, see `FORMER_KEYS`.
+
+    Raises:
+        TrainingError: as `from_table`; also when a key is given by both names, differently.
+    """
+    if not isinstance(table, Mapping):
+        return from_table(default, table, where)
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        name = FORMER_KEYS.get(key, key)
+        if values.setdefault(name, value) != value:
+            raise TrainingError(
+                f"{where}.{key} is {value!r}, but {where}.{name} is {values[name]!r}.",
+                "Both mean the same: keep one.",
+            )
+    return from_table(default, values, where)
+
+
+def keep_config(file: Path, command: str, run: Path) -> None:
+    """Keep in the folder of a run what a pack of it will have to tell.
+
+    Commands that trained other members of the run before stay on record.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    text = file.read_text(encoding="utf-8")
+    commands = [*dict.fromkeys([*_kept_commands(run), command])]
+    for name, kept in ((KEPT_RECIPE, text), (KEPT_COMMANDS, "\n".join(commands) + "\n")):
+        with atomic_path(run / name, overwrite=True) as path:
+            path.write_text(kept, encoding="utf-8")
+
+
+def run_command(run: Path, file: Path) -> str:
+    """The commands that trained a run, as one line; the usual one where none was kept."""
+    commands = _kept_commands(run)
+    while len(" && ".join(commands)) > _LONGEST:
+        commands = commands[1:]
+    usual = f"brain-tumor-seg train --recipe {file.name} --data DATA --output RUN"
+    return " && ".join(commands) or usual
+
+
+def _kept_commands(run: Path) -> list[str]:
+    path = run / KEPT_COMMANDS
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
 
 
 def check_config(config: TrainingConfig, where: str = "training") -> None:
@@ -133,20 +256,20 @@ def check_config(config: TrainingConfig, where: str = "training") -> None:
     Raises:
         TrainingError: naming the key, what is wrong and what would do.
     """
-    for value, known, name in (
-        (config.recipe, RECIPES, "recipe"),
-        (config.network.architecture, ARCHITECTURES, "network.architecture"),
-        (config.optimiser, OPTIMISERS, "optimiser"),
-        (config.schedule, SCHEDULES, "schedule"),
-        (config.precision, PRECISIONS, "precision"),
-        (config.validation.on, VALIDATION_SETS, "validation.on"),
+    for name, known in (
+        ("input_channels", RECIPES),
+        ("network.architecture", ARCHITECTURES),
+        ("optimizer", OPTIMIZERS),
+        ("schedule", SCHEDULES),
+        ("precision", PRECISIONS),
+        ("validation.on", VALIDATION_SETS),
     ):
-        check_choice(value, known, f"{where}.{name}")
+        check_choice(attrgetter(name)(config), known, f"{where}.{name}")
     _check_ranges(config, where)
-    channels = recipe_channels(config.recipe)
+    channels = recipe_channels(config.input_channels)
     if config.network.in_channels != channels:
         raise TrainingError(
-            f"Recipe {config.recipe!r} makes {channels} channels, but "
+            f"The input {config.input_channels!r} has {channels} channels, but "
             f"{where}.network.in_channels is {config.network.in_channels}.",
             "Make them equal.",
         )
@@ -160,7 +283,7 @@ def check_config(config: TrainingConfig, where: str = "training") -> None:
             f"{where}.batch is {config.batch}; PSPNet normalises over whole slices.",
             "Give it 2 or more.",
         )
-    if config.optimiser == "adam" and config.weight_decay:
+    if config.optimizer == "adam" and config.weight_decay:
         raise TrainingError(
             f"{where}.weight_decay is {config.weight_decay}; adam has none.",
             "Set it to 0, or choose adamw, which is Adam with decoupled weight decay.",
@@ -172,42 +295,34 @@ def check_config(config: TrainingConfig, where: str = "training") -> None:
         )
 
 
-def _check_ranges(config: TrainingConfig, where: str) -> None:
-    zero, one, many = 0.0, 1.0, float("inf")
-    for name, low, high in (
-        ("steps", 1, many),
-        ("batch", 1, many),
-        ("warmup", 0, many),
-        *((name, 0, many) for name in ("seed", "synthesis.seed", "validation.seed")),
-        ("checkpoint_every", 1, many),
-        ("flat", zero, one),
-        ("weight_decay", zero, many),
-        ("ema_decay", zero, 0.999999),
-        ("tumour_share", zero, one),
-        ("network.encoder_depth", MIN_DEPTH, MAX_DEPTH),
-        ("synthesis.samples", 0, many),
-        ("synthesis.share", zero, one),
-        ("validation.every", 0, many),
-        ("validation.slices", 1, many),
-        ("validation.samples", 1, many),
-        *((f"augmentation.{name}", zero, one) for name in _PROBABILITIES),
-        ("augmentation.shading_strength", zero, 1.0),
-        ("augmentation.deformation_pixels", zero, 20.0),
-    ):
-        value: Any = config
-        for part in name.split("."):
-            value = getattr(value, part)
-        if not low <= value <= high:
-            limit = f"{low:g} or more" if high == many else f"{low:g} to {high:g}"
-            raise TrainingError(f"{where}.{name} is {value}; it must be {limit}.")
-    # Written like this for nan, which TOML knows and no comparison holds for.
-    if not zero < config.learning_rate < many:
-        raise TrainingError(
-            f"{where}.learning_rate is {config.learning_rate}; it must be a number above 0."
-        )
-
-
 _PROBABILITIES = (
     *("mirror", "dihedral_batches", "intensity", "shading", "bias_field", "noise", "blur"),
     "drop_sequence",
 )
+_INFINITE = float("inf")
+_RANGES: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(("steps", "batch", "checkpoint_every"), (1, _INFINITE)),
+    **dict.fromkeys(("validation.slices", "validation.samples"), (1, _INFINITE)),
+    **dict.fromkeys(("seed", "synthesis.seed", "validation.seed"), (0, _INFINITE)),
+    **dict.fromkeys(("warmup", "weight_decay"), (0, _INFINITE)),
+    **dict.fromkeys(("synthesis.samples", "validation.every"), (0, _INFINITE)),
+    **dict.fromkeys(("flat", "tumor_share", "synthesis.share"), (0, 1)),
+    **{f"augmentation.{name}": (0, 1) for name in _PROBABILITIES},
+    "augmentation.shading_strength": (0, 1),
+    "augmentation.deformation_pixels": (0, 20),
+    "ema_decay": (0, 0.999999),
+    "network.encoder_depth": (MIN_DEPTH, MAX_DEPTH),
+}
+
+
+def _check_ranges(config: TrainingConfig, where: str) -> None:
+    for name, (low, high) in _RANGES.items():
+        value = attrgetter(name)(config)
+        if not low <= value <= high:
+            limit = f"{low:g} or more" if high == _INFINITE else f"{low:g} to {high:g}"
+            raise TrainingError(f"{where}.{name} is {value}; it must be {limit}.")
+    # Written like this for nan, which TOML knows and no comparison holds for.
+    if not 0 < config.learning_rate < _INFINITE:
+        raise TrainingError(
+            f"{where}.learning_rate is {config.learning_rate}; it must be a number above 0."
+        )

@@ -1,4 +1,4 @@
-"""Several processes that train one member together, started by torchrun."""
+"""Where to compute, and several processes that train one member together under torchrun."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -15,7 +16,7 @@ from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.models.networks import NetworkSpec, live_parameter_names
 
 #: The first process prepares data while the others wait, which may take long.
-_PATIENCE = timedelta(hours=24)
+_TIMEOUT = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,24 @@ class Ranks:
 
 
 ALONE = Ranks()
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how to compute; on a CPU only the number of processes changes what comes out.
+
+    Attributes:
+        device: torch device.
+        workers: threads that prepare batches and processes that make synthetic samples.
+        ranks: which of several processes this is; batch norm and the Dice loss see the part of
+            a batch that is a process's own, and each augments by a seed of its own.
+        cache: folder for prepared volumes, where several runs share one; else the run's own.
+    """
+
+    device: str = "cpu"
+    workers: int = 0
+    ranks: Ranks = ALONE
+    cache: Path | None = None
 
 
 @contextmanager
@@ -80,23 +99,24 @@ def joined(device: str) -> Iterator[tuple[Ranks, str]]:
             )
         device = f"cuda:{local}"
         torch.cuda.set_device(local)
-    torch.distributed.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=_PATIENCE)
+    torch.distributed.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=_TIMEOUT)
     try:
         yield Ranks(torch.distributed.get_rank(), world), device
     finally:
         torch.distributed.destroy_process_group()
 
 
-def shared(network: nn.Module, spec: NetworkSpec, ranks: Ranks, device: str) -> nn.Module:
+def data_parallel(network: nn.Module, spec: NetworkSpec, machine: Machine) -> nn.Module:
     """The network with gradients averaged over the processes; itself when alone.
 
     Parameters that the output does not depend on are taken out of training: torch would
     wait for their gradients.
     """
-    if ranks.world == 1:
+    if machine.ranks.world == 1:
         return network
     live = live_parameter_names(network, spec)
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name in live)
-    devices = [torch.device(device).index] if torch.device(device).type == "cuda" else None
+    device = torch.device(machine.device)
+    devices = [device.index] if device.type == "cuda" else None
     return nn.parallel.DistributedDataParallel(network, device_ids=devices)

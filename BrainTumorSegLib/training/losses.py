@@ -1,14 +1,31 @@
-"""Losses for truths that are sets of allowed tissues."""
+"""Losses and scores against reference labels that are sets of allowed tissues."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TypeVar
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from BrainTumorSegLib.core.tissue import Region, Tissue
 
 CLASSES = len(Tissue)
-_BACKGROUND_BIT = 1 << int(Tissue.BACKGROUND)
+
+Bits = TypeVar("Bits", Tensor, np.ndarray)
+
+#: Added to both sides of a case's Dice, in voxels: a case without a region scores near 1
+#: as long as little of it is found there, instead of falling from 1 to 0 by one voxel.
+SMOOTH = 50.0
+
+
+def tissue_bits(*tissues: Tissue) -> int:
+    """A set of tissues as a number: bit ``t`` is set for ``Tissue(t)``."""
+    return sum(1 << int(tissue) for tissue in tissues)
+
+
+BACKGROUND = tissue_bits(Tissue.BACKGROUND)
 
 
 def bit_table(classes: int = CLASSES) -> Tensor:
@@ -38,13 +55,12 @@ def set_cross_entropy(logits: Tensor, allowed: Tensor) -> Tensor:
 
 
 def set_dice(logits: Tensor, allowed: Tensor, smooth: float = 1.0) -> Tensor:
-    """Soft Dice over every set of tissues that the truth of a batch can decide.
+    """Soft Dice over every set of tissues that the reference labels of a batch can decide.
 
-    The groups scored are the sets that occur in the batch, and the regions WT
-    and TC. For a group, a voxel counts as inside when all it may be lies in the
-    group, as outside when none of it does, and is left out otherwise. Sums run
-    over the whole batch. Groups with nothing inside are skipped: cross-entropy
-    punishes false alarms there.
+    The groups scored are the sets that occur in the batch, and the regions WT and TC. Voxels
+    that cannot decide about a group are left out of it, see `split_voxels`. Sums run over the
+    whole batch. Groups with nothing inside are skipped: cross-entropy punishes false alarms
+    there.
 
     Args:
         logits: ``[N, C, H, W]``.
@@ -55,18 +71,16 @@ def set_dice(logits: Tensor, allowed: Tensor, smooth: float = 1.0) -> Tensor:
         Scalar, one minus the mean soft Dice; zero when the batch has no tumour.
     """
     probabilities = logits.float().softmax(dim=1)
-    groups = {int(code) for code in allowed.unique()} | {
-        sum(1 << int(t) for t in region.value) for region in (Region.WT, Region.TC)
-    }
+    groups = {int(code) for code in allowed.unique()}
+    groups |= {tissue_bits(*region.value) for region in (Region.WT, Region.TC)}
     allowed = allowed.long()
     scores = []
     for group in sorted(groups):
-        if group & _BACKGROUND_BIT:
+        if group & BACKGROUND:
             continue
-        inside = (allowed & ~group) == 0
+        inside, decided = split_voxels(allowed, group)
         if not bool(inside.any()):
             continue
-        decided = inside | ((allowed & group) == 0)
         members = [t for t in range(logits.shape[1]) if group >> t & 1]
         p = probabilities[:, members].sum(dim=1) * decided
         overlap = (p * inside).sum()
@@ -74,3 +88,34 @@ def set_dice(logits: Tensor, allowed: Tensor, smooth: float = 1.0) -> Tensor:
     if not scores:
         return logits.sum() * 0.0
     return 1 - torch.stack(scores).mean()
+
+
+def split_voxels(allowed: Bits, group: int) -> tuple[Bits, Bits]:
+    """Where voxels lie in a group of tissues for certain, and where it is certain at all.
+
+    A voxel is inside when all it may be lies in the group, outside when none of it does, and
+    undecided otherwise.
+
+    Args:
+        allowed: tissue bits, any shape.
+        group: tissue bits.
+
+    Returns:
+        Two masks of the same shape: inside, and decided.
+    """
+    # Without the sign that ~ gives: bits may be unsigned.
+    inside = (allowed & (0xFF & ~group)) == 0
+    return inside, inside | ((allowed & group) == 0)
+
+
+def region_counts(labels: np.ndarray, allowed: np.ndarray, region: Region) -> np.ndarray:
+    """Voxels in both, predicted, and in the reference, among those that are decided."""
+    inside, decided = split_voxels(allowed, tissue_bits(*region.value))
+    found = np.isin(labels, [int(tissue) for tissue in region.value]) & decided
+    return np.array([(found & inside).sum(), found.sum(), inside.sum()], float)
+
+
+def smoothed_dice(counts: Iterable[float]) -> float:
+    """Dice of what `region_counts` counted, with `SMOOTH` voxels on both sides."""
+    both, predicted, reference = counts
+    return float((2 * both + SMOOTH) / (predicted + reference + SMOOTH))

@@ -1,18 +1,26 @@
-"""Labelled cases as the networks see them, kept on disk between runs."""
+"""Labelled cases and synthetic samples as the networks see them, kept on disk between runs."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from scipy import ndimage
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, TrainingError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import Tissue
+from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.io.truth import read_truth
@@ -20,9 +28,12 @@ from BrainTumorSegLib.io.volumes import read_image
 from BrainTumorSegLib.preprocessing.brain import extract_brain
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalise, to_grid
 from BrainTumorSegLib.preprocessing.registration import align
-from BrainTumorSegLib.training.cohort import LabelledCase
-from BrainTumorSegLib.training.stored import file_stamps, map_array, store_arrays
-from BrainTumorSegLib.training.weak_labels import separate_core
+from BrainTumorSegLib.synthesis.tumours.generate import GENERATOR_VERSION, Sample, synthesise
+from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig
+from BrainTumorSegLib.synthesis.tumours.sources import Sources
+
+from .cohort import LabelledCase
+from .losses import BACKGROUND, tissue_bits
 
 #: Raise when the preparation changes, so that old files are not used.
 CACHE_VERSION = 1
@@ -30,13 +41,20 @@ CACHE_VERSION = 1
 #: A larger share of a scan than this cannot be brain: a skull and noise in the air are there.
 MOST_BRAIN = 0.9
 
+#: Gaps in the enhancing rim up to twice this are closed before looking for what it encloses.
+RIM_CLOSING_MM = 2.0
+
+#: Less enhancing tumour than this is a vessel or noise rather than a rim.
+MIN_ENHANCING_MM3 = 50.0
+
 
 @dataclass(frozen=True)
 class LabelledVolume:
     """One case on its model grid.
 
     Attributes:
-        scans: float16 ``[3, slice, row, column]``, normalised, in the order of `Sequence`.
+        scans: float16 ``[3, slice, row, column]``, normalised, in the order of `Sequence`;
+            a sequence that is missing is zero, the mean of a normalised brain.
         allowed: uint8 ``[slice, row, column]``; bit ``t`` is set when the voxel may
             be tissue ``t`` (see `io.labelmaps.allowed_tissues`).
     """
@@ -46,10 +64,87 @@ class LabelledVolume:
     allowed: np.ndarray
 
 
+def load_volume(
+    case: LabelledCase, cache: Path | None, progress: Progress | None = None
+) -> LabelledVolume:
+    """Prepared volume of a case, mapped from the cache folder where it lies there already."""
+    if cache is None:
+        return prepare_volume(case, progress)
+    # Two files may be T1 and T1CE as well as T1CE and FLAIR.
+    sequences = [sequence.value for sequence in case.scans]
+    files = _file_stamps((*case.scans.values(), case.labels))
+    key = _digest(case.protocol.name, sequences, astuple(case.preparation), files)
+    path = cache / f"{case.stem}-{key}.safetensors"
+    return _cached(path, lambda: prepare_volume(case, progress))
+
+
+def synthetic_volume(
+    config: SynthesisConfig, sources: Sources, seed: int, number: int, stored: Path | None = None
+) -> LabelledVolume:
+    """One prepared sample, mapped from the cache where it lies there already.
+
+    Args:
+        config: what to make.
+        sources: what to make it of.
+        seed: of the whole set.
+        number: of the sample; samples do not depend on each other, so that several
+            processes may make a set together.
+        stored: from `stored_samples`, of the same set; None makes the sample anew.
+    """
+
+    def make() -> LabelledVolume:
+        sample = synthesise(config, sources, [seed, number])
+        return prepare_sample(sample, f"synthetic-{sample.record['kind']}-{seed}-{number}")
+
+    if stored is None:
+        return make()
+    return _cached(stored.with_name(f"{stored.name}-{number:06d}.safetensors"), make)
+
+
+def stored_samples(cache: Path, config: SynthesisConfig, sources: Sources, seed: int) -> Path:
+    """Where the samples of a set lie in a cache folder, but for their numbers.
+
+    It looks at every file that the set is made of: ask once a set, not once a sample.
+    """
+    files = [*sources.heads, *sources.shapes]
+    for case in sources.cases:
+        files += [*(path for _, path in case.scans), case.labels]
+    names = [case.name for case in sources.cases]
+    key = _digest(GENERATOR_VERSION, config.as_dict(), names, _file_stamps(files), seed)
+    return cache / f"synthetic-{key}"
+
+
+def store_volume(path: Path, volume: LabelledVolume) -> None:
+    """Write a prepared volume as ``.safetensors``; the file appears whole or not at all.
+
+    Several runs may share a cache: where two make the same file at once, the later one stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {"scans": volume.scans, "allowed": volume.allowed}
+    tensors = {
+        name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()
+    }
+    with atomic_path(path, overwrite=True) as temporary:
+        save_file(tensors, temporary, {"name": volume.name})
+
+
+def map_volume(path: Path) -> LabelledVolume:
+    """A volume that `store_volume` wrote, its arrays mapped and read-only.
+
+    A set of synthetic samples is larger than the memory of most computers; of a mapped file
+    only the slices that are drawn are read, and several processes share them. The maps of
+    torch hold no file open: those of numpy would reach the number of open files that systems
+    allow, often 1024 and on macOS 256.
+    """
+    with safe_open(path, "pt") as file:
+        scans, allowed = (file.get_tensor(name).numpy() for name in ("scans", "allowed"))
+        name = file.metadata()["name"]
+    scans.flags.writeable = allowed.flags.writeable = False
+    return LabelledVolume(name, scans, allowed)
+
+
 def prepare_volume(case: LabelledCase, progress: Progress | None = None) -> LabelledVolume:
     """Read a case and bring it to its model grid, as `segment` does with a new case.
-
-    A sequence that is missing is zero, the mean of a normalised brain.
 
     Raises:
         TrainingError: when the scans are not registered or stripped of the skull though they
@@ -59,26 +154,86 @@ def prepare_volume(case: LabelledCase, progress: Progress | None = None) -> Labe
     """
     try:
         if case.preparation.nothing_to_do:
-            scans, grid = _ready_scans(case)
+            scans, grid = _prepared_scans(case)
         else:
             scans, grid = _raw_scans(case, progress)
     except (TrainingError, Cancelled):
         raise
     except BrainTumorSegError as error:
         raise type(error)(f"Case {case.name}: {error.message}", error.remedy) from error
-    truth = read_truth(case.labels)
-    labels = to_grid(truth, grid, interpolator=sitk.sitkNearestNeighbor)
+    reference_labels = read_truth(case.labels)
+    labels = to_grid(reference_labels, grid, interpolator=sitk.sitkNearestNeighbor)
     allowed = allowed_tissues(labels, case.protocol, str(case.labels))
-    if not labels.any() and sitk.GetArrayViewFromImage(truth).any():
+    if not labels.any() and sitk.GetArrayViewFromImage(reference_labels).any():
         raise TrainingError(
             f"No labelled voxel of {case.labels} lies in the brain of case {case.name}.",
             "The labels must lie in the space of the T1CE scan.",
         )
-    allowed = separate_core(allowed, grid.spacing[::-1])
-    return LabelledVolume(case.name, scans.astype(np.float16), allowed)
+    return LabelledVolume(case.name, scans, separate_core(allowed, grid.spacing[::-1]))
 
 
-def _ready_scans(case: LabelledCase) -> tuple[np.ndarray, ModelGrid]:
+def prepare_sample(sample: Sample, name: str) -> LabelledVolume:
+    """Bring a synthetic sample to its model grid, as `prepare_volume` does with a real case."""
+    images = {s: sample.image(array) for s, array in sample.scans.items()}
+    brain = sample.image(sample.brain.astype(np.uint8))
+    scans, grid = _on_grid(images, images[Sequence.T1CE], brain)
+    allowed = to_grid(
+        sample.image(sample.allowed),
+        grid,
+        interpolator=sitk.sitkNearestNeighbor,
+        outside=BACKGROUND,
+    )
+    allowed = separate_core(allowed.astype(np.uint8), grid.spacing[::-1])
+    return LabelledVolume(name, scans, allowed)
+
+
+def separate_core(allowed: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
+    """Weak labels: tell necrosis from non-enhancing tumour where the situation is clear.
+
+    Almost all public labels merge both into one "core". Left alone, nothing tells a
+    network which of the two an ambiguous voxel is. Two situations hardly leave a
+    doubt, by the definitions of the BraTS labels themselves (Menze et al. 2015,
+    section III-C): core enclosed by an enhancing rim is necrosis, and the core of a
+    tumour that does not enhance at all is non-enhancing tumour. Those voxels get a
+    single label; everything else stays a set. Weak labels are for training only:
+    no score is ever computed on them.
+
+    Args:
+        allowed: uint8 ``[slice, row, column]`` of tissue bits.
+        spacing: mm a voxel, ``(slice, row, column)``.
+
+    Returns:
+        A copy in which some ``necrosis | non-enhancing`` voxels allow only one.
+    """
+    result = allowed.copy()
+    ambiguous = allowed == tissue_bits(Tissue.NECROSIS, Tissue.NON_ENHANCING)
+    if not ambiguous.any():
+        return result
+    rim = allowed == tissue_bits(Tissue.ENHANCING)
+    if rim.sum() * float(np.prod(spacing)) < MIN_ENHANCING_MM3:
+        result[ambiguous] = tissue_bits(Tissue.NON_ENHANCING)
+        return result
+    enclosed = np.zeros_like(rim)
+    radius = max(1, round(RIM_CLOSING_MM / spacing[1]))
+    rows, columns = np.ogrid[-radius : radius + 1, -radius : radius + 1]
+    disk = rows**2 + columns**2 <= radius**2
+    for index in np.flatnonzero(rim.any(axis=(1, 2))):
+        closed = ndimage.binary_closing(np.pad(rim[index], radius), disk)
+        enclosed[index] = ndimage.binary_fill_holes(closed)[radius:-radius, radius:-radius]
+    result[ambiguous & enclosed] = tissue_bits(Tissue.NECROSIS)
+    return result
+
+
+def stripped_brain(images: Mapping[Sequence, sitk.Image]) -> sitk.Image:
+    """Where any of the registered, skull-stripped scans has signal, holes filled."""
+    mask = None
+    for image in images.values():
+        signal = sitk.Cast(image != 0, sitk.sitkUInt8)
+        mask = signal if mask is None else sitk.Or(mask, signal)
+    return sitk.BinaryFillhole(mask)
+
+
+def _prepared_scans(case: LabelledCase) -> tuple[np.ndarray, ModelGrid]:
     """Scans that are registered and stripped of the skull already."""
     images = {s: read_image(path) for s, path in case.scans.items()}
     reference = images[Sequence.T1CE]
@@ -96,61 +251,50 @@ def _ready_scans(case: LabelledCase) -> tuple[np.ndarray, ModelGrid]:
             "the skull was not removed.",
             "Set brain = 'auto' in the table [data] of the recipe.",
         )
-    grid = model_grid(reference, brain)
-    inside = to_grid(brain, grid, interpolator=sitk.sitkNearestNeighbor) > 0
-    raw = {s: to_grid(image, grid) for s, image in images.items()}
-    return _normalised(raw, inside), grid
+    return _on_grid(images, reference, brain)
 
 
 def _raw_scans(case: LabelledCase, progress: Progress | None) -> tuple[np.ndarray, ModelGrid]:
     """Scans that are registered and stripped here, in memory."""
     loaded = load_case(case.scans, identity=case.name)
     alignment = align(loaded, engine=case.preparation.registration, progress=progress)
-    brain = extract_brain(
-        loaded, alignment.transforms, method=case.preparation.brain, progress=progress
-    )
-    grid = model_grid(loaded.reference_scan.image, brain.image)
-    inside = to_grid(brain.image, grid, interpolator=sitk.sitkNearestNeighbor) > 0
-    raw = {
-        s: to_grid(scan.image, grid, alignment.transforms[s], outside=np.nan)
-        for s, scan in loaded.scans.items()
-    }
-    return _normalised(raw, inside), grid
+    transforms, method = alignment.transforms, case.preparation.brain
+    brain = extract_brain(loaded, transforms, method=method, progress=progress)
+    images = {s: scan.image for s, scan in loaded.scans.items()}
+    return _on_grid(images, loaded.reference_scan.image, brain.image, transforms, np.nan)
 
 
-def _normalised(raw: Mapping[Sequence, np.ndarray], inside: np.ndarray) -> np.ndarray:
-    empty = np.zeros(inside.shape, np.float32)
-    return np.stack([normalise(raw[s], inside) if s in raw else empty for s in Sequence])
+def _on_grid(
+    images: Mapping[Sequence, sitk.Image],
+    reference: sitk.Image,
+    brain: sitk.Image,
+    transforms: Mapping[Sequence, sitk.Transform] | None = None,
+    outside: float = 0.0,
+) -> tuple[np.ndarray, ModelGrid]:
+    """Normalised scans ``[3, slice, row, column]`` on the grid about the brain, and that grid."""
+    grid = model_grid(reference, brain)
+    inside = to_grid(brain, grid, interpolator=sitk.sitkNearestNeighbor) > 0
+    scans = np.zeros((len(Sequence), *grid.shape), np.float16)
+    for number, sequence in enumerate(Sequence):
+        if sequence in images:
+            transform = transforms[sequence] if transforms else None
+            raw = to_grid(images[sequence], grid, transform, outside=outside)
+            scans[number] = normalise(raw, inside)
+    return scans, grid
 
 
-def stripped_brain(images: dict[Sequence, sitk.Image]) -> sitk.Image:
-    """Where any of the registered, skull-stripped scans has signal, holes filled."""
-    mask = None
-    for image in images.values():
-        signal = sitk.Cast(image != 0, sitk.sitkUInt8)
-        mask = signal if mask is None else sitk.Or(mask, signal)
-    return sitk.BinaryFillhole(mask)
-
-
-def load_volume(
-    case: LabelledCase, cache: Path | None, progress: Progress | None = None
-) -> LabelledVolume:
-    """Prepared volume of a case, from the cache folder where it lies there already.
-
-    What comes from a cache is mapped rather than read, see `stored`.
-    """
-    if cache is None:
-        return prepare_volume(case, progress)
-    stamp = file_stamps((*case.scans.values(), case.labels))
-    if len(case.scans) < len(Sequence):
-        # Two files may be T1 and T1CE as well as T1CE and FLAIR.
-        stamp += "|" + "|".join(sequence.value for sequence in case.scans)
-    told = f"{CACHE_VERSION}|{case.protocol.name}|{stamp}"
-    if not case.preparation.nothing_to_do:
-        told += f"|{case.preparation.registration}|{case.preparation.brain}"
-    key = hashlib.sha256(told.encode()).hexdigest()[:16]
-    path = cache / f"{case.stem}-{key}.npz"
+def _cached(path: Path, make: Callable[[], LabelledVolume]) -> LabelledVolume:
     if not path.is_file():
-        volume = prepare_volume(case, progress)
-        store_arrays(path, scans=volume.scans, allowed=volume.allowed)
-    return LabelledVolume(case.name, map_array(path, "scans"), map_array(path, "allowed"))
+        store_volume(path, make())
+    return map_volume(path)
+
+
+def _file_stamps(paths: Iterable[Path]) -> list[tuple[str, int, int]]:
+    """What changes with any of some files: their names, sizes and times of the last change."""
+    found = ((path.name, path.stat()) for path in paths)
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]
+
+
+def _digest(*parts: Any) -> str:
+    text = json.dumps([CACHE_VERSION, *parts], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -24,10 +24,10 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.inference.engines.choosing import open_engine, plan_engine
 from BrainTumorSegLib.inference.labels import label_slices
 from BrainTumorSegLib.inference.tta import views_by_name
+from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.models.packs import ModelPack, load_pack
 from BrainTumorSegLib.preprocessing.model_grid import stack_slices
 from BrainTumorSegLib.training.cohort import LabelledCase, read_cohort
-from BrainTumorSegLib.training.stored import store_arrays
 from BrainTumorSegLib.training.volumes import load_volume
 
 PRECISIONS = ("fp32", "bf16")
@@ -58,7 +58,9 @@ def main() -> None:
     for case in cases:
         path = args.work / f"{case.name}-{pack.name}-{args.tta}-bf16-check.npz"
         if not path.is_file():
-            store_arrays(path, **both_labels(case, pack, args.tta, args.work))
+            found = both_labels(case, pack, args.tta, args.work)
+            with atomic_path(path) as temporary:
+                np.savez(temporary, **found)
             print(f"{case.name} is done", file=sys.stderr, flush=True)
         allowed = np.asarray(load_volume(case, args.work / "Volumes").allowed)
         rows.append(compare(case.name, np.load(path), allowed))

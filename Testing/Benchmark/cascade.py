@@ -27,10 +27,10 @@ from BrainTumorSegLib.inference.engines.choosing import open_engine, plan_engine
 from BrainTumorSegLib.inference.labels import label_slices
 from BrainTumorSegLib.inference.postprocessing import remove_islands, remove_specks
 from BrainTumorSegLib.inference.tta import views_by_name
+from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.models.packs import ModelPack, load_pack
 from BrainTumorSegLib.preprocessing.model_grid import stack_slices
 from BrainTumorSegLib.training.cohort import LabelledCase, read_cohort
-from BrainTumorSegLib.training.stored import store_arrays
 from BrainTumorSegLib.training.volumes import load_volume
 
 REGIONS = ("WT", "TC", "ET")
@@ -60,7 +60,9 @@ def main() -> None:
         path = args.work / f"{case.name}-{pack.name}-{views}-{args.precision}.npz"
         if not path.is_file():
             args.work.mkdir(parents=True, exist_ok=True)
-            store_arrays(path, **look(case, pack, views, args.precision, args.work))
+            found = look(case, pack, views, args.precision, args.work)
+            with atomic_path(path) as temporary:
+                np.savez(temporary, **found)
             print(f"{case.name} is done", file=sys.stderr, flush=True)
         # A pack need not have a member for every fold.
         left_out = [n for n, m in enumerate(pack.members) if m.trained.get("fold") == case.fold]

@@ -28,8 +28,8 @@ from BrainTumorSegLib.evaluation.experiments.summary import case_means, compare_
 from BrainTumorSegLib.evaluation.scores import CaseScore, GroupScore
 from BrainTumorSegLib.models.weights import load_weights
 from BrainTumorSegLib.training.cohort import read_cohort
-from BrainTumorSegLib.training.run import Machine
-from BrainTumorSegLib.training.sampling import SliceSampler
+from BrainTumorSegLib.training.dataset import SliceSampler
+from BrainTumorSegLib.training.distributed import Machine
 from BrainTumorSegLib.training.volumes import LabelledVolume
 
 TOY = """
@@ -226,10 +226,10 @@ def test_the_bundled_experiments_are_the_four_that_were_published_and_the_choice
         "LinkNet_SE154": ("linknet", "senet154"),
     }
     trained = [arm.training for arm in known["optimisers"].arms]
-    assert {t.optimiser for t in trained} == {"adam", "radam", "ranger", "ralamb"}
+    assert {t.optimizer for t in trained} == {"adam", "radam", "ranger", "ralamb"}
     assert {(t.schedule, t.weight_decay) for t in trained} == {("flat-cosine", 0.0)}
     assert len(known["optimisers"].seeds) >= 2
-    assert {arm.training.recipe for arm in known["input-recipes"].arms} == {
+    assert {arm.training.input_channels for arm in known["input-recipes"].arms} == {
         *("mixture", "neighbours", "wide"),
     }
     assert len(known["ensemble-tta"].rows) == 12
@@ -239,9 +239,9 @@ def test_the_bundled_experiments_are_the_four_that_were_published_and_the_choice
 
 def test_the_optimisers_get_rates_that_were_tried():
     rates = read_experiment(find_experiment("learning-rates")).arms
-    tried = {(arm.training.optimiser, arm.training.learning_rate) for arm in rates}
+    tried = {(arm.training.optimizer, arm.training.learning_rate) for arm in rates}
     chosen = read_experiment(find_experiment("optimisers")).arms
-    assert {(arm.training.optimiser, arm.training.learning_rate) for arm in chosen} <= tried
+    assert {(arm.training.optimizer, arm.training.learning_rate) for arm in chosen} <= tried
 
 
 # --- being stopped -------------------------------------------------------------------------
@@ -280,7 +280,7 @@ def test_an_experiment_that_was_stopped_goes_on_to_the_same_weights_and_scores(
 def test_a_finished_experiment_is_only_written_out_again(cohort, toy, tmp_path, monkeypatch):
     before = (toy / "table.md").read_text(encoding="utf-8")
     monkeypatch.setattr(scoring, "TorchEngine", None)  # called, it would raise
-    monkeypatch.setattr("BrainTumorSegLib.training.run.train_member", None)
+    monkeypatch.setattr("BrainTumorSegLib.training.trainer.train_member", None)
     assert cli.main(experiment_arguments(write_config(tmp_path), cohort, toy)) == 0
     assert (toy / "table.md").read_text(encoding="utf-8") == before
 

@@ -18,12 +18,14 @@ from BrainTumorSegLib.models.network_spec import NetworkSpec
 from BrainTumorSegLib.models.networks import build_network
 from BrainTumorSegLib.models.packs import load_pack, verify_pack
 from BrainTumorSegLib.models.weights import save_weights
-from BrainTumorSegLib.training import gate as gates
-from BrainTumorSegLib.training.cohort import read_cohort
-from BrainTumorSegLib.training.config import TrainingConfig
-from BrainTumorSegLib.training.gate import Gate, check_member, refuse_loss
-from BrainTumorSegLib.training.recipe import keep_recipe, run_command
-from BrainTumorSegLib.training.run_cohort import write_cohort
+from BrainTumorSegLib.training import quantization_check as checks
+from BrainTumorSegLib.training.cohort import read_cohort, write_cohort
+from BrainTumorSegLib.training.config import TrainingConfig, keep_config, run_command
+from BrainTumorSegLib.training.quantization_check import (
+    QuantizationCheck,
+    check_member,
+    require_small_loss,
+)
 from BrainTumorSegLib.training.volumes import LabelledVolume
 
 SPEC = NetworkSpec(encoder="mobilenet_v2", encoder_depth=4)
@@ -83,7 +85,7 @@ def volumes(monkeypatch):
         asked.append(case.name)
         return made[case.name]
 
-    monkeypatch.setattr(gates, "load_volume", load)
+    monkeypatch.setattr(checks, "load_volume", load)
     return asked
 
 
@@ -104,13 +106,13 @@ def run(tmp_path, cases):
     write_cohort(cases, folder)
     recipe = tmp_path / "toy.toml"
     recipe.write_text(RECIPE)
-    keep_recipe(recipe, "brain-tumor-seg train --recipe toy.toml --folds 0", folder)
+    keep_config(recipe, "brain-tumor-seg train --recipe toy.toml --folds 0", folder)
     return folder
 
 
 def test_a_member_is_compared_on_the_cases_that_were_left_out_of_it(cases, volumes):
     check = check_member(
-        "fold1", member(1).state_dict(), replace(CONFIG, fold=1), "fp16", _gate(cases)
+        "fold1", member(1).state_dict(), replace(CONFIG, fold=1), "fp16", _check(cases)
     )
     assert volumes == ["c1"]
     assert check.cases == 1 and check.slices == 6
@@ -118,23 +120,23 @@ def test_a_member_is_compared_on_the_cases_that_were_left_out_of_it(cases, volum
 
 
 def test_the_figures_are_those_of_the_stored_weights(cases, volumes):
-    check = check_member("fold0", member().state_dict(), CONFIG, "int8", _gate(cases))
+    check = check_member("fold0", member().state_dict(), CONFIG, "int8", _check(cases))
     assert check.loss > 0 and check.differing > 0 and check.worst == "c0"
-    finer = check_member("fold0", member().state_dict(), CONFIG, "fp16", _gate(cases))
+    finer = check_member("fold0", member().state_dict(), CONFIG, "fp16", _check(cases))
     assert finer.loss < check.loss and finer.differing < check.differing
     assert finer.probability < check.probability
 
 
 def test_weights_as_trained_lose_nothing(cases, volumes):
-    check = check_member("fold0", member().state_dict(), CONFIG, "fp32", _gate(cases))
+    check = check_member("fold0", member().state_dict(), CONFIG, "fp32", _check(cases))
     assert check.loss == 0 and check.differing == 0 and check.probability == 0
 
 
 def test_what_loses_too_much_is_refused_with_the_figures_and_a_way_out(cases, volumes):
-    check = check_member("fold0", member().state_dict(), CONFIG, "int8", _gate(cases))
-    refuse_loss([check], check.loss)
+    check = check_member("fold0", member().state_dict(), CONFIG, "int8", _check(cases))
+    require_small_loss([check], check.loss)
     with pytest.raises(PackError) as caught:
-        refuse_loss([check], check.loss / 2)
+        require_small_loss([check], check.loss / 2)
     assert "fold0 from 1.0000 to" in caught.value.message
     assert f"{check.loss:.4f}" in caught.value.message
     assert "--precision fp16" in caught.value.remedy
@@ -147,12 +149,12 @@ def test_a_member_without_a_case_is_compared_on_held_out_synthesis(monkeypatch):
         asked.append((config.part, seed, number))
         return called_by(member(), f"s{number}")
 
-    monkeypatch.setattr(gates, "synthetic_volume", make)
-    check = check_member("fold0", member().state_dict(), CONFIG, "fp16", Gate())
-    assert asked == [("held_out", CONFIG.validation.seed, n) for n in range(gates.SAMPLES)]
-    assert check.cases == gates.SAMPLES and "held-out" in check.data
+    monkeypatch.setattr(checks, "synthetic_volume", make)
+    check = check_member("fold0", member().state_dict(), CONFIG, "fp16", QuantizationCheck())
+    assert asked == [("held_out", CONFIG.validation.seed, n) for n in range(checks.SAMPLES)]
+    assert check.cases == checks.SAMPLES and "held-out" in check.data
     with pytest.raises(TrainingError, match="fold 0"):
-        check_member("fold0", member().state_dict(), CONFIG, "fp16", Gate(on="cases"))
+        check_member("fold0", member().state_dict(), CONFIG, "fp16", QuantizationCheck(on="cases"))
 
 
 def test_a_pack_is_made_of_the_folder_of_a_run(run, volumes, tmp_path):
@@ -206,15 +208,15 @@ def test_what_is_missing_in_a_run_is_named(run, tmp_path, capsys, spoil, words):
 def test_commands_that_trained_parts_of_a_run_all_stay_on_record(run, tmp_path):
     again = "brain-tumor-seg train --recipe toy.toml --folds 1"
     for _ in range(2):
-        keep_recipe(tmp_path / "toy.toml", again, run)
+        keep_config(tmp_path / "toy.toml", again, run)
     assert run_command(run, tmp_path / "toy.toml").split(" && ")[1:] == [again]
     for number in range(40):
-        keep_recipe(tmp_path / "toy.toml", f"{again} --seeds {number}", run)
+        keep_config(tmp_path / "toy.toml", f"{again} --seeds {number}", run)
     assert len(run_command(run, tmp_path / "toy.toml")) <= 1000
 
 
-def _gate(cases):
-    return Gate(cases, slices=32)
+def _check(cases):
+    return QuantizationCheck(cases, slices=32)
 
 
 def _export(run, destination, *options):

@@ -28,16 +28,18 @@ from BrainTumorSegLib.synthesis.tumours.scanner import AcquisitionConfig
 from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig
 from BrainTumorSegLib.synthesis.tumours.sheet import contact_sheet, telling_slice
 from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
+from BrainTumorSegLib.training.case_files import read_protocol
 from BrainTumorSegLib.training.cohort import read_cohort
-from BrainTumorSegLib.training.protocols import read_protocol
-from BrainTumorSegLib.training.stored import map_array, store_arrays
-from BrainTumorSegLib.training.synthetic import (
+from BrainTumorSegLib.training.dataset import real_cases
+from BrainTumorSegLib.training.volumes import (
+    LabelledVolume,
+    map_volume,
     prepare_sample,
-    real_cases,
+    prepare_volume,
+    store_volume,
     stored_samples,
     synthetic_volume,
 )
-from BrainTumorSegLib.training.volumes import prepare_volume
 
 SMALL = SynthesisConfig(slab=16, acquisition=AcquisitionConfig(thick_reference=0, missing=0))
 
@@ -136,16 +138,17 @@ def test_samples_are_made_anew_when_the_labels_that_they_are_painted_by_were_cor
 
 
 def test_several_runs_may_fill_one_cache_at_the_same_time(tmp_path):
-    path = tmp_path / "cache" / "case.npz"
-    values = np.arange(200_000, dtype=np.float32)
+    path = tmp_path / "cache" / "case.safetensors"
+    values = np.arange(200_000, dtype=np.float32).reshape(2, -1)
+    volume = LabelledVolume("one", values, values.astype(np.uint8))
 
     def fill(_: int) -> None:
-        store_arrays(path, scans=values)
-        assert np.array_equal(map_array(path, "scans"), values)
+        store_volume(path, volume)
+        assert np.array_equal(map_volume(path).scans, values)
 
     with ThreadPoolExecutor(4) as runs:
         list(runs.map(fill, range(40)))
-    assert [p.name for p in path.parent.iterdir()] == ["case.npz"]
+    assert [p.name for p in path.parent.iterdir()] == ["case.safetensors"]
 
 
 def test_written_samples_are_a_cohort_that_training_reads(tmp_path, glioblastoma):

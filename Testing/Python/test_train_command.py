@@ -19,8 +19,8 @@ from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.evaluation.arms import members_without_fold
 from BrainTumorSegLib.models.packs import load_pack, verify_pack
 from BrainTumorSegLib.training.cohort import read_cohort
-from BrainTumorSegLib.training.packing import Evaluation, read_evaluation
-from BrainTumorSegLib.training.recipe import read_recipe
+from BrainTumorSegLib.training.config import read_config
+from BrainTumorSegLib.training.export import Evaluation, read_evaluation
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -234,13 +234,13 @@ def test_mistakes_in_a_recipe_are_named(tmp_path, change, words):
     path = tmp_path / "toy.toml"
     path.write_text(RECIPE.replace(*change))
     with pytest.raises(TrainingError, match=words):
-        read_recipe(path)
+        read_config(path)
 
 
 def test_the_bundled_recipe_can_be_read():
     from BrainTumorSegLib.core.resources import resource_path
 
-    recipe = read_recipe(resource_path("Training", "glioma-lite.toml"))
+    recipe = read_config(resource_path("Training", "glioma-lite.toml"))
     assert recipe.pack["name"] == "glioma-lite"
     assert sum(source["cases"] for source in recipe.pack["sources"]) == 31
 
@@ -258,7 +258,7 @@ def test_the_bundled_recipe_can_be_read():
 def test_the_other_recipes_can_be_read(name):
     from BrainTumorSegLib.core.resources import resource_path
 
-    assert read_recipe(resource_path("Training", name)).pack["sources"]
+    assert read_config(resource_path("Training", name)).pack["sources"]
 
 
 def test_several_seeds_of_one_fold_make_an_ensemble_that_left_it_out(cohort, tmp_path):
@@ -327,7 +327,7 @@ def test_synthetic_samples_and_a_chosen_checkpoint_through_the_command(cohort, t
         ]
     )
     assert code == 0
-    assert len(list((tmp_path / "run" / "cache").glob("synthetic-*.npz"))) == 1
+    assert len(list((tmp_path / "run" / "cache").glob("synthetic-*.safetensors"))) == 1
     record = json.loads((tmp_path / "run" / "fold0" / "run.json").read_text())
     assert record["kept"]["chosen_on"] == "fold" and record["kept"]["step"] in (2, 3)
     pack = load_pack(tmp_path / "run" / "toy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,11 +14,12 @@ from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.models.networks import NetworkSpec, build_network
 from BrainTumorSegLib.models.packs import NewMember, make_pack
 from BrainTumorSegLib.models.weights import save_weights
+from BrainTumorSegLib.training.case_files import read_protocol
+from BrainTumorSegLib.training.checkpoint import find_initial_weights
 from BrainTumorSegLib.training.cohort import LabelledCase, join_folds
 from BrainTumorSegLib.training.config import TrainingConfig
-from BrainTumorSegLib.training.loop import TrainingData, train_member
-from BrainTumorSegLib.training.protocols import read_protocol
-from BrainTumorSegLib.training.start import find_beginning
+from BrainTumorSegLib.training.dataset import TrainingData
+from BrainTumorSegLib.training.trainer import train_member
 
 
 def write_run(folder, folds, cases=("seen",), config=TINY):
@@ -37,39 +39,49 @@ def start_from(place, fold=0, **changes):
     return replace(TINY, start_from=str(place), fold=fold, **changes)
 
 
+def labelled(name, fold):
+    return LabelledCase(
+        name, "toy", fold, read_protocol("core1_edema2_enhancing4"), {}, Path("labels")
+    )
+
+
+def left_out(fold, *names):
+    return [labelled(name, fold) for name in names]
+
+
 def test_the_first_step_is_taken_from_the_weights_given(tmp_path):
     run = write_run(tmp_path / "run", [0])
     config = start_from(run, steps=1, learning_rate=1e-12, weight_decay=0.0, ema_decay=0.0)
-    beginning = find_beginning(config, ["left out"])
+    initial = find_initial_weights(config, left_out(0, "left out"))
     data = TrainingData([toy_volume()])
-    state = train_member(data, config, tmp_path / "out", beginning=beginning).state
-    kernels = [name for name, value in beginning.state.items() if value.dim() == 4]
+    state = train_member(data, config, tmp_path / "out", initial=initial).state
+    kernels = [name for name, value in initial.state.items() if value.dim() == 4]
     assert kernels
     for name in kernels:
-        torch.testing.assert_close(state[name], beginning.state[name], atol=1e-6, rtol=0)
+        torch.testing.assert_close(state[name], initial.state[name], atol=1e-6, rtol=0)
 
 
 def test_of_several_members_the_one_without_the_same_fold_is_taken(tmp_path):
     run = write_run(tmp_path / "run", [0, 1, 2])
-    assert find_beginning(start_from(run, 1), []).origin == "run fold1"
+    assert find_initial_weights(start_from(run, 1), []).origin == "run fold1"
 
 
 def test_a_run_with_one_member_serves_every_fold_it_has_not_seen(tmp_path):
     run = write_run(tmp_path / "base", [0])
-    assert find_beginning(start_from(run, 2), ["other"]).origin == "base fold0"
+    assert find_initial_weights(start_from(run, 2), left_out(2, "other")).origin == "base fold0"
 
 
 def test_a_member_that_has_seen_the_fold_left_out_is_refused(tmp_path):
     run = write_run(tmp_path / "run", [0], cases=["seen", "also"])
     with pytest.raises(TrainingError, match="also and 1 more cases of fold 2") as caught:
-        find_beginning(start_from(run, 2), ["seen", "also", "other"])
+        find_initial_weights(start_from(run, 2), left_out(2, "seen", "also", "other"))
     assert "--join-folds" in caught.value.remedy
 
 
 def test_a_run_without_a_member_for_the_fold_is_refused(tmp_path):
     run = write_run(tmp_path / "run", [0, 1])
     with pytest.raises(TrainingError, match="several members for fold 4: fold0, fold1"):
-        find_beginning(start_from(run, 4), [])
+        find_initial_weights(start_from(run, 4), [])
 
 
 @pytest.mark.parametrize(
@@ -77,13 +89,13 @@ def test_a_run_without_a_member_for_the_fold_is_refused(tmp_path):
     [
         {"network": NetworkSpec(encoder="mobilenet_v2", encoder_depth=4)},
         {"network": NetworkSpec("unet", "mobilenet_v2", 3)},
-        {"recipe": "neighbours"},
+        {"input_channels": "neighbours"},
     ],
 )
 def test_weights_of_another_network_or_input_are_refused(tmp_path, change):
     run = write_run(tmp_path / "run", [0])
     with pytest.raises(TrainingError, match="linknet with mobilenet_v2, depth 3, input mixture"):
-        find_beginning(start_from(run, **change), [])
+        find_initial_weights(start_from(run, **change), [])
 
 
 def test_a_pack_gives_the_member_of_the_fold_and_any_to_folds_it_does_not_know(
@@ -96,8 +108,8 @@ def test_a_pack_gives_the_member_of_the_fold_and_any_to_folds_it_does_not_know(
         network = build_network(TINY.network)
         members.append(NewMember(f"fold{fold}", network.state_dict(), {"fold": fold}))
     make_pack(pack, pack_fields, members, "fp32")
-    assert find_beginning(start_from(pack, 1), []).origin.endswith("fold1")
-    assert find_beginning(start_from(pack, 2), []).origin.endswith("fold0")
+    assert find_initial_weights(start_from(pack, 1), []).origin.endswith("fold1")
+    assert find_initial_weights(start_from(pack, 2), []).origin.endswith("fold0")
 
 
 @pytest.fixture
@@ -107,7 +119,7 @@ def pack_fields():
         "version": "1.0.0",
         "title": "A toy",
         "description": "For tests.",
-        "recipe": TINY.recipe,
+        "recipe": TINY.input_channels,
         "network": TINY.network.as_dict(),
         "sequences": {"used": ["t1", "t1ce", "flair"], "may_be_missing": []},
         "advised_views": "none",
@@ -124,13 +136,8 @@ def pack_fields():
     }
 
 
-def labelled(tmp_path, name, fold):
-    protocol = read_protocol("core1_edema2_enhancing4")
-    return LabelledCase(name, "toy", fold, protocol, {}, tmp_path / "labels")
-
-
-def test_joined_folds_are_left_out_together(tmp_path):
-    cases = [labelled(tmp_path, f"case{fold}", fold) for fold in range(4)]
+def test_joined_folds_are_left_out_together():
+    cases = [labelled(f"case{fold}", fold) for fold in range(4)]
     joined = join_folds(cases, [1, 3])
     assert [case.fold for case in joined] == [0, 1, 2, 1]
     assert join_folds(cases, []) == cases

@@ -14,16 +14,19 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.models.networks import NetworkSpec
 from BrainTumorSegLib.preprocessing.model_grid import channel_sequences
-from BrainTumorSegLib.training import loop
+from BrainTumorSegLib.training import trainer
 from BrainTumorSegLib.training.augment import AugmentationConfig, augment
-from BrainTumorSegLib.training.batches import step_seed
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.config import TrainingConfig
-from BrainTumorSegLib.training.loop import TrainingData, train_member
-from BrainTumorSegLib.training.optimisers import learning_rate_at
-from BrainTumorSegLib.training.sampling import SliceSampler
-from BrainTumorSegLib.training.volumes import LabelledVolume, load_volume, prepare_volume
-from BrainTumorSegLib.training.weak_labels import separate_core
+from BrainTumorSegLib.training.dataset import SliceSampler, TrainingData, step_seed
+from BrainTumorSegLib.training.optimizers import learning_rate_at
+from BrainTumorSegLib.training.trainer import train_member
+from BrainTumorSegLib.training.volumes import (
+    LabelledVolume,
+    load_volume,
+    prepare_volume,
+    separate_core,
+)
 
 BIT = {tissue: 1 << int(tissue) for tissue in Tissue}
 CORE = BIT[Tissue.NECROSIS] | BIT[Tissue.NON_ENHANCING]
@@ -104,7 +107,7 @@ def test_training_lowers_the_loss_on_what_it_sees(toy_volumes, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(toy_volumes, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "set_dice", lambda *_: torch.tensor(float("nan")))
+    monkeypatch.setattr(trainer, "set_dice", lambda *_: torch.tensor(float("nan")))
     with pytest.raises(TrainingError, match="nan"):
         trained(toy_volumes, TINY, tmp_path)
 
@@ -140,7 +143,7 @@ def test_a_date_makes_a_seed():
 
 
 def test_most_slices_of_a_batch_show_tumour(toy_volumes):
-    sampler = SliceSampler(toy_volumes, replace(TINY, batch=64, tumour_share=1.0))
+    sampler = SliceSampler(toy_volumes, replace(TINY, batch=64, tumor_share=1.0))
     _, allowed = sampler.batch(0)
     assert (allowed != BIT[Tissue.BACKGROUND]).flatten(1).any(dim=1).float().mean() > 0.9
 

@@ -10,11 +10,10 @@ from test_training import TINY, toy_volume
 
 from BrainTumorSegLib.core.errors import Cancelled, DependencyError
 from BrainTumorSegLib.core.progress import CancelToken, Progress
-from BrainTumorSegLib.training.board import BOARD
-from BrainTumorSegLib.training.checkpoint import LOG, VALIDATION, read_rows
 from BrainTumorSegLib.training.config import Validation
-from BrainTumorSegLib.training.loop import TrainingData, train_member
-from BrainTumorSegLib.training.run import train_members
+from BrainTumorSegLib.training.dataset import TrainingData
+from BrainTumorSegLib.training.logger import LOG, TENSORBOARD, VALIDATION, read_rows
+from BrainTumorSegLib.training.trainer import train_member, train_members
 
 SHOWN = replace(TINY, tensorboard=True, checkpoint_every=2, validation=Validation(3, slices=2))
 DATA = TrainingData([toy_volume("a", 0)], (), [toy_volume("b", 1)])
@@ -25,7 +24,7 @@ def on_the_board(folder) -> dict[str, list[tuple[int, float]]]:
         "tensorboard.backend.event_processing.event_accumulator",
         reason="tensorboard is not installed: pip install 'BrainTumorSeg[train]'",
     )
-    board = events.EventAccumulator(str(folder / BOARD))
+    board = events.EventAccumulator(str(folder / TENSORBOARD))
     board.Reload()
     return {
         name: [(e.step, e.value) for e in board.Scalars(name)] for name in board.Tags()["scalars"]
@@ -75,7 +74,7 @@ def test_steps_that_are_taken_again_are_shown_once(tmp_path):
 
 def test_nothing_is_written_for_it_unless_it_is_wanted(tmp_path):
     train_member(DATA, replace(SHOWN, tensorboard=False), tmp_path)
-    assert not (tmp_path / BOARD).exists()
+    assert not (tmp_path / TENSORBOARD).exists()
 
 
 def test_a_missing_tensorboard_is_noticed_before_anything_is_done(tmp_path, monkeypatch):

@@ -13,16 +13,21 @@ from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.io.seg_nrrd import write_seg_nrrd
+from BrainTumorSegLib.training.case_files import read_protocol
 from BrainTumorSegLib.training.cohort import (
     CohortConfig,
     Preparation,
+    make_folds,
     read_cohort,
+    write_cohort,
 )
-from BrainTumorSegLib.training.folds import make_folds
-from BrainTumorSegLib.training.protocols import read_protocol
-from BrainTumorSegLib.training.run_cohort import write_cohort
-from BrainTumorSegLib.training.stored import map_array, read_text, store_arrays
-from BrainTumorSegLib.training.volumes import load_volume, prepare_volume
+from BrainTumorSegLib.training.volumes import (
+    LabelledVolume,
+    load_volume,
+    map_volume,
+    prepare_volume,
+    store_volume,
+)
 
 CORE1 = CohortConfig(label_protocol="core1_edema2_enhancing4")
 
@@ -222,31 +227,32 @@ def test_mistakes_in_a_protocol_are_named(text, words):
 # Files on disk
 
 
-def test_stored_arrays_come_back_mapped_and_equal(tmp_path):
+def test_a_stored_volume_comes_back_mapped_and_equal(tmp_path):
     rng = np.random.default_rng(0)
     scans = rng.normal(size=(3, 4, 5, 6)).astype(np.float16)
-    flags = rng.integers(0, 32, (4, 5, 6)).astype(np.uint8)
-    path = tmp_path / "new" / "one.npz"
-    store_arrays(path, name=np.array("ünïcode"), scans=scans, allowed=np.asfortranarray(flags))
-    assert [p.name for p in path.parent.iterdir()] == ["one.npz"]
-    mapped = map_array(path, "scans")
-    assert not mapped.flags.writeable
-    np.testing.assert_array_equal(mapped, scans)
-    np.testing.assert_array_equal(map_array(path, "allowed"), flags)
-    assert read_text(path, "name") == "ünïcode"
+    allowed = np.asfortranarray(rng.integers(0, 32, (4, 5, 6)).astype(np.uint8))
+    path = tmp_path / "new" / "one.safetensors"
+    store_volume(path, LabelledVolume("ünïcode", scans, allowed))
+    assert [p.name for p in path.parent.iterdir()] == ["one.safetensors"]
+    mapped = map_volume(path)
+    assert mapped.name == "ünïcode"
+    assert not mapped.scans.flags.writeable and not mapped.allowed.flags.writeable
+    np.testing.assert_array_equal(mapped.scans, scans)
+    np.testing.assert_array_equal(mapped.allowed, allowed)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts maps and open files in /proc")
 def test_maps_hold_no_file_open(tmp_path):
     big = np.arange(1 << 24, dtype=np.uint8).reshape(256, 256, 256)
-    store_arrays(tmp_path / "big.npz", allowed=big)
+    path = tmp_path / "big.safetensors"
+    store_volume(path, LabelledVolume("big", np.zeros((3, 1, 1, 1), np.float16), big))
     files = len(list(Path("/proc/self/fd").iterdir()))
-    maps = [map_array(tmp_path / "big.npz", "allowed") for _ in range(30)]
+    maps = [map_volume(path) for _ in range(30)]
     assert len(list(Path("/proc/self/fd").iterdir())) == files
-    assert Path("/proc/self/maps").read_text().count("big.npz") == 30
-    assert all(np.array_equal(mapped[9], big[9]) for mapped in maps)
+    assert Path("/proc/self/maps").read_text().count("big.safetensors") == 30
+    assert all(np.array_equal(volume.allowed[9], big[9]) for volume in maps)
     del maps
-    assert "big.npz" not in Path("/proc/self/maps").read_text()
+    assert "big.safetensors" not in Path("/proc/self/maps").read_text()
 
 
 def test_a_file_that_changed_is_prepared_anew(tmp_path):

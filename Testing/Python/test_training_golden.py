@@ -11,13 +11,12 @@ import pytest
 import torch
 from test_training import TINY, toy_volume
 
-from BrainTumorSegLib.slices import channel_sequences
+from BrainTumorSegLib.preprocessing.model_grid import channel_sequences
 from BrainTumorSegLib.training.augment import AugmentationConfig, augment
-from BrainTumorSegLib.training.batches import step_seed
+from BrainTumorSegLib.training.cohort import make_folds
 from BrainTumorSegLib.training.config import SyntheticShare, Validation
-from BrainTumorSegLib.training.folds import make_folds
-from BrainTumorSegLib.training.loop import TrainingData, train_member
-from BrainTumorSegLib.training.sampling import SliceSampler
+from BrainTumorSegLib.training.dataset import SliceSampler, TrainingData, step_seed
+from BrainTumorSegLib.training.trainer import train_member
 
 DATA = TrainingData(
     [toy_volume("a", 0), toy_volume("b", 1)],
@@ -84,7 +83,7 @@ def test_augmentation_is_as_before():
 def test_the_first_steps_are_as_before(tmp_path, optimizer, losses):
     config = replace(
         MIXED,
-        optimiser=optimizer,
+        optimizer=optimizer,
         weight_decay=0.0,
         precision="fp32",
         checkpoint_every=1,

@@ -15,16 +15,14 @@ from BrainTumorSegLib.core.errors import Cancelled, TrainingError
 from BrainTumorSegLib.core.progress import CancelToken, Progress
 from BrainTumorSegLib.core.tissue import LabelProtocol, Tissue
 from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig, held_out
-from BrainTumorSegLib.training import loop, material
+from BrainTumorSegLib.training import dataset, trainer
 from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.config import SyntheticShare, Validation
-from BrainTumorSegLib.training.curves import draw_curves
-from BrainTumorSegLib.training.loop import TrainingData, train_member
-from BrainTumorSegLib.training.material import gather
-from BrainTumorSegLib.training.optimisers import learning_rate_at, make_optimiser
-from BrainTumorSegLib.training.precision import MixedPrecision
-from BrainTumorSegLib.training.sampling import SliceSampler
-from BrainTumorSegLib.training.validation import Scores, validate
+from BrainTumorSegLib.training.dataset import SliceSampler, TrainingData, collect_cases
+from BrainTumorSegLib.training.distributed import Machine
+from BrainTumorSegLib.training.logger import draw_curves
+from BrainTumorSegLib.training.optimizers import MixedPrecision, learning_rate_at, make_optimizer
+from BrainTumorSegLib.training.trainer import train_member, validate
 from BrainTumorSegLib.training.volumes import LabelledVolume
 
 DATA = TrainingData(
@@ -53,7 +51,7 @@ def test_every_optimiser_goes_on_bit_for_bit_with_dropout_synthesis_and_a_best_c
     # Seven steps pass the sixth, where Lookahead goes back; the checkpoint is at four.
     config = replace(
         NO_DECAY,
-        optimiser=optimiser,
+        optimizer=optimiser,
         network=replace(TINY.network, architecture=architecture),
         schedule="flat-cosine",
         steps=7,
@@ -101,7 +99,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 
 def test_threads_that_prepare_batches_change_nothing(tmp_path):
     alone = train_member(PLAIN, TINY, tmp_path / "0")
-    helped = train_member(PLAIN, TINY, tmp_path / "2", workers=2)
+    helped = train_member(PLAIN, TINY, tmp_path / "2", Machine(workers=2))
     assert same(alone.state, helped.state)
 
 
@@ -133,7 +131,7 @@ def test_ralamb_is_the_public_one_with_lookahead_every_sixth_step():
     generator = torch.Generator().manual_seed(0)
     module = nn.Linear(7, 5, bias=False)
     start = module.weight.detach().clone()
-    optimiser = make_optimiser(module, replace(NO_DECAY, optimiser="ralamb", learning_rate=1e-2))
+    optimiser = make_optimizer(module, replace(NO_DECAY, optimizer="ralamb", learning_rate=1e-2))
     inner = optimiser.optimizer
     gradients = [torch.randn(5, 7, generator=generator) for _ in range(60)]
     for gradient in gradients[:6]:
@@ -157,7 +155,7 @@ def test_ralamb_is_the_public_one_with_lookahead_every_sixth_step():
 def test_ranger_centralises_gradients_and_looks_ahead():
     module = nn.Linear(7, 5, bias=False)
     start = module.weight.detach().clone()
-    optimiser = make_optimiser(module, replace(NO_DECAY, optimiser="ranger", learning_rate=1e-2))
+    optimiser = make_optimizer(module, replace(NO_DECAY, optimizer="ranger", learning_rate=1e-2))
     (group,) = (g for g in optimiser.param_groups if g["params"])
     assert (group["k"], group["alpha"]) == (6, 0.5) and optimiser.use_gc
     # A gradient that is the same in each row has nothing left when its mean is taken off.
@@ -171,8 +169,8 @@ def test_ranger_centralises_gradients_and_looks_ahead():
 def test_weight_decay_shrinks_kernels_and_leaves_biases_alone(optimiser):
     module = nn.Linear(3, 2)
     nn.init.ones_(module.weight), nn.init.ones_(module.bias)
-    made = make_optimiser(
-        module, replace(TINY, optimiser=optimiser, weight_decay=0.1, learning_rate=0.5)
+    made = make_optimizer(
+        module, replace(TINY, optimizer=optimiser, weight_decay=0.1, learning_rate=0.5)
     )
     module.weight.grad, module.bias.grad = torch.zeros(2, 3), torch.zeros(2)
     made.step()
@@ -211,9 +209,9 @@ def test_the_average_that_scored_best_is_kept(tmp_path, monkeypatch):
 
     def judged(network, *_):
         seen.append({k: v.clone() for k, v in network.state_dict().items()})
-        return Scores({"WT": next(scores)})
+        return {"WT": next(scores)}
 
-    monkeypatch.setattr(loop, "validate", judged)
+    monkeypatch.setattr(trainer, "validate", judged)
     kept = train_member(DATA, replace(TINY, validation=Validation(every=2)), tmp_path)
     assert (kept.step, kept.score) == (4, 0.9)
     assert same(kept.state, seen[1]) and not same(kept.state, seen[2])
@@ -252,9 +250,9 @@ def test_validation_scores_the_regions_and_leaves_undecided_voxels_out():
     mixed = MixedPrecision("fp32", "cpu")
     network = Oracle().train()
     right = validate(network, [LabelledVolume("x", scans, allowed)], TINY, "cpu", mixed)
-    assert right.regions == pytest.approx({"WT": 1, "TC": 1, "ET": 1}) and network.training
+    assert right == pytest.approx({"WT": 1, "TC": 1, "ET": 1}) and network.training
     wrong = validate(network, [LabelledVolume("x", -scans, allowed)], TINY, "cpu", mixed)
-    assert wrong.regions["WT"] < 0.05 and wrong.mean < right.mean
+    assert wrong["WT"] < 0.05
 
 
 def test_choosing_on_nothing_is_refused(tmp_path):
@@ -286,11 +284,11 @@ def test_no_synthetic_sample_is_made_of_the_fold_left_out_and_held_out_ones_are_
         asked.append((config, {case.name for case in sources.cases}, seed))
         return toy_volume(f"{seed}-{number}")
 
-    monkeypatch.setattr(material, "synthetic_volume", pretend)
+    monkeypatch.setattr(dataset, "synthetic_volume", pretend)
     # The toy cases have no files to look at.
-    monkeypatch.setattr(material, "stored_samples", lambda cache, *_: cache)
-    monkeypatch.setattr(material, "load_volume", lambda case, *_: toy_volume(case.name))
-    monkeypatch.setattr(material, "_is_paintable", lambda _: True)
+    monkeypatch.setattr(dataset, "stored_samples", lambda cache, *_: cache)
+    monkeypatch.setattr(dataset, "load_volume", lambda case, *_: toy_volume(case.name))
+    monkeypatch.setattr(dataset, "_is_paintable", lambda _: True)
     protocol = LabelProtocol("x", {0: frozenset({Tissue.BACKGROUND})})
     cases = [
         LabelledCase(f"c{n}", "", n % 3, protocol, {}, tmp_path / "none.nii.gz") for n in range(6)
@@ -301,7 +299,7 @@ def test_no_synthetic_sample_is_made_of_the_fold_left_out_and_held_out_ones_are_
         synthesis=SyntheticShare(2, 0.5, 5),
         validation=Validation(every=2, on="synthesis", samples=3, seed=9),
     )
-    data = gather(cases, config, tmp_path, tmp_path / "cache")
+    data = collect_cases(cases, config, tmp_path, tmp_path / "cache")
     assert [v.name for v in data.volumes] == ["c0", "c2", "c3", "c5"]
     assert [v.name for v in data.synthetic] == ["5-0", "5-1"]
     assert [v.name for v in data.validation] == ["9-0", "9-1", "9-2"]
@@ -309,5 +307,6 @@ def test_no_synthetic_sample_is_made_of_the_fold_left_out_and_held_out_ones_are_
     assert all(call == (SynthesisConfig(), {"c0", "c2", "c3", "c5"}, 5) for call in mixed)
     assert all(call == (held_out(SynthesisConfig()), set(), 9) for call in looked_at)
 
-    on_fold = gather(cases, replace(config, validation=Validation(every=2)), tmp_path, tmp_path)
+    config = replace(config, validation=Validation(every=2))
+    on_fold = collect_cases(cases, config, tmp_path, tmp_path)
     assert [v.name for v in on_fold.validation] == ["c1", "c4"]

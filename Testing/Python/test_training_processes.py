@@ -15,13 +15,11 @@ from torch import nn
 from BrainTumorSegLib.core.errors import Cancelled, TrainingError
 from BrainTumorSegLib.core.progress import CancelToken, Progress
 from BrainTumorSegLib.models.networks import build_network
-from BrainTumorSegLib.training.batches import batches
-from BrainTumorSegLib.training.distributed import Ranks, joined
-from BrainTumorSegLib.training.loop import train_member
+from BrainTumorSegLib.training.dataset import SliceSampler, batches
+from BrainTumorSegLib.training.distributed import Machine, Ranks, joined
 from BrainTumorSegLib.training.losses import set_cross_entropy, set_dice
-from BrainTumorSegLib.training.optimisers import learning_rate_at, make_optimiser
-from BrainTumorSegLib.training.precision import MAX_GRADIENT_NORM
-from BrainTumorSegLib.training.sampling import SliceSampler
+from BrainTumorSegLib.training.optimizers import MAX_GRADIENT_NORM, learning_rate_at, make_optimizer
+from BrainTumorSegLib.training.trainer import train_member
 
 # RAdam's first steps are plain momentum, which does not blow up differences in rounding.
 SHARED = replace(
@@ -30,7 +28,7 @@ SHARED = replace(
     steps=4,
     checkpoint_every=2,
     precision="fp32",
-    optimiser="radam",
+    optimizer="radam",
     augmentation=replace(STILL, mirror=0.5, noise=0.5),
 )
 
@@ -45,13 +43,13 @@ def test_processes_share_a_batch_without_overlap():
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(tmp_path):
     with pytest.raises(TrainingError, match="divided among 2"):
-        train_member(PLAIN, replace(TINY, batch=3), tmp_path, ranks=Ranks(0, 2))
+        train_member(PLAIN, replace(TINY, batch=3), tmp_path, Machine(ranks=Ranks(0, 2)))
 
 
 def test_pspnet_needs_two_slices_in_every_process(tmp_path):
     config = replace(TINY, batch=2, network=replace(TINY.network, architecture="pspnet"))
     with pytest.raises(TrainingError, match="each of 2 processes a single slice"):
-        train_member(PLAIN, config, tmp_path, ranks=Ranks(0, 2))
+        train_member(PLAIN, config, tmp_path, Machine(ranks=Ranks(0, 2)))
 
 
 def train_twice(rank, port, folder):
@@ -66,21 +64,22 @@ def train_twice(rank, port, folder):
             token.cancel()
 
     with joined("cpu") as (ranks, device):
-        train_member(PLAIN, SHARED, folder / "whole", device, ranks=ranks)
+        machine = Machine(device, ranks=ranks)
+        train_member(PLAIN, SHARED, folder / "whole", machine)
         with pytest.raises(Cancelled):
             stopping = Progress((), (stop,), token)
-            train_member(PLAIN, SHARED, folder / "resumed", device, stopping, ranks=ranks)
+            train_member(PLAIN, SHARED, folder / "resumed", machine, stopping)
         ranks.wait_for_all()
-        train_member(PLAIN, SHARED, folder / "resumed", device, ranks=ranks)
+        train_member(PLAIN, SHARED, folder / "resumed", machine)
 
 
 def trained_by_hand():
     """The network after steps with the mean of the gradients of both parts of each batch."""
     torch.manual_seed(SHARED.seed)
     network = build_network(SHARED.network).to(memory_format=torch.channels_last).train()
-    optimiser = make_optimiser(network, SHARED)
+    optimiser = make_optimizer(network, SHARED)
     sampler = SliceSampler(PLAIN.volumes, SHARED)
-    parts = [batches(sampler, SHARED, 0, 0, Ranks(rank, 2)) for rank in (0, 1)]
+    parts = [batches(sampler, SHARED, 0, Machine(ranks=Ranks(rank, 2))) for rank in (0, 1)]
     for step, both in enumerate(zip(*parts, strict=True)):
         optimiser.zero_grad()
         for images, allowed in both:

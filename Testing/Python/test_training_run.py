@@ -14,7 +14,7 @@ from toy_cases import toy_recipe, write_toy_cohort
 from BrainTumorSegLib.cli import application as cli
 from BrainTumorSegLib.core.errors import InputError, TrainingError
 from BrainTumorSegLib.training.cohort import read_cohort
-from BrainTumorSegLib.training.holding import holding
+from BrainTumorSegLib.training.trainer import run_lock
 from BrainTumorSegLib.training.volumes import load_volume, prepare_volume
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -24,8 +24,8 @@ RECIPE = toy_recipe(2)
 HOLD = """
 import sys, time
 from pathlib import Path
-from BrainTumorSegLib.training.holding import holding
-with holding([Path(sys.argv[1])]):
+from BrainTumorSegLib.training.trainer import run_lock
+with run_lock([Path(sys.argv[1])]):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -57,13 +57,13 @@ def test_a_member_is_not_trained_by_two_processes_and_a_killed_one_holds_nothing
         assert other.stdout.readline() == "held\n"
         with (
             pytest.raises(TrainingError, match="Another process is training") as caught,
-            holding([tmp_path / "run" / "fold1", member]),
+            run_lock([tmp_path / "run" / "fold1", member]),
         ):
             pytest.fail("both hold it")
         assert "fold0" in caught.value.message
         assert "Wait" in caught.value.remedy
         other.kill()
-    with holding([member, tmp_path / "run" / "fold1"]):
+    with run_lock([member, tmp_path / "run" / "fold1"]):
         pass
 
 
@@ -71,7 +71,7 @@ def test_the_same_command_given_twice_at_once_leaves_the_first_run_as_it_is(
     cohort, tmp_path, capsys
 ):
     run = tmp_path / "run"
-    with holding([run / "fold1"]):
+    with run_lock([run / "fold1"]):
         before = contents(run)
         assert train(cohort, run) == 9
         assert "fold1" in capsys.readouterr().err
@@ -115,7 +115,7 @@ def test_the_name_of_a_case_never_leads_out_of_the_cache(cohort, tmp_path):
     case = replace(read_cohort(cohort)[0], name="../../site ä/1")
     load_volume(case, tmp_path / "run" / "cache")
     assert case.stem != replace(case, name=".._.._site ä_1").stem
-    (made,) = tmp_path.rglob("*.npz")
+    (made,) = tmp_path.rglob("*.safetensors")
     assert made.parent == tmp_path / "run" / "cache" and "site ä_1" in made.name
 
 
@@ -205,7 +205,7 @@ def test_a_pack_of_another_network_to_start_from_is_told_before_any_case_is_read
     cohort, tmp_path, capsys
 ):
     assert train(cohort, tmp_path / "run", "--start-from", "glioma-lite") == 9
-    assert "Make training.network and training.recipe" in capsys.readouterr().err
+    assert "Make training.network and training.input_channels" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -12,7 +12,7 @@ from registration_scans import PARTS, SIZE, phantom, rigid, with_moved_header
 from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.training.cohort import read_cohort
-from BrainTumorSegLib.training.recipe import read_recipe
+from BrainTumorSegLib.training.config import read_config
 from BrainTumorSegLib.training.volumes import LabelledVolume, prepare_volume
 
 #: Where the head lay during FLAIR: as far off as patients move.
@@ -50,7 +50,7 @@ def write_case(folder: Path, offset: sitk.Transform) -> None:
 def prepared(folder: Path, registration: str) -> LabelledVolume:
     recipe = folder / f"{registration}.toml"
     recipe.write_text(RECIPE.format(registration=registration), encoding="utf-8")
-    (case,) = read_cohort(folder, read_recipe(recipe).data)
+    (case,) = read_cohort(folder, read_config(recipe).data)
     return prepare_volume(case)
 
 

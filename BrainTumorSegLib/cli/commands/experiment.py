@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from BrainTumorSegLib.evaluation.experiments.running import run_experiment, stage_weights
     from BrainTumorSegLib.inference.engines.torch_engine import choose_device
     from BrainTumorSegLib.training.cohort import read_cohort
-    from BrainTumorSegLib.training.run import Machine
+    from BrainTumorSegLib.training.distributed import Machine
 
     if args.list:
         return _list()
@@ -128,7 +128,7 @@ def _require_packages(experiment: Experiment) -> None:
     from BrainTumorSegLib.evaluation.extras import has_package
 
     needed = {"matplotlib"}
-    if {arm.training.optimiser for arm in experiment.arms} & {"ranger", "ralamb"}:
+    if {arm.training.optimizer for arm in experiment.arms} & {"ranger", "ralamb"}:
         needed.add("pytorch_optimizer")
     missing = sorted(name for name in needed if not has_package(name))
     if missing:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence as SequenceOf
 
     from BrainTumorSegLib.training.cohort import LabelledCase
-    from BrainTumorSegLib.training.gate import Gate
-    from BrainTumorSegLib.training.recipe import TrainingRecipe
+    from BrainTumorSegLib.training.config import RunConfig
+    from BrainTumorSegLib.training.quantization_check import QuantizationCheck
 
 
 def add_export_options(parser: argparse._ArgumentGroup) -> None:
@@ -46,7 +46,7 @@ def is_run(text: str) -> bool:
     """Whether this names a training run rather than a pack. The name of a pack goes before."""
     from BrainTumorSegLib.models.packs import find_packs
     from BrainTumorSegLib.models.packs.manifest import MANIFEST
-    from BrainTumorSegLib.training.finished import find_members
+    from BrainTumorSegLib.training.checkpoint import find_members
 
     folder = Path(text).expanduser()
     if (folder / MANIFEST).is_file() or not find_members(folder):
@@ -60,14 +60,14 @@ def export_run(args: argparse.Namespace) -> Path:
     from BrainTumorSegLib.io.atomic import check_writable
     from BrainTumorSegLib.models.packs import export_pack
     from BrainTumorSegLib.models.packs.files import check_free
-    from BrainTumorSegLib.training.gate import STAGE
-    from BrainTumorSegLib.training.packing import pack_run, read_evaluation, read_notes
-    from BrainTumorSegLib.training.recipe import run_command
+    from BrainTumorSegLib.training.config import run_command
+    from BrainTumorSegLib.training.export import pack_run, read_evaluation, read_notes
+    from BrainTumorSegLib.training.quantization_check import STAGE
 
     limit_threads(args.threads)
     folder = Path(args.pack).expanduser()
     members = _members(folder, args.members)
-    path, recipe = _recipe(folder, args.recipe)
+    path, config = _config(folder, args.recipe)
     evaluation = read_evaluation(args.evaluation) if args.evaluation else None
     notes = read_notes(args.notes)
     zipped = args.destination.suffix.lower() == ".zip"
@@ -76,15 +76,15 @@ def export_run(args: argparse.Namespace) -> Path:
     else:
         check_free(args.destination, args.overwrite)
     progress = make_progress(args.progress, {STAGE: 1.0})
-    gate = _gate(args, folder, _cases(args, folder, recipe))
+    check = _check(args, folder, _cases(args, folder, config))
     with tempfile.TemporaryDirectory() as temporary:
         made = Path(temporary, "pack") if zipped else args.destination
         pack = pack_run(
             members,
-            recipe.pack,
+            config.pack,
             run_command(folder, path),
             made,
-            gate,
+            check,
             args.precision,
             evaluation,
             notes,
@@ -99,7 +99,7 @@ def export_run(args: argparse.Namespace) -> Path:
 
 def _members(folder: Path, names: SequenceOf[str] | None) -> list[Path]:
     from BrainTumorSegLib.core.errors import TrainingError
-    from BrainTumorSegLib.training.finished import find_members
+    from BrainTumorSegLib.training.checkpoint import find_members
 
     found = {m.folder.name: m.folder for m in find_members(folder)}
     unknown = [name for name in names or () if name not in found]
@@ -110,9 +110,9 @@ def _members(folder: Path, names: SequenceOf[str] | None) -> list[Path]:
     return [found[name] for name in dict.fromkeys(names or found)]
 
 
-def _recipe(folder: Path, given: Path | None) -> tuple[Path, TrainingRecipe]:
+def _config(folder: Path, given: Path | None) -> tuple[Path, RunConfig]:
     from BrainTumorSegLib.core.errors import TrainingError
-    from BrainTumorSegLib.training.recipe import KEPT_RECIPE, read_recipe
+    from BrainTumorSegLib.training.config import KEPT_RECIPE, read_config
 
     path = given or folder / KEPT_RECIPE
     if given is None and not path.is_file():
@@ -120,16 +120,13 @@ def _recipe(folder: Path, given: Path | None) -> tuple[Path, TrainingRecipe]:
             f"{folder} keeps no recipe, so that nothing says what the pack is called.",
             "Give the recipe of the run (--recipe FILE).",
         )
-    return path, read_recipe(path)
+    return path, read_config(path)
 
 
-def _cases(
-    args: argparse.Namespace, folder: Path, recipe: TrainingRecipe
-) -> tuple[LabelledCase, ...]:
+def _cases(args: argparse.Namespace, folder: Path, config: RunConfig) -> tuple[LabelledCase, ...]:
     """The cohort; none where only synthetic samples are to be looked at, or none is known."""
     from BrainTumorSegLib.core.errors import TrainingError
-    from BrainTumorSegLib.training.case_table import TABLE
-    from BrainTumorSegLib.training.cohort import read_cohort
+    from BrainTumorSegLib.training.cohort import TABLE, read_cohort
 
     if args.check_on == "synthesis" or args.precision == "fp32":
         return ()
@@ -138,7 +135,7 @@ def _cases(
             raise TrainingError(f"{folder} has no {TABLE}.", "Name the cohort (--data FOLDER).")
         return ()
     try:
-        return read_cohort(args.data or folder, recipe.data)
+        return read_cohort(args.data or folder, config.data)
     except TrainingError as error:
         raise TrainingError(
             error.message,
@@ -147,9 +144,11 @@ def _cases(
         ) from error
 
 
-def _gate(args: argparse.Namespace, folder: Path, cases: SequenceOf[LabelledCase]) -> Gate:
+def _check(
+    args: argparse.Namespace, folder: Path, cases: SequenceOf[LabelledCase]
+) -> QuantizationCheck:
     from BrainTumorSegLib.core.errors import InputError
-    from BrainTumorSegLib.training.gate import Gate
+    from BrainTumorSegLib.training.quantization_check import QuantizationCheck
 
     if args.check_slices < 1:
         raise InputError(f"--check-slices {args.check_slices} makes no sense.", "Give 1 or more.")
@@ -159,7 +158,7 @@ def _gate(args: argparse.Namespace, folder: Path, cases: SequenceOf[LabelledCase
     if args.members:
         words += ["--members", *args.members]
     words += ["--check-on", args.check_on, "--check-slices", str(args.check_slices)]
-    return Gate(
+    return QuantizationCheck(
         cases,
         on=args.check_on,
         allowed_loss=args.allowed_loss,

@@ -123,7 +123,7 @@ def _config(args: argparse.Namespace) -> SynthesisConfig:
 def _sources(args: argparse.Namespace) -> Sources:
     from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
     from BrainTumorSegLib.training.cohort import read_cohort
-    from BrainTumorSegLib.training.synthetic import real_cases
+    from BrainTumorSegLib.training.dataset import real_cases
 
     if args.data is None:
         return Sources()

@@ -106,56 +106,57 @@ def run(args: argparse.Namespace) -> int:
     from BrainTumorSegLib.inference.engines.torch_engine import choose_device
     from BrainTumorSegLib.models.packs.files import check_free
     from BrainTumorSegLib.training.cohort import join_folds, read_cohort
-    from BrainTumorSegLib.training.distributed import joined
-    from BrainTumorSegLib.training.gate import STAGE, Gate
-    from BrainTumorSegLib.training.loop import check_shares
-    from BrainTumorSegLib.training.packing import check_pack, pack_run, read_evaluation, read_notes
-    from BrainTumorSegLib.training.recipe import keep_recipe, read_recipe, run_command
-    from BrainTumorSegLib.training.run import Machine, stages, train_members
+    from BrainTumorSegLib.training.config import keep_config, read_config, run_command
+    from BrainTumorSegLib.training.distributed import Machine, joined
+    from BrainTumorSegLib.training.export import check_pack, pack_run, read_evaluation, read_notes
+    from BrainTumorSegLib.training.quantization_check import STAGE, QuantizationCheck
+    from BrainTumorSegLib.training.trainer import check_computable, stages, train_members
 
     if args.workers is not None and args.workers < 0:
         raise TrainingError(f"--workers {args.workers} makes no sense.", "Give 0 or more.")
     limit_threads(args.threads)
-    recipe = read_recipe(args.recipe)
+    config = read_config(args.recipe)
+    training, pack_fields = config.training, config.pack
     if args.start_from:
-        recipe = replace(recipe, training=replace(recipe.training, start_from=args.start_from))
+        training = replace(training, start_from=args.start_from)
     evaluation = read_evaluation(args.evaluation) if args.evaluation else None
     notes = read_notes(args.notes)
-    cases = join_folds(read_cohort(args.data, recipe.data), args.join_folds or ())
-    check_pack(recipe.pack, recipe.training, args.recipe)
-    destination = args.pack or args.output / recipe.pack["name"]
+    cases = join_folds(read_cohort(args.data, config.data), args.join_folds or ())
+    check_pack(pack_fields, training, args.recipe)
+    destination = args.pack or args.output / pack_fields["name"]
     check_free(destination, args.overwrite)
     folds = args.folds or sorted({case.fold for case in cases})
     with joined(choose_device(args.device)) as (ranks, device):
-        # Before data are prepared, which may take long.
-        check_shares(recipe.training, ranks)
         workers = args.workers
         if workers is None:
             workers = 4 if device.startswith("cuda") else 0
+        machine = Machine(device, workers, ranks)
+        # Before data are prepared, which may take long.
+        check_computable(training, machine)
         progress = make_progress(
             args.progress if ranks.first else "none",
-            stages(recipe.training, folds, args.seeds or ()) | {STAGE: 2.0},
+            stages(training, folds, args.seeds or ()) | {STAGE: 2.0},
         )
         members = train_members(
             cases,
-            recipe.training,
+            training,
             folds,
             args.output,
             args.seeds or (),
             args.data,
-            Machine(device, workers, ranks),
+            machine,
             progress,
         )
         if not ranks.first:
             progress.finish()
             return 0
-    keep_recipe(args.recipe, _command(args), args.output)
+    keep_config(args.recipe, _command(args), args.output)
     pack = pack_run(
         members,
-        recipe.pack,
+        pack_fields,
         run_command(args.output, args.recipe),
         destination,
-        Gate(
+        QuantizationCheck(
             cases,
             on=args.check_on,
             allowed_loss=args.allowed_loss,

@@ -16,11 +16,19 @@ from BrainTumorSegLib.core.resources import resource_path
 from BrainTumorSegLib.inference.tta import VIEW_SETS
 from BrainTumorSegLib.preprocessing.model_grid import RECIPES, recipe_channels
 from BrainTumorSegLib.training.cohort import CohortConfig, check_cohort_config
-from BrainTumorSegLib.training.config import TrainingConfig, check_config
-from BrainTumorSegLib.training.recipe import training_from_tables
+from BrainTumorSegLib.training.config import (
+    FORMER_KEYS,
+    TrainingConfig,
+    check_config,
+    training_from_table,
+    training_from_tables,
+)
 
 #: What an arm may change of the common training; all else is budget, and alike for all arms.
-ARM_KEYS = ("recipe", "network", "optimiser", "learning_rate", "weight_decay", "augmentation")
+ARM_KEYS = (
+    *("input_channels", "network", "optimizer", "learning_rate", "weight_decay"),
+    "augmentation",
+)
 
 _KEYS = (
     *("title", "question", "choices", "caveats", "folds", "seeds", "members", "views"),
@@ -226,16 +234,17 @@ def _arm(
     where = f"arm {name!r}"
     changes = {key: value for key, value in table.items() if key != "name"}
     for key in changes:
-        if key not in ARM_KEYS and hasattr(common, key):
+        name_now = FORMER_KEYS.get(key, key)
+        if name_now not in ARM_KEYS and hasattr(common, name_now):
             raise TrainingError(
                 f"{where} changes {key}, which is part of the budget and the same for all arms.",
                 f"Set it in [training]. An arm may change: {', '.join(ARM_KEYS)}.",
             )
-    refuse_unknown(changes, ARM_KEYS, f"{where}: ")
-    training = from_table(common, changes, where)
-    check_choice(training.recipe, RECIPES, f"{where}.recipe")
+    refuse_unknown((FORMER_KEYS.get(key, key) for key in changes), ARM_KEYS, f"{where}: ")
+    training = training_from_table(common, changes, where)
+    check_choice(training.input_channels, RECIPES, f"{where}.input_channels")
     if not channels_given and "in_channels" not in changes.get("network", {}):
-        channels = recipe_channels(training.recipe)
+        channels = recipe_channels(training.input_channels)
         training = replace(training, network=replace(training.network, in_channels=channels))
     check_config(training, where)
     return ExperimentArm(name, training)

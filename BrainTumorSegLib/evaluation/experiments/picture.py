@@ -14,8 +14,8 @@ from BrainTumorSegLib.evaluation.experiments.running import RowScores
 from BrainTumorSegLib.evaluation.experiments.summary import GROUPS, MEAN, compare_rows, row_figures
 from BrainTumorSegLib.evaluation.uncertainty import LEVEL
 from BrainTumorSegLib.io.atomic import atomic_path
-from BrainTumorSegLib.training.checkpoint import LOG, read_rows
-from BrainTumorSegLib.training.run import member_name
+from BrainTumorSegLib.training.logger import LOG, read_rows
+from BrainTumorSegLib.training.trainer import member_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -43,8 +43,8 @@ def describe_arm(arm: ExperimentArm) -> str:
     network = training.network
     return (
         f"{network.architecture} with {network.encoder} (depth {network.encoder_depth}), input "
-        f"{training.recipe} ({network.in_channels} channels), {training.optimiser}, learning rate "
-        f"{training.learning_rate:g}, weight decay {training.weight_decay:g}"
+        f"{training.input_channels} ({network.in_channels} channels), {training.optimizer}, "
+        f"learning rate {training.learning_rate:g}, weight decay {training.weight_decay:g}"
     )
 
 

@@ -19,9 +19,9 @@ from BrainTumorSegLib.evaluation.experiments.scoring import Ensemble, score_ense
 from BrainTumorSegLib.evaluation.scores import CaseScore
 from BrainTumorSegLib.inference.tta import VIEW_SETS
 from BrainTumorSegLib.io.atomic import atomic_path, make_folder
-from BrainTumorSegLib.training.cohort import LabelledCase
-from BrainTumorSegLib.training.material import training_cases
-from BrainTumorSegLib.training.run import Machine, check_computable, stages, train_members
+from BrainTumorSegLib.training.cohort import LabelledCase, training_cases
+from BrainTumorSegLib.training.distributed import Machine
+from BrainTumorSegLib.training.trainer import check_computable, stages, train_members
 
 #: Steps that an arm's training counts in the progress of the whole.
 _STEPS = 1000
@@ -76,7 +76,7 @@ def run_experiment(
     for fold in experiment.folds:
         training_cases(cases, fold)
     for arm in experiment.arms:
-        check_computable(arm.training, machine.device)
+        check_computable(arm.training, machine)
     make_folder(folder)
     _claim(folder, cases)
     cache = machine.cache or folder / "cache"

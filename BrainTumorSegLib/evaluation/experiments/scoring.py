@@ -30,7 +30,7 @@ from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.volumes import LabelledVolume, load_volume
 
-#: What truths for training tell more of than their labels do, see `training.weak_labels`.
+#: What truths for training tell more of than their labels do, see `training.volumes.separate_core`.
 _WEAK = ("necrosis", "non_enhancing")
 
 
@@ -96,7 +96,7 @@ def score_ensembles(
             found = [
                 _case_score(case, volume, labels, every, ensemble, members)
                 for ensemble, labels in _segment(
-                    volume, training.recipe, engine, ensembles, every, progress
+                    volume, training.input_channels, engine, ensembles, every, progress
                 ).items()
             ]
             store_scores(path, key, found)

@@ -15,16 +15,17 @@ from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.models.packs import ModelPack, NewMember, check_fields, make_pack
 from BrainTumorSegLib.models.packs.files import check_free
 from BrainTumorSegLib.models.weights import Precision, load_weights
-from BrainTumorSegLib.training.config import TrainingConfig
-from BrainTumorSegLib.training.finished import FinishedMember, read_member
-from BrainTumorSegLib.training.gate import (
+
+from .checkpoint import TrainedMember, trained_member
+from .config import TrainingConfig
+from .quantization_check import (
     STAGE,
-    Gate,
     MemberCheck,
+    QuantizationCheck,
     check_figures,
     check_member,
     check_section,
-    refuse_loss,
+    require_small_loss,
 )
 
 #: Measures of `evaluation.summary.flat_summary` that go into the manifest, with their titles.
@@ -35,7 +36,6 @@ _FIGURES = {
     "ET_all": "Dice, enhancing tumour (ET), all cases, empty against empty = 1",
     "edema": "Dice, edema",
 }
-
 
 #: For the model card of members whose checkpoint was chosen where they are scored.
 _OPTIMISTIC = (
@@ -49,7 +49,7 @@ class Evaluation:
     """What ``brain-tumor-seg evaluate`` wrote into its folder.
 
     Attributes:
-        summary: means by set of views.
+        summary: means by name of the TTA.
         tables: Markdown.
         command: the command that made them.
     """
@@ -109,7 +109,7 @@ def pack_run(
     pack_fields: Mapping[str, Any],
     command: str,
     destination: Path,
-    gate: Gate,
+    check: QuantizationCheck,
     precision: Precision = "int8",
     evaluation: Evaluation | None = None,
     notes: str = "",
@@ -119,11 +119,11 @@ def pack_run(
     """Write the pack of a training run, if its weights lose little by being stored.
 
     Args:
-        members: folders of finished members, all of one network and input recipe.
-        pack_fields: the ``[pack]`` table of the recipe.
+        members: folders of finished members, all of one network and input.
+        pack_fields: the ``[pack]`` table of the run's file.
         command: that trained them, for the provenance.
         destination: folder of the pack.
-        gate: on what members are compared with themselves in fp32, and what they may lose.
+        check: on what members are compared with themselves in fp32, and what they may lose.
         precision: of the stored weights; fp32 is what was trained, and not compared.
         evaluation: figures for manifest and model card.
         notes: Markdown for the end of the model card.
@@ -131,63 +131,62 @@ def pack_run(
         progress: one stage, advanced once a case of each member.
 
     Raises:
-        TrainingError: when members differ in network or input recipe, or the pack's table
-            names no sources.
-        PackError: when a member loses more than the gate allows; see also
-            `packs.make_pack`.
+        TrainingError: when members differ in network or input, or the pack's table names no
+            sources.
+        PackError: when a member loses more than ``check`` allows; see also `packs.make_pack`.
         OutputError: see `packs.make_pack`.
     """
-    finished = [read_member(folder) for folder in members]
-    if not finished:
+    trained = [trained_member(folder) for folder in members]
+    if not trained:
         raise TrainingError("There is no member to make a pack of.", "Train at least one fold.")
-    config = finished[0].config
-    for member in finished:
+    config = trained[0].config
+    for member in trained:
         other = member.config
-        if (other.network, other.recipe) != (config.network, config.recipe):
+        if (other.network, other.input_channels) != (config.network, config.input_channels):
             raise TrainingError(
-                f"{member.folder} has another network or recipe than {members[0]}.",
+                f"{member.folder} has another network or input than {members[0]}.",
                 "Put members of one recipe into a pack.",
             )
     fields = _fields(pack_fields, config)
     # Comparing takes its time; a destination that is taken is told before.
     check_free(destination, overwrite)
-    checks = [] if precision == "fp32" else _check(finished, precision, gate, progress)
+    checks = [] if precision == "fp32" else _compare(trained, precision, check, progress)
     fields["provenance"] |= {
         "command": command,
-        "date": max(member.record["finished"] for member in finished)[:10],
-        "code_version": finished[0].record["version"],
+        "date": max(member.record["finished"] for member in trained)[:10],
+        "code_version": trained[0].record["version"],
     }
     fields["validation"] = [
         *(_figures(evaluation) if evaluation else []),
-        *check_figures(checks, gate.command),
+        *check_figures(checks, check.command),
     ]
-    parts = [notes, check_section(checks, gate.command, gate.allowed_loss)]
-    if any(m.record.get("kept", {}).get("chosen_on") == "fold" for m in finished):
+    parts = [notes, check_section(checks, check.command, check.allowed_loss)]
+    if any(m.record.get("kept", {}).get("chosen_on") == "fold" for m in trained):
         parts.append(_OPTIMISTIC)
     if evaluation:
         parts.append(f"## Case by case, {evaluation.how}\n\n{evaluation.tables}")
     card = "\n\n".join(part for part in parts if part.strip())
-    return make_pack(destination, fields, _members(finished), precision, card, overwrite)
+    return make_pack(destination, fields, _new_members(trained), precision, card, overwrite)
 
 
-def check_pack(pack_fields: Mapping[str, Any], config: TrainingConfig, recipe: Path) -> None:
+def check_pack(pack_fields: Mapping[str, Any], config: TrainingConfig, file: Path) -> None:
     """Refuse, before anything is trained, what `pack_run` would refuse in the end.
 
     Args:
-        pack_fields: the ``[pack]`` table of the recipe.
+        pack_fields: the ``[pack]`` table of ``file``.
         config: of the members.
-        recipe: the file.
+        file: of the run.
 
     Raises:
-        TrainingError: naming the recipe and the field of ``[pack]`` that is missing or wrong.
+        TrainingError: naming the file and the field of ``[pack]`` that is missing or wrong.
     """
     try:
         fields = _fields(pack_fields, config)
         fields["provenance"] |= {"command": "-", "date": "2000-01-01", "code_version": "0.0.0"}
-        check_fields(fields, recipe)
+        check_fields(fields, file)
     except BrainTumorSegError as error:
         message = error.message.replace("is no valid manifest", "makes no pack")
-        raise TrainingError(message, f"Correct the table [pack] of {recipe}.") from error
+        raise TrainingError(message, f"Correct the table [pack] of {file}.") from error
 
 
 def _fields(pack_fields: Mapping[str, Any], config: TrainingConfig) -> dict[str, Any]:
@@ -198,26 +197,28 @@ def _fields(pack_fields: Mapping[str, Any], config: TrainingConfig) -> dict[str,
             "The recipe names no data sources.",
             "Add a [[pack.sources]] table with name and licence of the training data.",
         )
-    own = {"recipe": config.recipe, "network": asdict(config.network)}
+    own = {"recipe": config.input_channels, "network": asdict(config.network)}
     return fields | own | {"provenance": {"sources": sources}}
 
 
-def _check(
-    members: SequenceOf[FinishedMember], precision: Precision, gate: Gate, progress: Progress | None
+def _compare(
+    members: SequenceOf[TrainedMember],
+    precision: Precision,
+    check: QuantizationCheck,
+    progress: Progress | None,
 ) -> list[MemberCheck]:
-    if progress is not None:
-        progress.stage(STAGE, len(members))
+    progress = progress or Progress()
+    progress.stage(STAGE, len(members))
     checks = []
     for member in members:
         name, state = member.folder.name, load_weights(member.weights)
-        checks.append(check_member(name, state, member.config, precision, gate))
-        if progress is not None:
-            progress.advance(1, name)
-    refuse_loss(checks, gate.allowed_loss)
+        checks.append(check_member(name, state, member.config, precision, check))
+        progress.advance(1, name)
+    require_small_loss(checks, check.allowed_loss)
     return checks
 
 
-def _members(members: SequenceOf[FinishedMember]) -> Iterator[NewMember]:
+def _new_members(members: SequenceOf[TrainedMember]) -> Iterator[NewMember]:
     for member in members:
         config, record = member.config, member.record
         trained = {"fold": config.fold, "seed": config.seed, "steps": config.steps}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,16 +23,12 @@ from BrainTumorSegLib.inference.labels import label_slices
 from BrainTumorSegLib.models.weights import Precision, load_network, save_weights
 from BrainTumorSegLib.synthesis.tumours.settings import held_out
 from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
-from BrainTumorSegLib.training.cohort import LabelledCase
-from BrainTumorSegLib.training.config import TrainingConfig
-from BrainTumorSegLib.training.synthetic import stored_samples, synthetic_volume
-from BrainTumorSegLib.training.validation import (
-    SMOOTH,
-    region_counts,
-    smoothed_dice,
-    spread_slices,
-)
-from BrainTumorSegLib.training.volumes import LabelledVolume, load_volume
+
+from .cohort import LabelledCase
+from .config import TrainingConfig
+from .dataset import spread_slices
+from .losses import SMOOTH, region_counts, smoothed_dice
+from .volumes import LabelledVolume, load_volume, stored_samples, synthetic_volume
 
 #: Loss of Dice (mean of WT, TC and ET over the cases) above which a pack is refused.
 ALLOWED_LOSS = 0.002
@@ -50,7 +46,7 @@ CheckOn = Literal["auto", "cases", "synthesis"]
 
 
 @dataclass(frozen=True)
-class Gate:
+class QuantizationCheck:
     """On what members are compared, and what is let through.
 
     Attributes:
@@ -83,8 +79,8 @@ class MemberCheck:
         member: its name.
         precision: of the stored weights.
         data: what it was compared on.
-        full, stored: by region, mean over the cases of the Dice (smoothed, see
-            `validation.SMOOTH`) over the slices compared.
+        full, stored: by region, mean over the cases of the Dice (see `losses.smoothed_dice`)
+            over the slices compared.
         cases: how many.
         slices: of all cases together.
         differing: largest share of a case's brain voxels that get another label.
@@ -116,24 +112,12 @@ class MemberCheck:
         return full - stored
 
 
-@dataclass
-class _Tally:
-    """Sums over the cases of one member."""
-
-    full: dict[str, list[float]] = field(default_factory=dict)
-    stored: dict[str, list[float]] = field(default_factory=dict)
-    slices: int = 0
-    differing: float = 0.0
-    worst: str = ""
-    probability: float = 0.0
-
-
 def check_member(
     name: str,
     state: Mapping[str, Tensor],
     config: TrainingConfig,
     precision: Precision,
-    gate: Gate,
+    check: QuantizationCheck,
 ) -> MemberCheck:
     """Compare a member's weights as they would be stored with those that were trained.
 
@@ -141,30 +125,37 @@ def check_member(
         TrainingError: when there is no case to compare on.
         PackError: when the weights do not fit the network.
     """
-    data, volumes = _material(name, config, gate)
+    data, volumes = _comparison_data(name, config, check)
+    networks = []
     with tempfile.TemporaryDirectory() as folder:
-        networks = [
-            _network(state, Path(folder) / f"{p}.safetensors", config, p, gate.device)
-            for p in ("fp32", precision)
-        ]
-    tally = _Tally()
-    for volume in volumes:
-        _compare(networks, volume, config.recipe, gate, tally)
+        # As they come back from a file, by the code that loads packs.
+        for stored in ("fp32", precision):
+            path = Path(folder, f"{stored}.safetensors")
+            saved = save_weights(state, path, stored, config.network, overwrite=True)
+            network = load_network(path, config.network, saved.sha256)
+            networks.append(network.to(check.device, memory_format=torch.channels_last))
+    cases = [_compare(networks, volume, config.input_channels, check) for volume in volumes]
+    full, stored = (
+        {r.name: float(np.mean([case.dice[n][r.name] for case in cases])) for r in Region}
+        for n in range(2)
+    )
+    # Of several equal ones the last.
+    worst = max(reversed(cases), key=lambda case: case.differing)
     return MemberCheck(
         name,
         precision,
         data,
-        {region: float(np.mean(values)) for region, values in tally.full.items()},
-        {region: float(np.mean(values)) for region, values in tally.stored.items()},
-        len(tally.full[Region.WT.name]),
-        tally.slices,
-        tally.differing,
-        tally.worst,
-        tally.probability,
+        full,
+        stored,
+        len(cases),
+        sum(case.slices for case in cases),
+        worst.differing,
+        worst.name,
+        max(case.probability for case in cases),
     )
 
 
-def refuse_loss(checks: Iterable[MemberCheck], allowed: float) -> None:
+def require_small_loss(checks: Iterable[MemberCheck], allowed: float) -> None:
     """Refuse a pack that lost more than is allowed in any member.
 
     Raises:
@@ -173,7 +164,7 @@ def refuse_loss(checks: Iterable[MemberCheck], allowed: float) -> None:
     refused = [check for check in checks if check.loss > allowed]
     if not refused:
         return
-    told = "; ".join(
+    figures = "; ".join(
         f"{c.member} from {c.means[0]:.4f} to {c.means[1]:.4f}, a loss of {c.loss:.4f}, "
         f"on {c.cases} {c.data}"
         for c in refused
@@ -181,7 +172,8 @@ def refuse_loss(checks: Iterable[MemberCheck], allowed: float) -> None:
     precision = refused[0].precision
     better = {"int6": "int8", "int8": "fp16"}.get(precision, "fp32")
     raise PackError(
-        f"Weights in {precision} lose more than {allowed:g} in Dice (mean of WT, TC, ET): {told}.",
+        f"Weights in {precision} lose more than {allowed:g} in Dice (mean of WT, TC, ET): "
+        f"{figures}.",
         f"Store them finer (--precision {better}), or allow the loss (--allowed-loss).",
     )
 
@@ -209,107 +201,92 @@ def check_section(checks: SequenceOf[MemberCheck], command: str, allowed: float)
         return ""
     precision = checks[0].precision
     rows = [
-        "| "
-        + " | ".join(
-            [
-                c.member,
-                f"{c.cases} {c.data}",
-                str(c.slices),
-                *(f"{c.full[r]:.4f} / {c.stored[r]:.4f}" for r in c.full),
-                f"{c.loss + 0.0:+.5f}",
-                f"{100 * c.differing:.3f} % ({c.worst})",
-                f"{c.probability:.3f}",
-            ]
+        (
+            *("member", "compared on", "slices"),
+            *(f"{region}, fp32 / {precision}" for region in checks[0].full),
+            *("loss of the mean", "labels that differ, most in a case", "largest change of p"),
+        ),
+        ("---",) * (6 + len(checks[0].full)),
+    ]
+    rows += [
+        (
+            *(c.member, f"{c.cases} {c.data}", str(c.slices)),
+            *(f"{c.full[r]:.4f} / {c.stored[r]:.4f}" for r in c.full),
+            f"{c.loss + 0.0:+.5f}",
+            f"{100 * c.differing:.3f} % ({c.worst})",
+            f"{c.probability:.3f}",
         )
-        + " |"
         for c in checks
     ]
-    header = (
-        *("member", "compared on", "slices", *(f"{r}, fp32 / {precision}" for r in checks[0].full)),
-        *("loss of the mean", "labels that differ, most in a case", "largest change of p"),
-    )
-    lines = [
-        f"## Stored in {precision}, against fp32",
-        "",
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return (
+        f"## Stored in {precision}, against fp32\n\n"
         f"The same slices with the weights as trained and as stored here: Dice smoothed by "
         f"{SMOOTH:g} voxels, mean over the cases, one view, without cleaning up. Packs that lose "
         f"more than {allowed:g} in the mean of the three are not made. Labels that differ: share "
-        "of a case's brain voxels. p: probability of a class in a voxel.",
-        "",
-        "| " + " | ".join(header) + " |",
-        "| --- " * len(header) + "|",
-        *rows,
-        "",
-        f"```\n{command}\n```",
-    ]
-    return "\n".join(lines)
+        "of a case's brain voxels. p: probability of a class in a voxel.\n\n"
+        f"{table}\n\n```\n{command}\n```"
+    )
 
 
-def _network(
-    state: Mapping[str, Tensor],
-    path: Path,
-    config: TrainingConfig,
-    precision: Precision,
-    device: str,
-) -> nn.Module:
-    """The network as it comes back from a file, by the code that loads packs."""
-    saved = save_weights(state, path, precision, config.network, overwrite=True)
-    network = load_network(path, config.network, saved.sha256)
-    return network.to(device, memory_format=torch.channels_last)
-
-
-def _material(
-    name: str, config: TrainingConfig, gate: Gate
+def _comparison_data(
+    name: str, config: TrainingConfig, check: QuantizationCheck
 ) -> tuple[str, Iterator[LabelledVolume]]:
     """What a member is compared on, in words and as volumes that are made when asked for."""
-    left_out = [case for case in gate.cases if case.fold == config.fold]
-    if gate.on != "synthesis" and left_out:
+    left_out = [case for case in check.cases if case.fold == config.fold]
+    if check.on != "synthesis" and left_out:
         return (
             "labelled cases of the fold left out",
-            (load_volume(case, gate.cache) for case in left_out),
+            (load_volume(case, check.cache) for case in left_out),
         )
-    if gate.on == "cases":
+    if check.on == "cases":
         raise TrainingError(
             f"No case was left out of the training of {name} (fold {config.fold}).",
             "Name the cohort (--data), or compare on synthetic samples (--check-on synthesis).",
         )
     mix = config.synthesis.generator
     generator = held_out(replace(mix, slab=mix.slab or SLAB))
-    sources = find_sources(gate.sources) if gate.sources else Sources()
+    sources = find_sources(check.sources) if check.sources else Sources()
     seed = config.validation.seed
-    stored = gate.cache and stored_samples(gate.cache, generator, sources, seed)
+    stored = check.cache and stored_samples(check.cache, generator, sources, seed)
     return (
         "synthetic samples of the held-out generator",
         (synthetic_volume(generator, sources, seed, number, stored) for number in range(SAMPLES)),
     )
 
 
+@dataclass(frozen=True)
+class _CaseCheck:
+    """One case: Dice by region as trained and as stored, and the rest as in `MemberCheck`."""
+
+    name: str
+    dice: tuple[dict[str, float], ...]
+    slices: int
+    differing: float
+    probability: float
+
+
 def _compare(
     networks: SequenceOf[nn.Module],
     volume: LabelledVolume,
-    recipe: str,
-    gate: Gate,
-    tally: _Tally,
-) -> None:
-    counts = [{region: np.zeros(3) for region in Region} for _ in networks]
-    inside = differing = 0
-    for images, allowed in spread_slices(volume, recipe, gate.slices):
+    input_channels: str,
+    check: QuantizationCheck,
+) -> _CaseCheck:
+    counts = [{region.name: np.zeros(3) for region in Region} for _ in networks]
+    inside = differing = slices = 0
+    probability = 0.0
+    for images, allowed in spread_slices(volume, input_channels, check.slices):
         brain = (images != 0).any(dim=1).numpy()
-        images = images.to(gate.device, memory_format=torch.channels_last)
+        images = images.to(check.device, memory_format=torch.channels_last)
         with torch.inference_mode():
             outputs = [network(images).float().softmax(dim=1).cpu() for network in networks]
         labels = [label_slices(output.numpy()) for output in outputs]
         for own, found in zip(counts, labels, strict=True):
             for region in Region:
-                own[region] += region_counts(found, allowed, region)
+                own[region.name] += region_counts(found, allowed, region)
         inside += int(brain.sum())
         differing += int(((labels[0] != labels[1]) & brain).sum())
-        change = float((outputs[0] - outputs[1]).abs().max())
-        tally.probability = max(tally.probability, change)
-        tally.slices += len(allowed)
-    for kept, own in zip((tally.full, tally.stored), counts, strict=True):
-        for region, counted in own.items():
-            kept.setdefault(region.name, []).append(smoothed_dice(counted))
-    share = differing / max(inside, 1)
-    if share >= tally.differing:
-        tally.differing, tally.worst = share, volume.name
+        probability = max(probability, float((outputs[0] - outputs[1]).abs().max()))
+        slices += len(allowed)
+    dice = tuple({name: smoothed_dice(c) for name, c in own.items()} for own in counts)
+    return _CaseCheck(volume.name, dice, slices, differing / max(inside, 1), probability)

@@ -1,0 +1,364 @@
+"""What one member learns from: real cases and synthetic samples, and the batches drawn of them."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Iterator
+from collections.abc import Sequence as SequenceOf
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from torch import Tensor
+
+from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.preprocessing.model_grid import channel_sequences, stack_slices
+from BrainTumorSegLib.synthesis.tumours.real_scans import RealCase
+from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig, held_out
+from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
+
+from .augment import augment
+from .cohort import LabelledCase, training_cases
+from .config import TrainingConfig
+from .distributed import ALONE, Machine, Ranks
+from .losses import BACKGROUND
+from .volumes import LabelledVolume, load_volume, stored_samples, synthetic_volume
+
+#: Stage of progress in which all cases are read.
+PREPARE = "prepare"
+
+#: Slices that `spread_slices` gives at once.
+_SLICES_AT_ONCE = 8
+
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What one member learns from, and what it is validated on.
+
+    Attributes:
+        volumes: training cases, none of the fold left out.
+        synthetic: synthetic samples to mix in, none of the held-out generator.
+        validation: cases for choosing the checkpoint.
+    """
+
+    volumes: SequenceOf[LabelledVolume]
+    synthetic: SequenceOf[LabelledVolume] = ()
+    validation: SequenceOf[LabelledVolume] = ()
+
+
+def prepare_cases(
+    cases: SequenceOf[LabelledCase], config: TrainingConfig, cache: Path, progress: Progress
+) -> None:
+    """Put every case into the cache, so that one that cannot be used is told before training.
+
+    Raises:
+        TrainingError: when no case shows a tumour, and none is to be synthesised.
+        BrainTumorSegError: as `load_volume`.
+    """
+    progress.stage(PREPARE, len(cases))
+    # All are to be loaded, so no generator.
+    shown = [bool((_load(case, cache, progress).allowed != BACKGROUND).any()) for case in cases]
+    if not any(shown) and not config.synthesis.samples:
+        raise TrainingError(
+            f"The labels of all {len(cases)} cases are empty.",
+            "Check that they are the experts' labels and that label_protocol means them.",
+        )
+
+
+def collect_cases(
+    cases: SequenceOf[LabelledCase],
+    config: TrainingConfig,
+    sources: Path,
+    cache: Path,
+    workers: int = 0,
+    progress: Progress | None = None,
+) -> TrainingData:
+    """Prepare everything that the member without ``config.fold`` needs; what is cached is kept.
+
+    Synthetic samples are painted on and carved from training cases only. The held-out
+    generator is used for choosing checkpoints and for nothing else.
+
+    Args:
+        cases: the whole cohort.
+        config: of the member.
+        sources: folder that may hold label maps of heads and tumours, see
+            `sources.find_sources`.
+        cache: folder for prepared volumes.
+        workers: processes that make synthetic samples.
+        progress: one stage for the cases, one for the samples.
+
+    Raises:
+        TrainingError: as `training_cases`.
+    """
+    progress = progress or Progress()
+    training = training_cases(cases, config.fold)
+    check, mix = config.validation, config.synthesis
+    on_fold = check.every and check.on == "fold"
+    left_out = [case for case in cases if on_fold and case.fold == config.fold]
+    progress.stage(config.stage("read"), len(training) + len(left_out))
+    _warn_of_missing(training, progress)
+    volumes = [_load(case, cache, progress) for case in training]
+    validation = [_load(case, cache, progress) for case in left_out]
+    synthetic: list[LabelledVolume] = []
+    if mix.samples:
+        found = find_sources(sources, real_cases(_paintable(training, mix.generator, progress)))
+        progress.stage(config.stage("make"), mix.samples)
+        synthetic = _make(mix.generator, found, mix.seed, mix.samples, cache, workers, progress)
+    if check.every and check.on == "synthesis":
+        found, generator = find_sources(sources), held_out(mix.generator)
+        progress.stage(config.stage("look"), check.samples)
+        validation = _make(generator, found, check.seed, check.samples, cache, workers, progress)
+    return TrainingData(volumes, synthetic, validation)
+
+
+def real_cases(cases: SequenceOf[LabelledCase]) -> tuple[RealCase, ...]:
+    """Cases to paint on and carve from. Give none of the fold that is left out."""
+    return tuple(
+        RealCase(case.name, tuple(case.scans.items()), case.labels, case.protocol) for case in cases
+    )
+
+
+def _load(case: LabelledCase, cache: Path, progress: Progress) -> LabelledVolume:
+    volume = load_volume(case, cache, Progress(cancel=progress.cancel))
+    progress.advance(1, case.name)
+    return volume
+
+
+def _make(
+    config: SynthesisConfig,
+    sources: Sources,
+    seed: int,
+    count: int,
+    cache: Path,
+    workers: int,
+    progress: Progress,
+) -> list[LabelledVolume]:
+    stored = stored_samples(cache, config, sources, seed)
+    if workers > 1:
+        # Fresh processes: threads of torch and ITK do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            tasks = [
+                pool.submit(_make_one, config, sources, seed, number, stored)
+                for number in range(count)
+            ]
+            try:
+                for task in tasks:
+                    task.result()
+                    progress.advance()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        progress = Progress(cancel=progress.cancel)
+    volumes = []
+    for number in range(count):
+        volumes.append(synthetic_volume(config, sources, seed, number, stored))
+        progress.advance(1, volumes[-1].name)
+    return volumes
+
+
+def _make_one(
+    config: SynthesisConfig, sources: Sources, seed: int, number: int, stored: Path
+) -> None:
+    """Put one sample into the cache; its arrays need not travel between processes."""
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    synthetic_volume(config, sources, seed, number, stored)
+
+
+def _paintable(
+    cases: SequenceOf[LabelledCase], config: SynthesisConfig, progress: Progress
+) -> list[LabelledCase]:
+    """Cases that lesions can be painted on and carved from, where that is wanted."""
+    if not config.real_share and not config.kinds.carved:
+        # Then all folds share one set of samples.
+        return []
+    fit = [case for case in cases if _is_paintable(case)]
+    if len(fit) < len(cases):
+        progress.warn(
+            f"{len(cases) - len(fit)} of {len(cases)} training cases are not painted on or carved "
+            "from: that needs all three sequences, registered, stripped, at 1 mm."
+        )
+    return fit
+
+
+def _is_paintable(case: LabelledCase) -> bool:
+    if not case.preparation.nothing_to_do or len(case.scans) < len(Sequence):
+        return False
+    reader = sitk.ImageFileReader()
+    for path in case.scans.values():
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        if max(abs(spacing - 1) for spacing in reader.GetSpacing()) > 0.05:
+            return False
+    return True
+
+
+def _warn_of_missing(cases: SequenceOf[LabelledCase], progress: Progress) -> None:
+    for sequence in Sequence:
+        lacking = [case.name for case in cases if sequence not in case.scans]
+        if lacking:
+            shown = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
+            progress.warn(f"{sequence.name} is missing in {len(lacking)} case(s): {shown}.")
+
+
+# --- batches -------------------------------------------------------------------------------
+
+
+class SliceSampler:
+    """Draws training slices, every case as often as every other.
+
+    A batch depends on nothing but the seed and the step.
+
+    Args:
+        volumes: the cases to draw from.
+        config: batch size, crop, share of slices with tumour, of synthetic ones, seed.
+        synthetic: synthetic samples, from which `SyntheticShare.share` of the slices come.
+    """
+
+    def __init__(
+        self,
+        volumes: SequenceOf[LabelledVolume],
+        config: TrainingConfig,
+        synthetic: SequenceOf[LabelledVolume] = (),
+    ) -> None:
+        self._config = config
+        self._real, self._synthetic = (
+            [(v, np.flatnonzero((v.allowed != BACKGROUND).any(axis=(1, 2)))) for v in pool]
+            for pool in (volumes, synthetic)
+        )
+
+    def batch(self, step: int, ranks: Ranks = ALONE) -> Batch:
+        """Slices of one step.
+
+        Args:
+            step: from 0.
+            ranks: of several processes each gets its own part of the batch.
+
+        Returns:
+            float32 images ``[N, C, H, W]`` and uint8 tissue bits ``[N, H, W]``.
+        """
+        config = self._config
+        rng = np.random.default_rng([config.seed, config.fold, step])
+        images, labels = [], []
+        for number in range(config.batch):
+            volume, index = self._draw(rng)
+            window = _window(volume.allowed.shape[1:], config.crop, rng)
+            if number % ranks.world != ranks.rank:
+                continue
+            scans = dict(zip(Sequence, volume.scans, strict=True))
+            image = stack_slices(scans, config.input_channels, [index])[0]
+            images.append(_cut(image, window, config.crop, 0))
+            labels.append(_cut(volume.allowed[index], window, config.crop, BACKGROUND))
+        return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(labels))
+
+    def _draw(self, rng: np.random.Generator) -> tuple[LabelledVolume, int]:
+        """A volume and the number of one of its slices."""
+        pool = self._real
+        # Without synthetic samples no number is drawn, so that such runs stay what they were.
+        if self._synthetic and rng.random() < self._config.synthesis.share:
+            pool = self._synthetic
+        volume, tumor = pool[int(rng.integers(len(pool)))]
+        if len(tumor) and rng.random() < self._config.tumor_share:
+            return volume, int(rng.choice(tumor))
+        return volume, int(rng.integers(volume.allowed.shape[0]))
+
+
+def step_seed(config: TrainingConfig, step: int, rank: int = 0) -> int:
+    """Seed of everything random in one step of one process, 64 bits."""
+    seed = (config.seed * 1_000_003 + config.fold) * 1_000_003 + step + rank * 2_147_483_647
+    # A date makes a seed of eight digits, and more than torch takes.
+    return seed % 2**64
+
+
+def batches(
+    sampler: SliceSampler, config: TrainingConfig, first: int, machine: Machine
+) -> Iterator[Batch]:
+    """Augmented batches of the steps from ``first`` on; the same with any number of workers.
+
+    Args:
+        sampler: draws the slices.
+        config: of the run.
+        first: step to begin with.
+        machine: its threads prepare batches ahead, its ranks say which part of each is ours.
+    """
+    shown = channel_sequences(config.input_channels)
+    ranks = machine.ranks
+
+    def make(step: int) -> Batch:
+        generator = torch.Generator().manual_seed(step_seed(config, step, ranks.rank))
+        images, allowed = sampler.batch(step, ranks)
+        return augment(images, allowed, shown, config.augmentation, generator)
+
+    steps = iter(range(first, config.steps))
+    if machine.workers < 1:
+        yield from map(make, steps)
+        return
+    # Threads, as volumes are mapped: processes would have to map all of them again.
+    with ThreadPoolExecutor(machine.workers) as pool:
+        waiting: deque[Future[Batch]] = deque(
+            pool.submit(make, step) for step in islice(steps, 2 * machine.workers)
+        )
+        try:
+            while waiting:
+                batch = waiting.popleft().result()
+                waiting.extend(pool.submit(make, step) for step in islice(steps, 1))
+                yield batch
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def spread_slices(
+    volume: LabelledVolume, input_channels: str, wanted: int
+) -> Iterator[tuple[Tensor, np.ndarray]]:
+    """Evenly spread slices of a case, a few at a time.
+
+    Args:
+        volume: the case.
+        input_channels: a key of `model_grid.RECIPES`.
+        wanted: how many; all where the case has no more.
+
+    Yields:
+        Network input ``[N, C, H, W]`` and allowed tissues ``[N, H, W]``.
+    """
+    depth = volume.allowed.shape[0]
+    indices = np.unique(np.linspace(0, depth - 1, min(depth, wanted)).round().astype(int))
+    scans = dict(zip(Sequence, volume.scans, strict=True))
+    for first in range(0, len(indices), _SLICES_AT_ONCE):
+        chosen = indices[first : first + _SLICES_AT_ONCE]
+        images = stack_slices(scans, input_channels, chosen.tolist())
+        yield torch.from_numpy(images), np.asarray(volume.allowed[chosen])
+
+
+def _window(
+    shape: tuple[int, ...], crop: tuple[int, int], rng: np.random.Generator
+) -> tuple[int, int]:
+    """First row and column of a crop; negative where the slice is smaller than the crop."""
+    first = []
+    for have, want in zip(shape, crop, strict=True):
+        slack = have - want
+        first.append(int(rng.integers(slack + 1)) if slack > 0 else slack // 2)
+    return first[0], first[1]
+
+
+def _cut(
+    array: np.ndarray, window: tuple[int, int], crop: tuple[int, int], fill: int
+) -> np.ndarray:
+    """The last two axes cut or padded to ``crop``."""
+    result = np.full((*array.shape[:-2], *crop), fill, array.dtype)
+    source, target = [], []
+    for first, want, have in zip(window, crop, array.shape[-2:], strict=True):
+        low, high = max(first, 0), min(first + want, have)
+        source.append(slice(low, high))
+        target.append(slice(low - first, high - first))
+    result[..., target[0], target[1]] = array[..., source[0], source[1]]
+    return result
