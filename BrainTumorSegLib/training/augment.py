@@ -91,66 +91,55 @@ def augment(
 
 
 def _chance(n: int, probability: float, generator: torch.Generator) -> Tensor:
-    return torch.rand(n, generator=generator) < probability
+    """Of each slice whether it is chosen, ``[N, 1, 1, 1]``."""
+    return torch.rand(n, 1, 1, 1, generator=generator) < probability
 
 
-def _between(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:
-    return low + (high - low) * torch.rand(n, generator=generator)
-
-
-def _move(
-    images: Tensor, allowed: Tensor, config: AugmentationConfig, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Rotate, scale, shift and mirror: linear for images, nearest for labels."""
-    n, _, height, width = images.shape
-    limit = math.radians(config.rotation_degrees)
-    angle = _between(n, -limit, limit, generator)
-    zoom = torch.exp(_between(n, -config.scale, config.scale, generator))
-    mirror = 1.0 - 2.0 * _chance(n, config.mirror, generator).float()
-    shift_x = _between(n, -1, 1, generator) * 2 * config.shift_pixels / width
-    shift_y = _between(n, -1, 1, generator) * 2 * config.shift_pixels / height
-    # affine_grid wants coordinates scaled to -1..1, so rotation of a non-square
-    # image carries the aspect ratio.
-    aspect = height / width
-    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
-    theta = torch.stack(
-        [
-            torch.stack([cos * mirror, -sin * aspect, shift_x], dim=1),
-            torch.stack([sin * mirror / aspect, cos, shift_y], dim=1),
-        ],
-        dim=1,
-    )
-    grid = functional.affine_grid(theta, [n, 1, height, width], align_corners=False)
-    if config.deformation_pixels:
-        grid = grid + _displacement(n, height, width, config, generator)
-    moved = functional.grid_sample(images, grid, mode="bilinear", align_corners=False)
-    # Bits are sampled with an offset so that what comes from outside reads 0 = background.
-    labels = functional.grid_sample(
-        (allowed.float() - 1.0)[:, None], grid, mode="nearest", align_corners=False
-    )
-    return moved, (labels[:, 0] + 1.0).round().to(torch.uint8)
-
-
-def _displacement(
-    n: int, height: int, width: int, config: AugmentationConfig, generator: torch.Generator
+def _between(
+    n: int, low: float, high: float, generator: torch.Generator, channels: int = 1
 ) -> Tensor:
-    """Smooth random displacements ``[N, H, W, 2]`` in units of `affine_grid`, of half of them."""
-    knots = max(4, round(height / _KNOT_PIXELS)), max(4, round(width / _KNOT_PIXELS))
-    pixels = config.deformation_pixels * _smooth((n, 2, height, width), knots, generator)
-    pixels = pixels * _chance(n, 0.5, generator).float().view(n, 1, 1, 1)
-    return pixels.permute(0, 2, 3, 1) * torch.tensor([2.0 / width, 2.0 / height])
+    """Uniform numbers ``[N, C, 1, 1]``."""
+    return low + (high - low) * torch.rand(n, channels, 1, 1, generator=generator)
 
 
 def _smooth(
     shape: tuple[int, int, int, int], knots: tuple[int, int], generator: torch.Generator
 ) -> Tensor:
     """Random fields that are smooth between ``knots`` values along height and width."""
-    return functional.interpolate(
-        torch.randn(*shape[:2], *knots, generator=generator),
-        size=shape[2:],
-        mode="bicubic",
-        align_corners=False,
+    values = torch.randn(*shape[:2], *knots, generator=generator)
+    return functional.interpolate(values, size=shape[2:], mode="bicubic", align_corners=False)
+
+
+def _move(
+    images: Tensor, allowed: Tensor, config: AugmentationConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Rotate, scale, shift, mirror and deform: linear for images, nearest for labels."""
+    n, _, height, width = images.shape
+    limit = math.radians(config.rotation_degrees)
+    angle = _between(n, -limit, limit, generator).flatten()
+    zoom = torch.exp(_between(n, -config.scale, config.scale, generator)).flatten()
+    mirror = 1.0 - 2.0 * _chance(n, config.mirror, generator).flatten().float()
+    shift_x = _between(n, -1, 1, generator).flatten() * 2 * config.shift_pixels / width
+    shift_y = _between(n, -1, 1, generator).flatten() * 2 * config.shift_pixels / height
+    # affine_grid wants coordinates scaled to -1..1, so rotation of a non-square
+    # image carries the aspect ratio.
+    aspect = height / width
+    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    rows = (cos * mirror, -sin * aspect, shift_x), (sin * mirror / aspect, cos, shift_y)
+    theta = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
+    grid = functional.affine_grid(theta, [n, 1, height, width], align_corners=False)
+    if config.deformation_pixels:
+        # Smooth displacements of half of the slices.
+        knots = max(4, round(height / _KNOT_PIXELS)), max(4, round(width / _KNOT_PIXELS))
+        pixels = config.deformation_pixels * _smooth((n, 2, height, width), knots, generator)
+        pixels = pixels * _chance(n, 0.5, generator).float()
+        grid = grid + pixels.permute(0, 2, 3, 1) * torch.tensor([2.0 / width, 2.0 / height])
+    moved = functional.grid_sample(images, grid, mode="bilinear", align_corners=False)
+    # Bits are sampled with an offset so that what comes from outside reads 0 = background.
+    labels = functional.grid_sample(
+        (allowed.float() - 1.0)[:, None], grid, mode="nearest", align_corners=False
     )
+    return moved, (labels[:, 0] + 1.0).round().to(torch.uint8)
 
 
 def _shade(
@@ -162,9 +151,9 @@ def _shade(
     in scans of brains it is 2.5 to 5 of their standard deviations above zero.
     """
     n, channels, height, width = images.shape
-    chosen = _chance(n, config.shading, generator).view(n, 1, 1, 1)
-    strength = _between(n, 0.0, config.shading_strength, generator).view(n, 1, 1, 1)
-    mean = _between(n * channels, 2.5, 5.0, generator).view(n, channels, 1, 1)
+    chosen = _chance(n, config.shading, generator)
+    strength = _between(n, 0.0, config.shading_strength, generator)
+    mean = _between(n, 2.5, 5.0, generator, channels)
     field = _smooth((n, channels, height, width), (3, 3), generator).clamp(-2.2, 2.2)
     shaded = (images + mean) * torch.exp(strength * field) - mean
     before, after = _moments(images, brain), _moments(shaded, brain)
@@ -186,31 +175,26 @@ def _change_intensity(
     n, channels, height, width = images.shape
     if config.shading:
         images = _shade(images, brain, config, generator)
-
-    def per_channel(low: float, high: float) -> Tensor:
-        return _between(n * channels, low, high, generator).view(n, channels, 1, 1)
-
-    chosen = _chance(n, config.intensity, generator).float().view(n, 1, 1, 1)
-    gain, offset = per_channel(-0.25, 0.25), per_channel(-0.3, 0.3)
+    chosen = _chance(n, config.intensity, generator).float()
+    gain = _between(n, -0.25, 0.25, generator, channels)
+    offset = _between(n, -0.3, 0.3, generator, channels)
     # A bend that leaves the range's ends in place: darker or brighter middle.
-    bend = per_channel(-0.12, 0.12)
+    bend = _between(n, -0.12, 0.12, generator, channels)
     changed = images * (1 + chosen * gain) + chosen * (offset + bend * (images.square() - 1))
 
     field = _smooth((n, channels, height, width), (4, 4), generator)
-    chosen = _chance(n, config.bias_field, generator).float().view(n, 1, 1, 1)
-    changed = changed + chosen * 0.2 * field
+    changed = changed + _chance(n, config.bias_field, generator).float() * 0.2 * field
 
-    chosen = _chance(n, config.blur, generator).view(n, 1, 1, 1)
+    chosen = _chance(n, config.blur, generator)
     small = functional.avg_pool2d(changed, 2)
     blurred = functional.interpolate(
         small, size=(height, width), mode="bilinear", align_corners=False
     )
     changed = torch.where(chosen, blurred, changed)
 
-    chosen = _chance(n, config.noise, generator).float().view(n, 1, 1, 1)
-    sigma = _between(n, 0.02, 0.2, generator).view(n, 1, 1, 1)
+    chosen = _chance(n, config.noise, generator).float()
+    sigma = _between(n, 0.02, 0.2, generator)
     changed = changed + chosen * sigma * torch.randn(images.shape, generator=generator)
-
     return changed * brain
 
 
@@ -218,12 +202,12 @@ def _kept_sequences(
     n: int, shown: tuple[Sequence, ...], config: AugmentationConfig, generator: torch.Generator
 ) -> Tensor:
     """Zero T1 or FLAIR now and then, never both; T1CE always stays."""
-    keep = torch.ones(n, len(shown))
-    dropped = _chance(n, config.drop_sequence, generator)
+    keep = torch.ones(n, len(shown), 1, 1)
+    dropped = _chance(n, config.drop_sequence, generator).flatten()
     which = torch.randint(0, 2, (n,), generator=generator)
     for number, sequence in enumerate((Sequence.T1, Sequence.FLAIR)):
         channels = [c for c, s in enumerate(shown) if s is sequence]
         if channels and Sequence.T1CE in shown:
             rows = torch.nonzero(dropped & (which == number))
             keep[rows, torch.tensor(channels)] = 0.0
-    return keep.view(n, len(shown), 1, 1)
+    return keep

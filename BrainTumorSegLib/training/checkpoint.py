@@ -22,7 +22,7 @@ from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.models.network_spec import NetworkSpec
 from BrainTumorSegLib.models.networks import network_entries
-from BrainTumorSegLib.models.packs import load_pack
+from BrainTumorSegLib.models.packs import ModelPack, load_pack
 from BrainTumorSegLib.models.weights import load_weights
 
 from .cohort import LabelledCase
@@ -179,16 +179,18 @@ class InitialWeights:
     """Weights to start from, and where they came from.
 
     Attributes:
-        state: entries of a state dict, those that the output depends on.
         origin: pack or run and member, for the record.
+        input: the network, and which channels it takes, see `TrainingConfig`.
+        state: entries of a state dict, those that the output depends on.
         sha256: of the weights' file.
         cases: names of those it was trained on; empty where a pack does not say.
     """
 
-    state: Mapping[str, Tensor]
     origin: str
+    input: tuple[NetworkSpec, str]
+    state: Mapping[str, Tensor]
     sha256: str
-    cases: frozenset[str]
+    cases: frozenset[str] = frozenset()
 
 
 def find_initial_weights(
@@ -214,9 +216,20 @@ def find_initial_weights(
     """
     if not config.start_from:
         return None
-    folder = Path(config.start_from)
-    members = find_members(folder) if folder.is_dir() else []
-    found = _from_run(members, config) if members else _from_pack(config)
+    members = find_members(Path(config.start_from)) if Path(config.start_from).is_dir() else []
+    found = _of_run(members, config) if members else _of_pack(load_pack(config.start_from), config)
+    wanted = config.network, config.input_channels
+    if found.input != wanted:
+        has, asked = (
+            f"{network.architecture} with {network.encoder}, depth {network.encoder_depth}, "
+            f"input {channels}"
+            for network, channels in (found.input, wanted)
+        )
+        raise TrainingError(
+            f"{found.origin} is {has}; the recipe asks for {asked}.",
+            "Make training.network and training.input_channels those of the pack or run to "
+            "start from.",
+        )
     left_out = {case.name for case in cases if case.fold == config.fold}
     if seen := sorted(found.cases & left_out):
         raise TrainingError(
@@ -240,7 +253,7 @@ def load_initial_weights(network: nn.Module, spec: NetworkSpec, initial: Initial
     network.load_state_dict(dict(initial.state), strict=False)
 
 
-def _from_run(members: SequenceOf[TrainedMember], config: TrainingConfig) -> InitialWeights:
+def _of_run(members: SequenceOf[TrainedMember], config: TrainingConfig) -> InitialWeights:
     fitting = [m for m in members if m.config.fold == config.fold] or list(members)
     if len(fitting) > 1:
         raise TrainingError(
@@ -249,37 +262,22 @@ def _from_run(members: SequenceOf[TrainedMember], config: TrainingConfig) -> Ini
             "Start from a run with one member, or with one for each fold.",
         )
     (member,) = fitting
-    origin = f"{member.folder.parent.name} {member.folder.name}"
-    _check_fit(origin, (member.config.network, member.config.input_channels), config)
     return InitialWeights(
-        load_weights(member.weights),
-        origin,
-        file_sha256(member.weights),
-        frozenset(member.record["cases"]),
+        origin=f"{member.folder.parent.name} {member.folder.name}",
+        input=(member.config.network, member.config.input_channels),
+        state=load_weights(member.weights),
+        sha256=file_sha256(member.weights),
+        cases=frozenset(member.record["cases"]),
     )
 
 
-def _from_pack(config: TrainingConfig) -> InitialWeights:
-    pack = load_pack(config.start_from)
+def _of_pack(pack: ModelPack, config: TrainingConfig) -> InitialWeights:
     fitting = [m for m in pack.members if m.trained.get("fold") == config.fold]
     # A cohort may have more folds than the pack has members.
     member = fitting[0] if fitting else pack.members[config.fold % len(pack.members)]
-    origin = f"{pack.name} {pack.version} {member.name}"
-    _check_fit(origin, (pack.network, pack.recipe), config)
-    state = load_weights(pack.folder / member.file, member.sha256)
-    return InitialWeights(state, origin, member.sha256, frozenset())
-
-
-def _check_fit(origin: str, found: tuple[NetworkSpec, str], config: TrainingConfig) -> None:
-    wanted = config.network, config.input_channels
-    if found != wanted:
-        has, asked = (
-            f"{network.architecture} with {network.encoder}, depth {network.encoder_depth}, "
-            f"input {channels}"
-            for network, channels in (found, wanted)
-        )
-        raise TrainingError(
-            f"{origin} is {has}; the recipe asks for {asked}.",
-            "Make training.network and training.input_channels those of the pack or run to "
-            "start from.",
-        )
+    return InitialWeights(
+        origin=f"{pack.name} {pack.version} {member.name}",
+        input=(pack.network, pack.recipe),
+        state=load_weights(pack.folder / member.file, member.sha256),
+        sha256=member.sha256,
+    )

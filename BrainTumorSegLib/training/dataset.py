@@ -7,7 +7,9 @@ from collections import deque
 from collections.abc import Iterator
 from collections.abc import Sequence as SequenceOf
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -27,15 +29,12 @@ from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
 from .augment import augment
 from .cohort import LabelledCase, training_cases
 from .config import TrainingConfig
-from .distributed import ALONE, Machine, Ranks
+from .distributed import Machine
 from .losses import BACKGROUND
 from .volumes import LabelledVolume, load_volume, stored_samples, synthetic_volume
 
 #: Stage of progress in which all cases are read.
 PREPARE = "prepare"
-
-#: Slices that `spread_slices` gives at once.
-_SLICES_AT_ONCE = 8
 
 Batch = tuple[Tensor, Tensor]
 
@@ -146,18 +145,14 @@ def _make(
     if workers > 1:
         # Fresh processes: threads of torch and ITK do not survive a fork.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            tasks = [
-                pool.submit(_make_one, config, sources, seed, number, stored)
-                for number in range(count)
-            ]
-            try:
-                for task in tasks:
-                    task.result()
-                    progress.advance()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        make = partial(_make_one, config, sources, seed, stored)
+        with (
+            ProcessPoolExecutor(workers, mp_context=context) as pool,
+            # Closed early, it cancels what has not begun.
+            closing(pool.map(make, range(count))) as made,
+        ):
+            for _ in made:
+                progress.advance()
         progress = Progress(cancel=progress.cancel)
     volumes = []
     for number in range(count):
@@ -167,7 +162,7 @@ def _make(
 
 
 def _make_one(
-    config: SynthesisConfig, sources: Sources, seed: int, number: int, stored: Path
+    config: SynthesisConfig, sources: Sources, seed: int, stored: Path, number: int
 ) -> None:
     """Put one sample into the cache; its arrays need not travel between processes."""
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
@@ -236,12 +231,12 @@ class SliceSampler:
             for pool in (volumes, synthetic)
         )
 
-    def batch(self, step: int, ranks: Ranks = ALONE) -> Batch:
+    def batch(self, step: int, rank: int = 0, world: int = 1) -> Batch:
         """Slices of one step.
 
         Args:
             step: from 0.
-            ranks: of several processes each gets its own part of the batch.
+            rank, world: of several processes each gets its own part of the batch.
 
         Returns:
             float32 images ``[N, C, H, W]`` and uint8 tissue bits ``[N, H, W]``.
@@ -252,7 +247,7 @@ class SliceSampler:
         for number in range(config.batch):
             volume, index = self._draw(rng)
             window = _window(volume.allowed.shape[1:], config.crop, rng)
-            if number % ranks.world != ranks.rank:
+            if number % world != rank:
                 continue
             scans = dict(zip(Sequence, volume.scans, strict=True))
             image = stack_slices(scans, config.input_channels, [index])[0]
@@ -288,14 +283,13 @@ def batches(
         sampler: draws the slices.
         config: of the run.
         first: step to begin with.
-        machine: its threads prepare batches ahead, its ranks say which part of each is ours.
+        machine: its threads prepare batches ahead, its rank says which part of each is ours.
     """
     shown = channel_sequences(config.input_channels)
-    ranks = machine.ranks
 
     def make(step: int) -> Batch:
-        generator = torch.Generator().manual_seed(step_seed(config, step, ranks.rank))
-        images, allowed = sampler.batch(step, ranks)
+        generator = torch.Generator().manual_seed(step_seed(config, step, machine.rank))
+        images, allowed = sampler.batch(step, machine.rank, machine.world)
         return augment(images, allowed, shown, config.augmentation, generator)
 
     steps = iter(range(first, config.steps))
@@ -319,24 +313,16 @@ def batches(
 
 def spread_slices(
     volume: LabelledVolume, input_channels: str, wanted: int
-) -> Iterator[tuple[Tensor, np.ndarray]]:
-    """Evenly spread slices of a case, a few at a time.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Evenly spread slices of a case; all of them where it has no more than are wanted.
 
-    Args:
-        volume: the case.
-        input_channels: a key of `model_grid.RECIPES`.
-        wanted: how many; all where the case has no more.
-
-    Yields:
-        Network input ``[N, C, H, W]`` and allowed tissues ``[N, H, W]``.
+    Returns:
+        Network input, float32 ``[N, C, H, W]``, and tissue bits ``[N, H, W]``.
     """
     depth = volume.allowed.shape[0]
     indices = np.unique(np.linspace(0, depth - 1, min(depth, wanted)).round().astype(int))
     scans = dict(zip(Sequence, volume.scans, strict=True))
-    for first in range(0, len(indices), _SLICES_AT_ONCE):
-        chosen = indices[first : first + _SLICES_AT_ONCE]
-        images = stack_slices(scans, input_channels, chosen.tolist())
-        yield torch.from_numpy(images), np.asarray(volume.allowed[chosen])
+    return stack_slices(scans, input_channels, indices.tolist()), volume.allowed[indices]
 
 
 def _window(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,14 +20,24 @@ _TIMEOUT = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
-class Ranks:
-    """Which of how many processes this one is.
+class Machine:
+    """Where and how to compute; on a CPU only the number of processes changes what comes out.
+
+    Batch norm and the Dice loss see the part of a batch that is a process's own, and each
+    process augments by a seed of its own.
 
     Attributes:
-        rank: from 0; process 0 writes files and shows progress.
+        device: torch device.
+        workers: threads that prepare batches and processes that make synthetic samples.
+        cache: folder for prepared volumes, where several runs share one; else the run's own.
+        rank: which of several processes this is, from 0; process 0 writes files and shows
+            progress.
         world: number of processes.
     """
 
+    device: str = "cpu"
+    workers: int = 0
+    cache: Path | None = None
     rank: int = 0
     world: int = 1
 
@@ -40,56 +50,33 @@ class Ranks:
         if self.world > 1:
             torch.distributed.barrier()
 
-
-ALONE = Ranks()
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where and how to compute; on a CPU only the number of processes changes what comes out.
-
-    Attributes:
-        device: torch device.
-        workers: threads that prepare batches and processes that make synthetic samples.
-        ranks: which of several processes this is; batch norm and the Dice loss see the part of
-            a batch that is a process's own, and each augments by a seed of its own.
-        cache: folder for prepared volumes, where several runs share one; else the run's own.
-    """
-
-    device: str = "cpu"
-    workers: int = 0
-    ranks: Ranks = ALONE
-    cache: Path | None = None
+    @contextmanager
+    def first_ahead(self) -> Iterator[None]:
+        """The first process runs the body alone, then all others run it together."""
+        if not self.first:
+            self.wait_for_all()
+        yield
+        if self.first:
+            self.wait_for_all()
 
 
 @contextmanager
-def first_ahead(ranks: Ranks) -> Iterator[None]:
-    """The first process runs the body alone, then all others run it together."""
-    if not ranks.first:
-        ranks.wait_for_all()
-    yield
-    if ranks.first:
-        ranks.wait_for_all()
-
-
-@contextmanager
-def joined(device: str) -> Iterator[tuple[Ranks, str]]:
+def joined(machine: Machine) -> Iterator[Machine]:
     """Join the processes that torchrun started; alone without torchrun.
 
     Args:
-        device: as chosen; with several processes on CUDA each takes the GPU of its number.
+        machine: as chosen; with several processes on CUDA each takes the GPU of its number.
 
     Yields:
-        Who this process is, and its device.
+        The machine as this process has it.
 
     Raises:
         TrainingError: when there are more processes on this machine than GPUs.
     """
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1:
-        yield ALONE, device
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        yield machine
         return
-    kind = torch.device(device).type
+    kind = torch.device(machine.device).type
     if kind == "cuda":
         local = int(os.environ.get("LOCAL_RANK", "0"))
         if local >= torch.cuda.device_count():
@@ -97,11 +84,12 @@ def joined(device: str) -> Iterator[tuple[Ranks, str]]:
                 f"There are {torch.cuda.device_count()} GPUs for process {local + 1}.",
                 "Give torchrun --nproc-per-node the number of GPUs.",
             )
-        device = f"cuda:{local}"
+        machine = replace(machine, device=f"cuda:{local}")
         torch.cuda.set_device(local)
     torch.distributed.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=_TIMEOUT)
+    rank, world = torch.distributed.get_rank(), torch.distributed.get_world_size()
     try:
-        yield Ranks(torch.distributed.get_rank(), world), device
+        yield replace(machine, rank=rank, world=world)
     finally:
         torch.distributed.destroy_process_group()
 
@@ -112,7 +100,7 @@ def data_parallel(network: nn.Module, spec: NetworkSpec, machine: Machine) -> nn
     Parameters that the output does not depend on are taken out of training: torch would
     wait for their gradients.
     """
-    if machine.ranks.world == 1:
+    if machine.world == 1:
         return network
     live = live_parameter_names(network, spec)
     for name, parameter in network.named_parameters():

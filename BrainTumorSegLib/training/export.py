@@ -1,32 +1,46 @@
-"""From the members of a training run to a model pack with its figures."""
+"""From the members of a training run to a model pack, and what storing their weights costs.
+
+Weights that lose more Dice by being stored in fewer bits than is allowed make no pack.
+"""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Sequence as SequenceOf
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from BrainTumorSegLib.core.errors import BrainTumorSegError, TrainingError
+import numpy as np
+import torch
+from torch import Tensor
+
+from BrainTumorSegLib.core.errors import BrainTumorSegError, PackError, TrainingError
 from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.inference.labels import label_slices
 from BrainTumorSegLib.models.packs import ModelPack, NewMember, check_fields, make_pack
 from BrainTumorSegLib.models.packs.files import check_free
-from BrainTumorSegLib.models.weights import Precision, load_weights
+from BrainTumorSegLib.models.weights import Precision, load_network, load_weights, save_weights
+from BrainTumorSegLib.synthesis.tumours.settings import held_out
+from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
 
 from .checkpoint import TrainedMember, trained_member
+from .cohort import LabelledCase
 from .config import TrainingConfig
-from .quantization_check import (
-    STAGE,
-    MemberCheck,
-    QuantizationCheck,
-    check_figures,
-    check_member,
-    check_section,
-    require_small_loss,
-)
+from .dataset import spread_slices
+from .losses import SMOOTH, region_dice
+from .optimizers import MixedPrecision
+from .trainer import mean_dice, predict_slices
+from .volumes import LabelledVolume, load_volume, stored_samples, synthetic_volume
+
+#: Synthetic samples for a member without a real case, and how many slices high they are.
+SAMPLES, SLAB = 6, 48
+
+#: Stage of progress.
+STAGE = "check"
 
 #: Measures of `evaluation.summary.flat_summary` that go into the manifest, with their titles.
 _FIGURES = {
@@ -45,14 +59,75 @@ _OPTIMISTIC = (
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What ``brain-tumor-seg evaluate`` wrote into its folder.
+class QuantizationCheck:
+    """On what members are compared, and what is let through.
 
     Attributes:
-        summary: means by name of the TTA.
-        tables: Markdown.
-        command: the command that made them.
+        cases: the cohort; a member is compared on those of the fold left out of it.
+        on: ``auto`` takes synthesis for members whose fold has no case, ``cases`` refuses
+            them, ``synthesis`` takes it for all.
+        allowed_loss: of Dice (mean of WT, TC and ET over the cases); more refuses the pack.
+        slices: of each case that are compared, evenly spread.
+        sources: folder that may hold label maps for synthesis; heads are drawn without.
+        cache: folder with prepared volumes; None prepares them in memory.
+        device: torch device.
+        command: that does this, for the manifest.
     """
+
+    cases: SequenceOf[LabelledCase] = ()
+    on: Literal["auto", "cases", "synthesis"] = "auto"
+    allowed_loss: float = 0.002
+    slices: int = 32
+    sources: Path | None = None
+    cache: Path | None = None
+    device: str = "cpu"
+    command: str = "brain-tumor-seg models export RUN PACK"
+
+
+@dataclass(frozen=True)
+class MemberCheck:
+    """A member with stored weights beside itself with weights as trained.
+
+    Attributes:
+        member: its name.
+        precision: of the stored weights.
+        data: what it was compared on.
+        full, stored: by region, mean over the cases of the Dice (see `losses.region_dice`)
+            over the slices compared.
+        cases: how many.
+        slices: of all cases together.
+        differing: largest share of a case's brain voxels that get another label.
+        worst: that case.
+        probability: largest change of a class probability in any voxel.
+    """
+
+    member: str
+    precision: Precision
+    data: str
+    full: Mapping[str, float]
+    stored: Mapping[str, float]
+    cases: int
+    slices: int
+    differing: float
+    worst: str
+    probability: float
+
+    @property
+    def means(self) -> tuple[float, float]:
+        """Mean of the regions' Dice as trained, and as stored."""
+        full, stored = (float(np.mean(list(d.values()))) for d in (self.full, self.stored))
+        return full, stored
+
+    @property
+    def loss(self) -> float:
+        """By how much the mean Dice falls; negative when it rises."""
+        full, stored = self.means
+        return full - stored
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What ``brain-tumor-seg evaluate`` wrote into its folder: means by TTA, tables in Markdown."""
 
     summary: Mapping[str, Mapping[str, float]]
     tables: str
@@ -150,7 +225,14 @@ def pack_run(
     fields = _fields(pack_fields, config)
     # Comparing takes its time; a destination that is taken is told before.
     check_free(destination, overwrite)
-    checks = [] if precision == "fp32" else _compare(trained, precision, check, progress)
+    progress, checks = progress or Progress(), []
+    if precision != "fp32":
+        progress.stage(STAGE, len(trained))
+        for member in trained:
+            name, state = member.folder.name, load_weights(member.weights)
+            checks.append(check_member(name, state, member.config, precision, check))
+            progress.advance(1, name)
+        require_small_loss(checks, check.allowed_loss)
     fields["provenance"] |= {
         "command": command,
         "date": max(member.record["finished"] for member in trained)[:10],
@@ -172,13 +254,8 @@ def pack_run(
 def check_pack(pack_fields: Mapping[str, Any], config: TrainingConfig, file: Path) -> None:
     """Refuse, before anything is trained, what `pack_run` would refuse in the end.
 
-    Args:
-        pack_fields: the ``[pack]`` table of ``file``.
-        config: of the members.
-        file: of the run.
-
     Raises:
-        TrainingError: naming the file and the field of ``[pack]`` that is missing or wrong.
+        TrainingError: naming the file and the field of its ``[pack]`` that is missing or wrong.
     """
     try:
         fields = _fields(pack_fields, config)
@@ -199,23 +276,6 @@ def _fields(pack_fields: Mapping[str, Any], config: TrainingConfig) -> dict[str,
         )
     own = {"recipe": config.input_channels, "network": asdict(config.network)}
     return fields | own | {"provenance": {"sources": sources}}
-
-
-def _compare(
-    members: SequenceOf[TrainedMember],
-    precision: Precision,
-    check: QuantizationCheck,
-    progress: Progress | None,
-) -> list[MemberCheck]:
-    progress = progress or Progress()
-    progress.stage(STAGE, len(members))
-    checks = []
-    for member in members:
-        name, state = member.folder.name, load_weights(member.weights)
-        checks.append(check_member(name, state, member.config, precision, check))
-        progress.advance(1, name)
-    require_small_loss(checks, check.allowed_loss)
-    return checks
 
 
 def _new_members(members: SequenceOf[TrainedMember]) -> Iterator[NewMember]:
@@ -243,3 +303,148 @@ def _figures(evaluation: Evaluation) -> list[dict[str, Any]]:
         for key, title in _FIGURES.items()
         if key in summary
     ]
+
+
+def check_member(
+    name: str,
+    state: Mapping[str, Tensor],
+    config: TrainingConfig,
+    precision: Precision,
+    check: QuantizationCheck,
+) -> MemberCheck:
+    """Compare a member's weights as they would be stored with those that were trained.
+
+    Both are run over the same slices of cases that the member was not trained on.
+
+    Raises:
+        TrainingError: when there is no case to compare on.
+        PackError: when the weights do not fit the network.
+    """
+    data, volumes = _comparison_data(name, config, check)
+    networks = []
+    with tempfile.TemporaryDirectory() as folder:
+        # As they come back from a file, by the code that loads packs.
+        for kept in ("fp32", precision):
+            path = Path(folder, f"{kept}.safetensors")
+            saved = save_weights(state, path, kept, config.network, overwrite=True)
+            network = load_network(path, config.network, saved.sha256)
+            networks.append(network.to(check.device, memory_format=torch.channels_last))
+    full, stored = [], []
+    slices, differing, worst, probability = 0, 0.0, "", 0.0
+    mixed = MixedPrecision("fp32", check.device)
+    for volume in volumes:
+        images, allowed = spread_slices(volume, config.input_channels, check.slices)
+        outputs = [predict_slices(network, images, check.device, mixed) for network in networks]
+        labels = [label_slices(output) for output in outputs]
+        full.append(region_dice(labels[0], allowed))
+        stored.append(region_dice(labels[1], allowed))
+        brain = (images != 0).any(axis=1)
+        share = float(((labels[0] != labels[1]) & brain).sum() / max(brain.sum(), 1))
+        if share >= differing:
+            differing, worst = share, volume.name
+        probability = max(probability, float(np.abs(outputs[0] - outputs[1]).max()))
+        slices += len(allowed)
+    return MemberCheck(
+        *(name, precision, data, mean_dice(full), mean_dice(stored)),
+        *(len(full), slices, differing, worst, probability),
+    )
+
+
+def require_small_loss(checks: Iterable[MemberCheck], allowed: float) -> None:
+    """Refuse a pack that lost more than is allowed in any member.
+
+    Raises:
+        PackError: with the figures of every such member.
+    """
+    refused = [check for check in checks if check.loss > allowed]
+    if not refused:
+        return
+    figures = "; ".join(
+        f"{c.member} from {c.means[0]:.4f} to {c.means[1]:.4f}, a loss of {c.loss:.4f}, "
+        f"on {c.cases} {c.data}"
+        for c in refused
+    )
+    precision = refused[0].precision
+    better = {"int6": "int8", "int8": "fp16"}.get(precision, "fp32")
+    raise PackError(
+        f"Weights in {precision} lose more than {allowed:g} in Dice (mean of WT, TC, ET): "
+        f"{figures}.",
+        f"Store them finer (--precision {better}), or allow the loss (--allowed-loss).",
+    )
+
+
+def check_figures(checks: Iterable[MemberCheck], command: str) -> list[dict[str, Any]]:
+    """Figures for the manifest: of each member, what storing changed."""
+    return [
+        {
+            "measure": f"Dice lost by {c.precision} against fp32, mean of WT, TC, ET, {c.member}",
+            # Adding zero makes of minus zero, which looks odd, plain zero.
+            "value": round(c.loss, 5) + 0.0,
+            "cases": c.cases,
+            "data": f"{c.data}, {c.slices} slices in all",
+            "command": command,
+            "note": f"from {c.means[0]:.4f} to {c.means[1]:.4f}; at most {100 * c.differing:.3f} % "
+            f"of a case's brain voxels get another label ({c.worst})",
+        }
+        for c in checks
+    ]
+
+
+def check_section(checks: SequenceOf[MemberCheck], command: str, allowed: float) -> str:
+    """Markdown for the model card; nothing when nothing was compared."""
+    if not checks:
+        return ""
+    precision = checks[0].precision
+    rows = [
+        (
+            *("member", "compared on", "slices"),
+            *(f"{region}, fp32 / {precision}" for region in checks[0].full),
+            *("loss of the mean", "labels that differ, most in a case", "largest change of p"),
+        ),
+        ("---",) * (6 + len(checks[0].full)),
+    ]
+    rows += [
+        (
+            *(c.member, f"{c.cases} {c.data}", str(c.slices)),
+            *(f"{c.full[r]:.4f} / {c.stored[r]:.4f}" for r in c.full),
+            f"{c.loss + 0.0:+.5f}",
+            f"{100 * c.differing:.3f} % ({c.worst})",
+            f"{c.probability:.3f}",
+        )
+        for c in checks
+    ]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return (
+        f"## Stored in {precision}, against fp32\n\n"
+        f"The same slices with the weights as trained and as stored here: Dice smoothed by "
+        f"{SMOOTH:g} voxels, mean over the cases, one view, without cleaning up. Packs that lose "
+        f"more than {allowed:g} in the mean of the three are not made. Labels that differ: share "
+        "of a case's brain voxels. p: probability of a class in a voxel.\n\n"
+        f"{table}\n\n```\n{command}\n```"
+    )
+
+
+def _comparison_data(
+    name: str, config: TrainingConfig, check: QuantizationCheck
+) -> tuple[str, Iterator[LabelledVolume]]:
+    """What a member is compared on, in words and as volumes that are made when asked for."""
+    left_out = [case for case in check.cases if case.fold == config.fold]
+    if check.on != "synthesis" and left_out:
+        return (
+            "labelled cases of the fold left out",
+            (load_volume(case, check.cache) for case in left_out),
+        )
+    if check.on == "cases":
+        raise TrainingError(
+            f"No case was left out of the training of {name} (fold {config.fold}).",
+            "Name the cohort (--data), or compare on synthetic samples (--check-on synthesis).",
+        )
+    mix = config.synthesis.generator
+    generator = held_out(replace(mix, slab=mix.slab or SLAB))
+    sources = find_sources(check.sources) if check.sources else Sources()
+    seed = config.validation.seed
+    stored = check.cache and stored_samples(check.cache, generator, sources, seed)
+    return (
+        "synthetic samples of the held-out generator",
+        (synthetic_volume(generator, sources, seed, number, stored) for number in range(SAMPLES)),
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TypeVar
 
 import numpy as np
@@ -108,14 +107,17 @@ def split_voxels(allowed: Bits, group: int) -> tuple[Bits, Bits]:
     return inside, inside | ((allowed & group) == 0)
 
 
-def region_counts(labels: np.ndarray, allowed: np.ndarray, region: Region) -> np.ndarray:
-    """Voxels in both, predicted, and in the reference, among those that are decided."""
-    inside, decided = split_voxels(allowed, tissue_bits(*region.value))
-    found = np.isin(labels, [int(tissue) for tissue in region.value]) & decided
-    return np.array([(found & inside).sum(), found.sum(), inside.sum()], float)
+def region_dice(labels: np.ndarray, allowed: np.ndarray) -> dict[str, float]:
+    """Dice of each region, with `SMOOTH` voxels on both sides; undecided voxels do not count.
 
-
-def smoothed_dice(counts: Iterable[float]) -> float:
-    """Dice of what `region_counts` counted, with `SMOOTH` voxels on both sides."""
-    both, predicted, reference = counts
-    return float((2 * both + SMOOTH) / (predicted + reference + SMOOTH))
+    Args:
+        labels: values of `Tissue`, any shape.
+        allowed: tissue bits of the same shape.
+    """
+    dice = {}
+    for region in Region:
+        inside, decided = split_voxels(allowed, tissue_bits(*region.value))
+        found = np.isin(labels, [int(tissue) for tissue in region.value]) & decided
+        both = (found & inside).sum()
+        dice[region.name] = float((2 * both + SMOOTH) / (found.sum() + inside.sum() + SMOOTH))
+    return dice

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Sequence as SequenceOf
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -19,7 +19,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from BrainTumorSegLib import __version__
 from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.progress import Progress
-from BrainTumorSegLib.core.tissue import Region
 from BrainTumorSegLib.inference.labels import label_slices
 from BrainTumorSegLib.io.atomic import atomic_path, make_folder
 from BrainTumorSegLib.models.networks import build_network, network_entries
@@ -50,9 +49,9 @@ from .dataset import (
     spread_slices,
     step_seed,
 )
-from .distributed import Machine, data_parallel, first_ahead
+from .distributed import Machine, data_parallel
 from .logger import LOG, VALIDATION, TrainingLog, draw_curves, summary_writer
-from .losses import region_counts, set_cross_entropy, set_dice, smoothed_dice
+from .losses import region_dice, set_cross_entropy, set_dice
 from .optimizers import MixedPrecision, learning_rate_at, make_optimizer
 from .volumes import LabelledVolume
 
@@ -95,7 +94,7 @@ def check_computable(config: TrainingConfig, machine: Machine) -> None:
         summary_writer()
     network_entries(config.network)
     MixedPrecision(config.precision, machine.device)
-    world = machine.ranks.world
+    world = machine.world
     if config.batch % world:
         raise TrainingError(
             f"A batch of {config.batch} cannot be divided among {world} processes.",
@@ -163,12 +162,12 @@ def train_members(
                 "Choose another folder for the run, or delete this one to train it again.",
             )
     machine = replace(machine, cache=machine.cache or folder / "cache")
-    with run_lock(unfinished if machine.ranks.first else ()):
-        if machine.ranks.first:
+    with run_lock(unfinished if machine.first else ()):
+        if machine.first:
             check_same_cohort(cases, folder)
             write_cohort(cases, folder)
         if unfinished:
-            with first_ahead(machine.ranks):
+            with machine.first_ahead():
                 prepare_cases(cases, config, machine.cache, progress)
         for member, own in members.items():
             _train_and_record(cases, own, member, sources or folder, machine, progress)
@@ -213,17 +212,17 @@ def _train_and_record(
 ) -> None:
     done = is_trained(member)
     # All processes look before the first one writes what they look for.
-    machine.ranks.wait_for_all()
+    machine.wait_for_all()
     if done:
         for stage in _member_stages(config):
             progress.stage(stage)
         return
     started = datetime.now(UTC)
-    with first_ahead(machine.ranks):
+    with machine.first_ahead():
         data = collect_cases(cases, config, sources, machine.cache, machine.workers, progress)
     initial = find_initial_weights(config, cases)
     trained = train_member(data, config, member, machine, progress, initial)
-    if machine.ranks.first:
+    if machine.first:
         save_weights(trained.state, member / WEIGHTS, "fp32", config.network, overwrite=True)
         training = training_cases(cases, config.fold)
         chosen = trained.score is not None
@@ -240,7 +239,7 @@ def _train_and_record(
             },
             "started_from": initial and {"origin": initial.origin, "sha256": initial.sha256},
             "device": machine.device,
-            "processes": machine.ranks.world,
+            "processes": machine.world,
             "finished": finished.isoformat(timespec="seconds"),
             "seconds_since_start_or_resume": round((finished - started).total_seconds()),
             "version": __version__,
@@ -250,7 +249,7 @@ def _train_and_record(
             path.write_text(json.dumps(record, indent=2), encoding="utf-8")
         if draw_curves(member) is None:
             progress.warn("No curves.png was drawn: matplotlib (extra train) is not installed.")
-    machine.ranks.wait_for_all()
+    machine.wait_for_all()
 
 
 def train_member(
@@ -280,7 +279,7 @@ def train_member(
             loss is no longer finite, or checkpoints are to be chosen on nothing.
     """
     progress, machine = progress or Progress(), machine or Machine()
-    device, ranks = machine.device, machine.ranks
+    device = machine.device
     check_computable(config, machine)
     if config.validation.every and not data.validation:
         raise TrainingError(
@@ -290,7 +289,7 @@ def train_member(
     folder.mkdir(parents=True, exist_ok=True)
     run = _initial_state(config, device, initial)
     first = load_checkpoint(folder, config, run)
-    log = TrainingLog(folder, first, config.tensorboard) if ranks.first else None
+    log = TrainingLog(folder, first, config.tensorboard) if machine.first else None
     network = data_parallel(run.network, config.network, machine)
     sampler = SliceSampler(data.volumes, config, data.synthetic)
     progress.stage(config.stage("train"), config.steps)
@@ -301,7 +300,7 @@ def train_member(
         rate = learning_rate_at(step, config)
         for group in run.optimizer.param_groups:
             group["lr"] = rate
-        torch.manual_seed(step_seed(config, step, ranks.rank))
+        torch.manual_seed(step_seed(config, step, machine.rank))
         images = images.to(device, memory_format=torch.channels_last)
         allowed = allowed.to(device)
         with run.mixed.autocast():
@@ -377,24 +376,33 @@ def validate(
     random is drawn and the network's mode is given back, so that training goes on as before.
 
     Returns:
-        For each region the mean over cases of its Dice, see `losses.smoothed_dice`.
+        See `mean_dice`.
     """
     was_training = network.training
     network.eval()
-    dice: dict[str, list[float]] = {region.name: [] for region in Region}
-    with torch.inference_mode():
-        for volume in volumes:
-            counts = {region.name: np.zeros(3) for region in Region}
-            for images, allowed in spread_slices(
-                volume, config.input_channels, config.validation.slices
-            ):
-                images = images.to(device, memory_format=torch.channels_last)
-                with mixed.autocast():
-                    logits = network(images)
-                labels = label_slices(logits.float().softmax(dim=1).cpu().numpy())
-                for region in Region:
-                    counts[region.name] += region_counts(labels, allowed, region)
-            for name, counted in counts.items():
-                dice[name].append(smoothed_dice(counted))
+    dice = []
+    for volume in volumes:
+        images, allowed = spread_slices(volume, config.input_channels, config.validation.slices)
+        labels = label_slices(predict_slices(network, images, device, mixed))
+        dice.append(region_dice(labels, allowed))
     network.train(was_training)
-    return {name: float(np.mean(values)) for name, values in dice.items()}
+    return mean_dice(dice)
+
+
+def mean_dice(cases: SequenceOf[Mapping[str, float]]) -> dict[str, float]:
+    """For each region the mean over cases of what `losses.region_dice` gave."""
+    return {name: float(np.mean([dice[name] for dice in cases])) for name in cases[0]}
+
+
+@torch.inference_mode()
+def predict_slices(
+    network: nn.Module, images: np.ndarray, device: str, mixed: MixedPrecision
+) -> np.ndarray:
+    """Class probabilities, float32 ``[N, class, H, W]``, of network input ``[N, C, H, W]``."""
+    outputs = []
+    for part in torch.from_numpy(images).split(8):
+        part = part.to(device, memory_format=torch.channels_last)
+        with mixed.autocast():
+            logits = network(part)
+        outputs.append(logits.float().softmax(dim=1).cpu())
+    return torch.cat(outputs).numpy()

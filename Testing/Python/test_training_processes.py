@@ -16,7 +16,7 @@ from BrainTumorSegLib.core.errors import Cancelled, TrainingError
 from BrainTumorSegLib.core.progress import CancelToken, Progress
 from BrainTumorSegLib.models.networks import build_network
 from BrainTumorSegLib.training.dataset import SliceSampler, batches
-from BrainTumorSegLib.training.distributed import Machine, Ranks, joined
+from BrainTumorSegLib.training.distributed import Machine, joined
 from BrainTumorSegLib.training.losses import set_cross_entropy, set_dice
 from BrainTumorSegLib.training.optimizers import MAX_GRADIENT_NORM, learning_rate_at, make_optimizer
 from BrainTumorSegLib.training.trainer import train_member
@@ -37,19 +37,19 @@ def test_processes_share_a_batch_without_overlap():
     config = replace(TINY, batch=6)
     sampler = SliceSampler(PLAIN.volumes, config)
     whole, _ = sampler.batch(3)
-    parts = [sampler.batch(3, Ranks(rank, 2))[0] for rank in (0, 1)]
+    parts = [sampler.batch(3, rank, 2)[0] for rank in (0, 1)]
     assert torch.equal(whole[0::2], parts[0]) and torch.equal(whole[1::2], parts[1])
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(tmp_path):
     with pytest.raises(TrainingError, match="divided among 2"):
-        train_member(PLAIN, replace(TINY, batch=3), tmp_path, Machine(ranks=Ranks(0, 2)))
+        train_member(PLAIN, replace(TINY, batch=3), tmp_path, Machine(world=2))
 
 
 def test_pspnet_needs_two_slices_in_every_process(tmp_path):
     config = replace(TINY, batch=2, network=replace(TINY.network, architecture="pspnet"))
     with pytest.raises(TrainingError, match="each of 2 processes a single slice"):
-        train_member(PLAIN, config, tmp_path, Machine(ranks=Ranks(0, 2)))
+        train_member(PLAIN, config, tmp_path, Machine(world=2))
 
 
 def train_twice(rank, port, folder):
@@ -63,13 +63,12 @@ def train_twice(rank, port, folder):
         if event.step == 3:
             token.cancel()
 
-    with joined("cpu") as (ranks, device):
-        machine = Machine(device, ranks=ranks)
+    with joined(Machine()) as machine:
         train_member(PLAIN, SHARED, folder / "whole", machine)
         with pytest.raises(Cancelled):
             stopping = Progress((), (stop,), token)
             train_member(PLAIN, SHARED, folder / "resumed", machine, stopping)
-        ranks.wait_for_all()
+        machine.wait_for_all()
         train_member(PLAIN, SHARED, folder / "resumed", machine)
 
 
@@ -79,7 +78,7 @@ def trained_by_hand():
     network = build_network(SHARED.network).to(memory_format=torch.channels_last).train()
     optimiser = make_optimizer(network, SHARED)
     sampler = SliceSampler(PLAIN.volumes, SHARED)
-    parts = [batches(sampler, SHARED, 0, Machine(ranks=Ranks(rank, 2))) for rank in (0, 1)]
+    parts = [batches(sampler, SHARED, 0, Machine(rank=rank, world=2)) for rank in (0, 1)]
     for step, both in enumerate(zip(*parts, strict=True)):
         optimiser.zero_grad()
         for images, allowed in both:

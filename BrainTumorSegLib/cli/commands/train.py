@@ -126,15 +126,15 @@ def run(args: argparse.Namespace) -> int:
     destination = args.pack or args.output / pack_fields["name"]
     check_free(destination, args.overwrite)
     folds = args.folds or sorted({case.fold for case in cases})
-    with joined(choose_device(args.device)) as (ranks, device):
-        workers = args.workers
-        if workers is None:
-            workers = 4 if device.startswith("cuda") else 0
-        machine = Machine(device, workers, ranks)
+    device = choose_device(args.device)
+    workers = args.workers
+    if workers is None:
+        workers = 4 if device.startswith("cuda") else 0
+    with joined(Machine(device, workers)) as machine:
         # Before data are prepared, which may take long.
         check_computable(training, machine)
         progress = make_progress(
-            args.progress if ranks.first else "none",
+            args.progress if machine.first else "none",
             stages(training, folds, args.seeds or ()) | {STAGE: 2.0},
         )
         members = train_members(
@@ -147,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
             machine,
             progress,
         )
-        if not ranks.first:
+        if not machine.first:
             progress.finish()
             return 0
     keep_config(args.recipe, _command(args), args.output)
@@ -162,7 +162,7 @@ def run(args: argparse.Namespace) -> int:
             allowed_loss=args.allowed_loss,
             sources=args.data,
             cache=args.output / "cache",
-            device=device,
+            device=machine.device,
             command=_command(args),
         ),
         args.precision,
