@@ -16,6 +16,7 @@ from toy_cases import toy_recipe, write_toy_cohort
 
 from BrainTumorSegLib.cli import application as cli
 from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.core.resources import resource_path
 from BrainTumorSegLib.evaluation.arms import members_without_fold
 from BrainTumorSegLib.models.packs import load_pack, verify_pack
 from BrainTumorSegLib.training.cohort import read_cohort
@@ -212,7 +213,13 @@ def test_cases_that_a_member_saw_are_not_scored_out_of_fold(run_folder):
         (("batch = 2", 'batch = 2\noptimiser = "adam"'), "weight_decay"),
         (("batch = 2", "batch = 2\ntumour_share = 7"), "0 to 1"),
         (("steps = 3", "steps = 3\nseed = -1"), "seed is -1"),
-        (("steps = 3", "steps = 3\nlearning_rate = nan"), "learning_rate is nan"),
+        *(
+            (
+                ("steps = 3", f"steps = 3\nlearning_rate = {rate}"),
+                f"training.learning_rate is {rate}",
+            )
+            for rate in ("nan", "inf", "0.0", "-1.0")
+        ),
         (("batch = 2", "batch = true"), "int was expected"),
         (("[pack]", "[data]\nfolds = 1\n[pack]"), "data.folds"),
         (("[pack]", '[data]\nbrain = "deepbed"\n[pack]'), "Did you mean deepbet"),
@@ -237,28 +244,28 @@ def test_mistakes_in_a_recipe_are_named(tmp_path, change, words):
         read_config(path)
 
 
-def test_the_bundled_recipe_can_be_read():
-    from BrainTumorSegLib.core.resources import resource_path
+def test_keys_of_release_0_1_mean_what_they_meant(tmp_path):
+    path = tmp_path / "toy.toml"
+    old = 'recipe = "mixture"\noptimiser = "radam"\ntumour_share = 0.5'
+    path.write_text(RECIPE.replace("batch = 2", f"batch = 2\n{old}"))
+    training = read_config(path).training
+    assert (training.input_channels, training.optimizer, training.tumor_share) == (
+        *("mixture", "radam", 0.5),
+    )
+    new = 'input_channels = "mixture"\noptimizer = "radam"\ntumor_share = 0.5'
+    path.write_text(RECIPE.replace("batch = 2", f"batch = 2\n{new}"))
+    assert read_config(path).training == training
+    path.write_text(RECIPE.replace("batch = 2", f"batch = 2\n{new}\ntumour_share = 0.6"))
+    with pytest.raises(TrainingError, match="tumour_share is 0.6, but training.tumor_share is 0.5"):
+        read_config(path)
 
-    recipe = read_config(resource_path("Training", "glioma-lite.toml"))
-    assert recipe.pack["name"] == "glioma-lite"
-    assert sum(source["cases"] for source in recipe.pack["sources"]) == 31
 
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "first-pack.toml",
-        "laboratory.toml",
-        "glioma-sx50-base.toml",
-        "glioma-sx50.toml",
-        "four-tumours.toml",
-    ],
-)
-def test_the_other_recipes_can_be_read(name):
-    from BrainTumorSegLib.core.resources import resource_path
-
-    assert read_config(resource_path("Training", name)).pack["sources"]
+@pytest.mark.parametrize("path", sorted(resource_path("Training").glob("*.toml")), ids=str)
+def test_the_recipes_that_ship_can_be_read(path):
+    pack = read_config(path).pack
+    assert pack["sources"]
+    if path.stem == "glioma-lite":
+        assert sum(source["cases"] for source in pack["sources"]) == 31
 
 
 def test_several_seeds_of_one_fold_make_an_ensemble_that_left_it_out(cohort, tmp_path):
@@ -306,6 +313,8 @@ def test_the_run_keeps_its_cohort_its_curves_and_how_the_weights_were_chosen(coh
         assert picture.width > 300
     record = json.loads((run_folder / "fold0" / "run.json").read_text())
     assert record["kept"] == {"step": 3, "chosen_on": None, "score": None}
+    config = record["config"]
+    assert config["input_channels"] == config["recipe"] == "mixture"
 
 
 def test_synthetic_samples_and_a_chosen_checkpoint_through_the_command(cohort, tmp_path):

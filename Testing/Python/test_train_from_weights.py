@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_training import TINY, toy_volume
+from toy_cases import TINY, toy_volume
 
 from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.models.networks import NetworkSpec, build_network

@@ -7,48 +7,23 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
+from toy_cases import BIT, CORE, TINY, toy_volume
 
-from BrainTumorSegLib.core.errors import Cancelled, TrainingError
-from BrainTumorSegLib.core.progress import CancelToken, Progress
+from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
-from BrainTumorSegLib.models.networks import NetworkSpec
 from BrainTumorSegLib.preprocessing.model_grid import channel_sequences
 from BrainTumorSegLib.training import trainer
 from BrainTumorSegLib.training.augment import AugmentationConfig, augment
 from BrainTumorSegLib.training.cohort import read_cohort
-from BrainTumorSegLib.training.config import TrainingConfig
+from BrainTumorSegLib.training.config import FORMER_KEYS, TrainingConfig
 from BrainTumorSegLib.training.dataset import SliceSampler, TrainingData, step_seed
-from BrainTumorSegLib.training.optimizers import learning_rate_at
 from BrainTumorSegLib.training.trainer import train_member
 from BrainTumorSegLib.training.volumes import (
-    LabelledVolume,
     load_volume,
     prepare_volume,
     separate_core,
 )
-
-BIT = {tissue: 1 << int(tissue) for tissue in Tissue}
-CORE = BIT[Tissue.NECROSIS] | BIT[Tissue.NON_ENHANCING]
-
-TINY = TrainingConfig(
-    network=NetworkSpec(encoder="mobilenet_v2", encoder_depth=3),
-    steps=6,
-    batch=2,
-    crop=(32, 32),
-    warmup=2,
-)
-
-
-def toy_volume(name="toy", seed=0, shape=(6, 40, 48)):
-    """A noisy brain with a bright square of edema and a core in it."""
-    rng = np.random.default_rng(seed)
-    scans = rng.normal(size=(3, *shape)).astype(np.float16)
-    allowed = np.full(shape, BIT[Tissue.BACKGROUND], np.uint8)
-    allowed[1:4, 10:25, 12:30] = BIT[Tissue.EDEMA]
-    allowed[2:3, 14:20, 16:24] = CORE
-    scans[:, allowed != BIT[Tissue.BACKGROUND]] += 3
-    return LabelledVolume(name, scans, allowed)
 
 
 @pytest.fixture
@@ -61,29 +36,7 @@ def trained(volumes, config, folder, **more):
     return train_member(TrainingData(volumes), config, folder, **more).state
 
 
-# --- resuming ------------------------------------------------------------------------------
-
-
-def test_a_killed_run_goes_on_to_the_same_weights_bit_for_bit(toy_volumes, tmp_path):
-    config = replace(TINY, checkpoint_every=2)
-    whole = trained(toy_volumes, config, tmp_path / "whole")
-
-    token = CancelToken()
-
-    def kill_in_step_five(event):
-        if event.step == 5:
-            token.cancel()
-
-    with pytest.raises(Cancelled):
-        trained(
-            toy_volumes,
-            config,
-            tmp_path / "killed",
-            progress=Progress(sinks=(kill_in_step_five,), cancel=token),
-        )
-    resumed = trained(toy_volumes, config, tmp_path / "killed")
-    assert whole.keys() == resumed.keys()
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+# --- runs ----------------------------------------------------------------------------------
 
 
 def test_another_seed_gives_other_weights(toy_volumes, tmp_path):
@@ -112,16 +65,12 @@ def test_a_loss_that_is_not_finite_stops_the_run(toy_volumes, tmp_path, monkeypa
         trained(toy_volumes, TINY, tmp_path)
 
 
-def test_a_configuration_survives_its_journey_through_json():
-    assert TrainingConfig.from_dict(TINY.as_dict()) == TINY
-
-
-def test_the_learning_rate_warms_up_and_falls_to_zero():
-    config = replace(TINY, steps=100, warmup=10, learning_rate=1.0)
-    rates = [learning_rate_at(step, config) for step in range(101)]
-    assert rates[0] == pytest.approx(0.1) and max(rates) == pytest.approx(1.0)
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[100] == pytest.approx(0.0)
+def test_a_configuration_survives_its_journey_through_json_and_is_read_as_0_1_wrote_it():
+    fields = TINY.as_dict()
+    assert TrainingConfig.from_dict(fields) == TINY
+    for old, new in FORMER_KEYS.items():
+        fields[old] = fields.pop(new)
+    assert TrainingConfig.from_dict(fields) == TINY
 
 
 # --- batches -------------------------------------------------------------------------------
@@ -352,26 +301,7 @@ def test_labels_that_are_certain_are_never_changed():
     assert (narrowed[allowed != CORE] == allowed[allowed != CORE]).all()
 
 
-# --- the cohort ----------------------------------------------------------------------------
-
-
-def test_a_folder_without_a_table_is_refused_by_name(tmp_path):
-    with pytest.raises(TrainingError, match=r"neither cases\.tsv"):
-        read_cohort(tmp_path)
-
-
-def test_a_listed_case_without_its_files_is_refused_by_name(tmp_path):
-    (tmp_path / "cases.tsv").write_text(
-        "case\tlooks_like\tfold\tlabel_protocol\nx\thigh-grade\t0\tcore1_edema2_enhancing4\n"
-    )
-    with pytest.raises(TrainingError, match=r"brats.x of case x"):
-        read_cohort(tmp_path)
-
-
-def test_a_row_that_cannot_be_read_is_refused(tmp_path):
-    (tmp_path / "cases.tsv").write_text("name,fold\nx,zero\n")
-    with pytest.raises(TrainingError, match="column case"):
-        read_cohort(tmp_path)
+# --- real cases ----------------------------------------------------------------------------
 
 
 def test_the_real_cohort_has_31_cases_in_five_folds(real_data):

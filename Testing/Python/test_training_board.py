@@ -6,10 +6,9 @@ import sys
 from dataclasses import replace
 
 import pytest
-from test_training import TINY, toy_volume
+from toy_cases import TINY, stopping_in, toy_volume
 
 from BrainTumorSegLib.core.errors import Cancelled, DependencyError
-from BrainTumorSegLib.core.progress import CancelToken, Progress
 from BrainTumorSegLib.training.config import Validation
 from BrainTumorSegLib.training.dataset import TrainingData
 from BrainTumorSegLib.training.logger import LOG, TENSORBOARD, VALIDATION, read_rows
@@ -56,17 +55,9 @@ def test_the_board_shows_the_lines_of_both_tables(tmp_path):
 
 def test_steps_that_are_taken_again_are_shown_once(tmp_path):
     pytest.importorskip("tensorboard")
-    token = CancelToken()
-
-    def stop_in_step_four(event):
-        if event.step == 4:
-            token.cancel()
-
     config = replace(SHOWN, checkpoint_every=5)
     with pytest.raises(Cancelled):
-        train_member(
-            DATA, config, tmp_path, progress=Progress(sinks=(stop_in_step_four,), cancel=token)
-        )
+        train_member(DATA, config, tmp_path, progress=stopping_in(4))
     assert [step for step, _ in on_the_board(tmp_path)["validation/mean"]] == [3]
     train_member(DATA, config, tmp_path)
     assert on_the_board(tmp_path) == in_the_tables(tmp_path)

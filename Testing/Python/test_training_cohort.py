@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from toy_cases import write_toy_cohort
 
 from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.sequences import Sequence
@@ -30,6 +32,7 @@ from BrainTumorSegLib.training.volumes import (
 )
 
 CORE1 = CohortConfig(label_protocol="core1_edema2_enhancing4")
+TWO_FOLDS = replace(CORE1, folds=2)
 
 
 def image_of(array):
@@ -87,6 +90,11 @@ def test_a_segmentation_says_itself_what_its_labels_mean(tmp_path):
     assert set(np.unique(allowed)) == {1 << int(t) for t in Tissue if t != Tissue.NON_ENHANCING}
 
 
+def test_a_folder_without_a_table_or_cases_is_refused(tmp_path):
+    with pytest.raises(TrainingError, match=r"neither cases\.tsv"):
+        read_cohort(tmp_path)
+
+
 def test_labels_whose_meaning_nobody_tells_are_refused(tmp_path):
     write_files(tmp_path / "a", THREE)
     with pytest.raises(TrainingError, match="label_protocol"):
@@ -132,24 +140,6 @@ def test_a_table_may_name_files_anywhere_and_is_understood_again_when_written(tm
         assert after.labels.samefile(before.labels)
 
 
-@pytest.mark.parametrize(
-    ("table", "words"),
-    [
-        ("case\tt1ce\tlabels\na\tnone.nii\tnone.nii\n", "none.nii"),
-        ("case\tt1ce\na\tx.nii\n", "column labels"),
-        ("case\tfold\na\tzero\n", "fold of case a"),
-        ("case\na\na\n", "a twice"),
-        ("case\n", "no case"),
-        ("case\tlabel_protocol\na\tcore1_edema2_enhancing\n", "core1_edema2_enhancing3"),
-    ],
-)
-def test_mistakes_in_a_table_are_named(tmp_path, table, words):
-    write_files(tmp_path / "a", THREE)
-    (tmp_path / "cases.tsv").write_text(table)
-    with pytest.raises(TrainingError, match=words):
-        read_cohort(tmp_path, CORE1)
-
-
 def test_scans_with_skull_are_refused_unless_the_brain_is_to_be_found(tmp_path):
     write_files(tmp_path / "a", ())
     for name in THREE:
@@ -187,6 +177,77 @@ def test_scans_whose_brain_is_to_be_found_go_the_way_of_a_new_case(tmp_path):
     assert other.scans[1][other.allowed == 1 << 4].astype(float).mean() == pytest.approx(
         inside, 0.1
     )
+
+
+# Tables as people and spreadsheets write them
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    write_toy_cohort(tmp_path, 3)
+    return tmp_path
+
+
+def put(cohort, text, encoding="utf-8"):
+    (cohort / "cases.tsv").write_bytes(text.encode(encoding))
+
+
+def test_what_a_spreadsheet_adds_to_a_table_does_no_harm(cohort):
+    put(
+        cohort,
+        "\ufeffCase \tFold\tnotes\r\n toy0\t0 \tx\r\ntoy1\t1\r\n\t\t\r\n\r\ntoy2\t0\ta\tb\r\n",
+    )
+    cases = read_cohort(cohort, TWO_FOLDS)
+    assert [(case.name, case.fold) for case in cases] == [("toy0", 0), ("toy1", 1), ("toy2", 0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "words"),
+    [
+        ("case\tfolds\ntoy0\t1\n", "utf-8", "did you mean fold"),
+        ("case,fold\ntoy0,1\n", "utf-8", "line 2 has no value in the column case"),
+        ("case\tfold\n\n\t1\n", "utf-8", "line 3 has no value in the column case"),
+        ("case\tfold\ntoy0\t0\ntoy1\t\n", "utf-8", "the fold of case toy1 is ''"),
+        ("case\tfold\ntoy0\t0\ntoy1\t²\n", "utf-8", "the fold of case toy1 is '²'"),
+        ("name,fold\nx,zero\n", "utf-8", "column case"),
+        ("case\tt1ce\tlabels\na\tnone.nii\tnone.nii\n", "utf-8", r"none\.nii"),
+        ("case\tt1ce\na\tx.nii\n", "utf-8", "column labels"),
+        ("case\tlabel_protocol\ntoy0\tcore1_edema2_enhancing\n", "utf-8", "enhancing3"),
+        ("case\nx\n", "utf-8", "brats.x of case x"),
+        ("case\tfold\ntoy0\t0\n", "utf-16", "cannot be read"),
+        ("case\nMüller\n", "latin-1", "cannot be read"),
+        ("case\ntoy0\ntoy0\n", "utf-8", "lists toy0 twice"),
+        ("case\n", "utf-8", "lists no case"),
+        ("", "utf-8", "lists no case"),
+    ],
+)
+def test_a_table_that_cannot_be_meant_is_refused(cohort, text, encoding, words):
+    put(cohort, text, encoding)
+    with pytest.raises(TrainingError, match=words):
+        read_cohort(cohort, TWO_FOLDS)
+
+
+def test_a_scan_in_two_folds_would_be_scored_by_a_member_that_has_seen_it(cohort):
+    files = "brats/toy0/toy0_t1ce.nii.gz\tbrats/toy0/toy0_seg.nii.gz"
+    put(cohort, f"case\tfold\tt1ce\tlabels\na\t0\t{files}\nb\t1\t./{files}\n")
+    with pytest.raises(TrainingError, match=r"case a \(fold 0\) and T1CE of case b \(fold 1\)"):
+        read_cohort(cohort, TWO_FOLDS)
+    put(cohort, f"case\tfold\tt1ce\tlabels\na\t0\t{files}\nb\t0\t./{files}\n")
+    assert len(read_cohort(cohort, TWO_FOLDS)) == 2
+
+
+def test_one_file_is_not_taken_for_two_sequences(cohort):
+    scan = "brats/toy0/toy0_t1ce.nii.gz"
+    put(cohort, f"case\tt1\tt1ce\tlabels\na\t{scan}\t{scan}\tbrats/toy0/toy0_seg.nii.gz\n")
+    with pytest.raises(TrainingError, match="is T1 of case a"):
+        read_cohort(cohort, TWO_FOLDS)
+
+
+def test_folds_that_are_made_depend_on_seed_and_cases_alone(cohort):
+    put(cohort, "case\ntoy0\ntoy1\ntoy2\n")
+    first = [case.fold for case in read_cohort(cohort, TWO_FOLDS)]
+    assert first == [case.fold for case in read_cohort(cohort, TWO_FOLDS)]
+    assert sorted(set(first)) == [0, 1]
 
 
 # Folds and protocols

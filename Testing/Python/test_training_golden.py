@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_training import TINY, toy_volume
+from toy_cases import TINY, toy_volume
 
 from BrainTumorSegLib.preprocessing.model_grid import channel_sequences
 from BrainTumorSegLib.training.augment import AugmentationConfig, augment

@@ -8,16 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_training import BIT, TINY, toy_volume
 from torch import nn
+from toy_cases import BIT, TINY, same, stopping_in, toy_volume
 
 from BrainTumorSegLib.core.errors import Cancelled, TrainingError
-from BrainTumorSegLib.core.progress import CancelToken, Progress
 from BrainTumorSegLib.core.tissue import LabelProtocol, Tissue
 from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig, held_out
 from BrainTumorSegLib.training import dataset, trainer
 from BrainTumorSegLib.training.cohort import LabelledCase
-from BrainTumorSegLib.training.config import SyntheticShare, Validation
+from BrainTumorSegLib.training.config import FORMER_KEYS, SyntheticShare, Validation
 from BrainTumorSegLib.training.dataset import SliceSampler, TrainingData, collect_cases
 from BrainTumorSegLib.training.distributed import Machine
 from BrainTumorSegLib.training.logger import draw_curves
@@ -34,16 +33,18 @@ PLAIN = TrainingData(DATA.volumes)
 NO_DECAY = replace(TINY, weight_decay=0.0)
 
 
-def same(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
-
-
 # --- resuming ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("optimiser", "architecture"),
-    [("adam", "linknet"), ("radam", "linknet"), ("ranger", "linknet"), ("ralamb", "fpn")],
+    [
+        ("adamw", "linknet"),
+        ("adam", "linknet"),
+        ("radam", "linknet"),
+        ("ranger", "linknet"),
+        ("ralamb", "fpn"),
+    ],
 )
 def test_every_optimiser_goes_on_bit_for_bit_with_dropout_synthesis_and_a_best_checkpoint(
     tmp_path, optimiser, architecture
@@ -60,14 +61,8 @@ def test_every_optimiser_goes_on_bit_for_bit_with_dropout_synthesis_and_a_best_c
         validation=Validation(every=3, slices=2),
     )
     whole = train_member(DATA, config, tmp_path / "whole")
-    token = CancelToken()
-
-    def kill(event):
-        if event.step == 6:
-            token.cancel()
-
     with pytest.raises(Cancelled):
-        train_member(DATA, config, tmp_path / "killed", progress=Progress((), (kill,), token))
+        train_member(DATA, config, tmp_path / "killed", progress=stopping_in(6))
     resumed = train_member(DATA, config, tmp_path / "killed")
     assert same(whole.state, resumed.state)
     assert (whole.step, whole.score) == (resumed.step, resumed.score)
@@ -76,6 +71,19 @@ def test_every_optimiser_goes_on_bit_for_bit_with_dropout_synthesis_and_a_best_c
         assert tables[0] == tables[1]
     last = [torch.load(tmp_path / run / "checkpoint.pt") for run in ("whole", "killed")]
     assert same(last[0]["network"], last[1]["network"])
+
+
+def test_a_checkpoint_of_release_0_1_is_continued(tmp_path):
+    config = replace(TINY, checkpoint_every=2)
+    whole = train_member(PLAIN, config, tmp_path / "whole")
+    with pytest.raises(Cancelled):
+        train_member(PLAIN, config, tmp_path / "old", progress=stopping_in(5))
+    path = tmp_path / "old" / "checkpoint.pt"
+    state = torch.load(path)
+    for old, new in FORMER_KEYS.items():
+        state["config"][old] = state["config"].pop(new)
+    torch.save(state | {"scaler": None, "best": {"score": -1.0, "step": 0, "state": {}}}, path)
+    assert same(train_member(PLAIN, config, tmp_path / "old").state, whole.state)
 
 
 @pytest.mark.parametrize("half", ["x", "1"])
@@ -178,10 +186,12 @@ def test_weight_decay_shrinks_kernels_and_leaves_biases_alone(optimiser):
     assert torch.equal(module.bias.detach(), torch.ones(2))
 
 
-def test_the_flat_schedule_stays_up_before_its_cosine():
-    config = replace(
-        TINY, steps=100, warmup=10, learning_rate=1.0, schedule="flat-cosine", flat=0.7
-    )
+def test_the_learning_rate_warms_up_and_falls_to_zero_after_staying_up_if_asked():
+    config = replace(TINY, steps=100, warmup=10, learning_rate=1.0)
+    rates = [learning_rate_at(step, config) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1) and rates[100] == pytest.approx(0.0)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    config = replace(config, schedule="flat-cosine", flat=0.7)
     rates = [learning_rate_at(step, config) for step in range(101)]
     assert rates[4] == pytest.approx(0.5) and set(rates[10:71]) == {1.0}
     assert rates[70:] == sorted(rates[70:], reverse=True)

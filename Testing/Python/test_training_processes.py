@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_training import STILL, TINY
-from test_training_methods import PLAIN, same
+from test_training import STILL
+from test_training_methods import PLAIN
 from torch import nn
+from toy_cases import TINY, same, stopping_in
 
 from BrainTumorSegLib.core.errors import Cancelled, TrainingError
-from BrainTumorSegLib.core.progress import CancelToken, Progress
 from BrainTumorSegLib.models.networks import build_network
 from BrainTumorSegLib.training.dataset import SliceSampler, batches
 from BrainTumorSegLib.training.distributed import Machine, joined
@@ -57,17 +57,10 @@ def train_twice(rank, port, folder):
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2"}
     torch.set_num_threads(1)
-    token = CancelToken()
-
-    def stop(event):
-        if event.step == 3:
-            token.cancel()
-
     with joined(Machine()) as machine:
         train_member(PLAIN, SHARED, folder / "whole", machine)
         with pytest.raises(Cancelled):
-            stopping = Progress((), (stop,), token)
-            train_member(PLAIN, SHARED, folder / "resumed", machine, stopping)
+            train_member(PLAIN, SHARED, folder / "resumed", machine, stopping_in(3))
         machine.wait_for_all()
         train_member(PLAIN, SHARED, folder / "resumed", machine)
 

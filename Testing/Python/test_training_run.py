@@ -184,17 +184,6 @@ def test_a_precision_that_the_device_lacks_is_told_before_any_case_is_read(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    "line", [*(f"learning_rate = {rate}" for rate in ("nan", "inf", "0.0", "-1.0")), "seed = -1"]
-)
-def test_a_number_that_nothing_can_be_made_of_is_refused_by_its_name(
-    cohort, tmp_path, capsys, line
-):
-    (cohort / "toy.toml").write_text(RECIPE.replace("steps = 2", f"steps = 2\n{line}"))
-    assert train(cohort, tmp_path / "run") == 9
-    assert f"training.{line.split()[0]} is" in capsys.readouterr().err
-
-
 def test_notes_that_are_missing_in_the_end_are_refused_at_once(cohort, tmp_path, capsys):
     assert train(cohort, tmp_path / "run", "--notes", "nowhere.md") == 9
     assert "the notes nowhere.md" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Small labelled cases for training through the command line in seconds."""
+"""Small labelled cases and configurations that train in seconds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+import torch
+
+from BrainTumorSegLib.core.progress import CancelToken, Progress
+from BrainTumorSegLib.core.tissue import Tissue
+from BrainTumorSegLib.models.networks import NetworkSpec
+from BrainTumorSegLib.training.config import TrainingConfig
+from BrainTumorSegLib.training.volumes import LabelledVolume
+
+BIT = {tissue: 1 << int(tissue) for tissue in Tissue}
+CORE = BIT[Tissue.NECROSIS] | BIT[Tissue.NON_ENHANCING]
+
+TINY = TrainingConfig(
+    network=NetworkSpec(encoder="mobilenet_v2", encoder_depth=3),
+    steps=6,
+    batch=2,
+    crop=(32, 32),
+    warmup=2,
+)
 
 #: What a recipe says of the pack that a toy network becomes.
 PACK_TABLE = """[pack]
@@ -70,3 +88,30 @@ def write_toy_cohort(folder: Path, cases: int = 4) -> None:
         write_case(folder, f"toy{number}", number)
         rows.append(f"toy{number}\ttoy\t{number % 2}\tcore1_edema2_enhancing4")
     (folder / "cases.tsv").write_text("\n".join(rows) + "\n")
+
+
+def toy_volume(name="toy", seed=0, shape=(6, 40, 48)) -> LabelledVolume:
+    """A noisy brain with a bright square of edema and a core in it."""
+    rng = np.random.default_rng(seed)
+    scans = rng.normal(size=(3, *shape)).astype(np.float16)
+    allowed = np.full(shape, BIT[Tissue.BACKGROUND], np.uint8)
+    allowed[1:4, 10:25, 12:30] = BIT[Tissue.EDEMA]
+    allowed[2:3, 14:20, 16:24] = CORE
+    scans[:, allowed != BIT[Tissue.BACKGROUND]] += 3
+    return LabelledVolume(name, scans, allowed)
+
+
+def stopping_in(step: int) -> Progress:
+    """A progress that cancels its run in a step."""
+    token = CancelToken()
+
+    def stop(event):
+        if event.step == step:
+            token.cancel()
+
+    return Progress(sinks=(stop,), cancel=token)
+
+
+def same(one, other) -> bool:
+    """Whether two state dicts are equal bit for bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
