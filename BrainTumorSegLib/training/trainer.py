@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from BrainTumorSegLib import __version__
+from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.inference.labels import label_slices

@@ -214,10 +214,7 @@ def test_cases_that_a_member_saw_are_not_scored_out_of_fold(run_folder):
         (("batch = 2", "batch = 2\ntumour_share = 7"), "0 to 1"),
         (("steps = 3", "steps = 3\nseed = -1"), "seed is -1"),
         *(
-            (
-                ("steps = 3", f"steps = 3\nlearning_rate = {rate}"),
-                f"training.learning_rate is {rate}",
-            )
+            (("steps = 3", f"steps = 3\nlearning_rate = {rate}"), f"learning_rate is {rate}")
             for rate in ("nan", "inf", "0.0", "-1.0")
         ),
         (("batch = 2", "batch = true"), "int was expected"),
@@ -256,11 +253,13 @@ def test_keys_of_release_0_1_mean_what_they_meant(tmp_path):
     path.write_text(RECIPE.replace("batch = 2", f"batch = 2\n{new}"))
     assert read_config(path).training == training
     path.write_text(RECIPE.replace("batch = 2", f"batch = 2\n{new}\ntumour_share = 0.6"))
-    with pytest.raises(TrainingError, match="tumour_share is 0.6, but training.tumor_share is 0.5"):
+    with pytest.raises(TrainingError, match=r"tumour_share is 0\.6, but training\.tumor_share"):
         read_config(path)
 
 
-@pytest.mark.parametrize("path", sorted(resource_path("Training").glob("*.toml")), ids=str)
+@pytest.mark.parametrize(
+    "path", sorted(resource_path("Training").glob("*.toml")), ids=lambda path: path.stem
+)
 def test_the_recipes_that_ship_can_be_read(path):
     pack = read_config(path).pack
     assert pack["sources"]

@@ -37,22 +37,16 @@ NO_DECAY = replace(TINY, weight_decay=0.0)
 
 
 @pytest.mark.parametrize(
-    ("optimiser", "architecture"),
-    [
-        ("adamw", "linknet"),
-        ("adam", "linknet"),
-        ("radam", "linknet"),
-        ("ranger", "linknet"),
-        ("ralamb", "fpn"),
-    ],
+    ("optimizer", "architecture"),
+    [*((name, "linknet") for name in ("adamw", "adam", "radam", "ranger")), ("ralamb", "fpn")],
 )
-def test_every_optimiser_goes_on_bit_for_bit_with_dropout_synthesis_and_a_best_checkpoint(
-    tmp_path, optimiser, architecture
+def test_every_optimizer_goes_on_bit_for_bit_with_dropout_synthesis_and_a_best_checkpoint(
+    tmp_path, optimizer, architecture
 ):
     # Seven steps pass the sixth, where Lookahead goes back; the checkpoint is at four.
     config = replace(
         NO_DECAY,
-        optimizer=optimiser,
+        optimizer=optimizer,
         network=replace(TINY.network, architecture=architecture),
         schedule="flat-cosine",
         steps=7,
@@ -139,12 +133,12 @@ def test_ralamb_is_the_public_one_with_lookahead_every_sixth_step():
     generator = torch.Generator().manual_seed(0)
     module = nn.Linear(7, 5, bias=False)
     start = module.weight.detach().clone()
-    optimiser = make_optimizer(module, replace(NO_DECAY, optimizer="ralamb", learning_rate=1e-2))
-    inner = optimiser.optimizer
+    optimizer = make_optimizer(module, replace(NO_DECAY, optimizer="ralamb", learning_rate=1e-2))
+    inner = optimizer.optimizer
     gradients = [torch.randn(5, 7, generator=generator) for _ in range(60)]
     for gradient in gradients[:6]:
         module.weight.grad = gradient.clone()
-        optimiser.step()
+        optimizer.step()
     fast = public_ralamb(start, gradients[:6], 1e-2)
     torch.testing.assert_close(module.weight.detach(), (start + fast) / 2, atol=1e-7, rtol=0)
 
@@ -163,22 +157,22 @@ def test_ralamb_is_the_public_one_with_lookahead_every_sixth_step():
 def test_ranger_centralises_gradients_and_looks_ahead():
     module = nn.Linear(7, 5, bias=False)
     start = module.weight.detach().clone()
-    optimiser = make_optimizer(module, replace(NO_DECAY, optimizer="ranger", learning_rate=1e-2))
-    (group,) = (g for g in optimiser.param_groups if g["params"])
-    assert (group["k"], group["alpha"]) == (6, 0.5) and optimiser.use_gc
+    optimizer = make_optimizer(module, replace(NO_DECAY, optimizer="ranger", learning_rate=1e-2))
+    (group,) = (g for g in optimizer.param_groups if g["params"])
+    assert (group["k"], group["alpha"]) == (6, 0.5) and optimizer.use_gc
     # A gradient that is the same in each row has nothing left when its mean is taken off.
     for _ in range(6):
         module.weight.grad = torch.arange(5.0)[:, None].expand(5, 7).clone()
-        optimiser.step()
+        optimizer.step()
     assert torch.equal(module.weight.detach(), start)
 
 
-@pytest.mark.parametrize("optimiser", ["adamw", "radam", "ranger", "ralamb"])
-def test_weight_decay_shrinks_kernels_and_leaves_biases_alone(optimiser):
+@pytest.mark.parametrize("optimizer", ["adamw", "radam", "ranger", "ralamb"])
+def test_weight_decay_shrinks_kernels_and_leaves_biases_alone(optimizer):
     module = nn.Linear(3, 2)
     nn.init.ones_(module.weight), nn.init.ones_(module.bias)
     made = make_optimizer(
-        module, replace(TINY, optimizer=optimiser, weight_decay=0.1, learning_rate=0.5)
+        module, replace(TINY, optimizer=optimizer, weight_decay=0.1, learning_rate=0.5)
     )
     module.weight.grad, module.bias.grad = torch.zeros(2, 3), torch.zeros(2)
     made.step()

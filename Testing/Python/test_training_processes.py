@@ -69,19 +69,19 @@ def trained_by_hand():
     """The network after steps with the mean of the gradients of both parts of each batch."""
     torch.manual_seed(SHARED.seed)
     network = build_network(SHARED.network).to(memory_format=torch.channels_last).train()
-    optimiser = make_optimizer(network, SHARED)
+    optimizer = make_optimizer(network, SHARED)
     sampler = SliceSampler(PLAIN.volumes, SHARED)
     parts = [batches(sampler, SHARED, 0, Machine(rank=rank, world=2)) for rank in (0, 1)]
     for step, both in enumerate(zip(*parts, strict=True)):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         for images, allowed in both:
             logits = network(images)
             loss = set_cross_entropy(logits, allowed) + set_dice(logits, allowed)
             (loss / 2).backward()
         nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = learning_rate_at(step, SHARED)
-        optimiser.step()
+        optimizer.step()
     return dict(network.named_parameters())
 
 
