@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.bootstrap.installer import has_nvidia_gpu
 from BrainTumorSegLib.core.errors import BrainTumorSegError
 from BrainTumorSegLib.core.requirements import EXTRAS, REQUIRED, Requirement, installed_version
+from BrainTumorSegLib.core.version import __version__
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 

@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from collections.abc import Sequence as SequenceOf
 from types import FrameType
 
-from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.cli.commands import (
     benchmark,
     demo,
@@ -34,6 +33,7 @@ from BrainTumorSegLib.cli.commands import (
     train,
 )
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, DependencyError, DeviceError
+from BrainTumorSegLib.core.version import __version__
 
 INTERRUPTED, TERMINATED = 130, 143
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.core.errors import Cancelled, InputError
 from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.slicer_app.host.application import inApplication, workerPython
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.worker.failures import workerFailure

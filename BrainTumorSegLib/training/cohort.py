@@ -58,6 +58,7 @@ class Preparation:
 
     @property
     def nothing_to_do(self) -> bool:
+        """Whether the scans are registered and stripped already."""
         return self == Preparation()
 
 

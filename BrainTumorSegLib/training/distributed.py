@@ -43,6 +43,7 @@ class Machine:
 
     @property
     def first(self) -> bool:
+        """Whether this process writes."""
         return self.rank == 0
 
     def wait_for_all(self) -> None:

@@ -10,7 +10,7 @@ import shlex
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Sequence as SequenceOf
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,9 +60,10 @@ _OPTIMISTIC = (
 
 @dataclass(frozen=True)
 class QuantizationCheck:
-    """On what members are compared, and what is let through.
+    """How weights are stored, on what members are compared then, and what is let through.
 
     Attributes:
+        precision: of the stored weights; fp32 is what was trained, and not compared.
         cases: the cohort; a member is compared on those of the fold left out of it.
         on: ``auto`` takes synthesis for members whose fold has no case, ``cases`` refuses
             them, ``synthesis`` takes it for all.
@@ -74,6 +75,7 @@ class QuantizationCheck:
         command: that does this, for the manifest.
     """
 
+    precision: Precision = "int8"
     cases: SequenceOf[LabelledCase] = ()
     on: Literal["auto", "cases", "synthesis"] = "auto"
     allowed_loss: float = 0.002
@@ -127,11 +129,19 @@ class MemberCheck:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``brain-tumor-seg evaluate`` wrote into its folder: means by TTA, tables in Markdown."""
+    """What ``brain-tumor-seg evaluate`` wrote into its folder, and what is said beside it.
 
-    summary: Mapping[str, Mapping[str, float]]
-    tables: str
-    command: str
+    Attributes:
+        summary: means by TTA.
+        tables: Markdown.
+        command: that made them; empty where nothing was evaluated.
+        notes: Markdown for the end of the model card.
+    """
+
+    summary: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    tables: str = ""
+    command: str = ""
+    notes: str = ""
 
     @property
     def how(self) -> str:
@@ -140,13 +150,21 @@ class Evaluation:
         return "each by members that never saw it" if out_of_fold else "all by the whole ensemble"
 
 
-def read_evaluation(folder: Path) -> Evaluation:
-    """Read the results of an evaluation.
+def read_evaluation(folder: Path | None, notes: Path | None = None) -> Evaluation:
+    """Read the results of an evaluation and a file of notes; nothing where none is named.
 
     Raises:
-        TrainingError: when the folder holds none, or one of several packs, numbers of members or
-            conditions.
+        TrainingError: when the folder holds no results, or those of several packs, numbers of
+            members or conditions, or the notes cannot be read.
     """
+    try:
+        text = notes.read_text(encoding="utf-8") if notes else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(
+            f"Cannot read the notes {notes}: {error}.", "Give a text file in UTF-8."
+        ) from error
+    if folder is None:
+        return Evaluation(notes=text)
     try:
         content = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         tables = (folder / "tables.md").read_text(encoding="utf-8")
@@ -162,21 +180,7 @@ def read_evaluation(folder: Path) -> Evaluation:
             "one pack.",
             "Evaluate the pack alone, without --members and --conditions.",
         )
-    return Evaluation(content["views"], tables, command)
-
-
-def read_notes(path: Path | None) -> str:
-    """Markdown for the end of a model card; nothing without a file.
-
-    Raises:
-        TrainingError: when the file cannot be read.
-    """
-    try:
-        return path.read_text(encoding="utf-8") if path else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainingError(
-            f"Cannot read the notes {path}: {error}.", "Give a text file in UTF-8."
-        ) from error
+    return Evaluation(content["views"], tables, command, text)
 
 
 def pack_run(
@@ -185,9 +189,7 @@ def pack_run(
     command: str,
     destination: Path,
     check: QuantizationCheck,
-    precision: Precision = "int8",
-    evaluation: Evaluation | None = None,
-    notes: str = "",
+    evaluation: Evaluation,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> ModelPack:
@@ -198,10 +200,8 @@ def pack_run(
         pack_fields: the ``[pack]`` table of the run's file.
         command: that trained them, for the provenance.
         destination: folder of the pack.
-        check: on what members are compared with themselves in fp32, and what they may lose.
-        precision: of the stored weights; fp32 is what was trained, and not compared.
+        check: how weights are stored, and what they may lose.
         evaluation: figures for manifest and model card.
-        notes: Markdown for the end of the model card.
         overwrite: whether a pack that lies there may be replaced.
         progress: one stage, advanced once a case of each member.
 
@@ -226,11 +226,11 @@ def pack_run(
     # Comparing takes its time; a destination that is taken is told before.
     check_free(destination, overwrite)
     progress, checks = progress or Progress(), []
-    if precision != "fp32":
+    if check.precision != "fp32":
         progress.stage(STAGE, len(trained))
         for member in trained:
             name, state = member.folder.name, load_weights(member.weights)
-            checks.append(check_member(name, state, member.config, precision, check))
+            checks.append(check_member(name, state, member.config, check))
             progress.advance(1, name)
         require_small_loss(checks, check.allowed_loss)
     fields["provenance"] |= {
@@ -238,17 +238,14 @@ def pack_run(
         "date": max(member.record["finished"] for member in trained)[:10],
         "code_version": trained[0].record["version"],
     }
-    fields["validation"] = [
-        *(_figures(evaluation) if evaluation else []),
-        *check_figures(checks, check.command),
-    ]
-    parts = [notes, check_section(checks, check.command, check.allowed_loss)]
+    fields["validation"] = [*_figures(evaluation), *check_figures(checks, check.command)]
+    parts = [evaluation.notes, check_section(checks, check.command, check.allowed_loss)]
     if any(m.record.get("kept", {}).get("chosen_on") == "fold" for m in trained):
         parts.append(_OPTIMISTIC)
-    if evaluation:
+    if evaluation.command:
         parts.append(f"## Case by case, {evaluation.how}\n\n{evaluation.tables}")
     card = "\n\n".join(part for part in parts if part.strip())
-    return make_pack(destination, fields, _new_members(trained), precision, card, overwrite)
+    return make_pack(destination, fields, _new_members(trained), check.precision, card, overwrite)
 
 
 def check_pack(pack_fields: Mapping[str, Any], config: TrainingConfig, file: Path) -> None:
@@ -309,7 +306,6 @@ def check_member(
     name: str,
     state: Mapping[str, Tensor],
     config: TrainingConfig,
-    precision: Precision,
     check: QuantizationCheck,
 ) -> MemberCheck:
     """Compare a member's weights as they would be stored with those that were trained.
@@ -324,7 +320,7 @@ def check_member(
     networks = []
     with tempfile.TemporaryDirectory() as folder:
         # As they come back from a file, by the code that loads packs.
-        for kept in ("fp32", precision):
+        for kept in ("fp32", check.precision):
             path = Path(folder, f"{kept}.safetensors")
             saved = save_weights(state, path, kept, config.network, overwrite=True)
             network = load_network(path, config.network, saved.sha256)
@@ -345,7 +341,7 @@ def check_member(
         probability = max(probability, float(np.abs(outputs[0] - outputs[1]).max()))
         slices += len(allowed)
     return MemberCheck(
-        *(name, precision, data, mean_dice(full), mean_dice(stored)),
+        *(name, check.precision, data, mean_dice(full), mean_dice(stored)),
         *(len(full), slices, differing, worst, probability),
     )
 

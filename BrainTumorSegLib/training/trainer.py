@@ -16,9 +16,9 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.inference.labels import label_slices
 from BrainTumorSegLib.io.atomic import atomic_path, make_folder
 from BrainTumorSegLib.models.networks import build_network, network_entries

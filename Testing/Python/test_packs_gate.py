@@ -18,10 +18,10 @@ from BrainTumorSegLib.models.network_spec import NetworkSpec
 from BrainTumorSegLib.models.networks import build_network
 from BrainTumorSegLib.models.packs import load_pack, verify_pack
 from BrainTumorSegLib.models.weights import save_weights
-from BrainTumorSegLib.training import quantization_check as checks
+from BrainTumorSegLib.training import export
 from BrainTumorSegLib.training.cohort import read_cohort, write_cohort
 from BrainTumorSegLib.training.config import TrainingConfig, keep_config, run_command
-from BrainTumorSegLib.training.quantization_check import (
+from BrainTumorSegLib.training.export import (
     QuantizationCheck,
     check_member,
     require_small_loss,
@@ -85,7 +85,7 @@ def volumes(monkeypatch):
         asked.append(case.name)
         return made[case.name]
 
-    monkeypatch.setattr(checks, "load_volume", load)
+    monkeypatch.setattr(export, "load_volume", load)
     return asked
 
 
@@ -112,7 +112,7 @@ def run(tmp_path, cases):
 
 def test_a_member_is_compared_on_the_cases_that_were_left_out_of_it(cases, volumes):
     check = check_member(
-        "fold1", member(1).state_dict(), replace(CONFIG, fold=1), "fp16", _check(cases)
+        "fold1", member(1).state_dict(), replace(CONFIG, fold=1), _check(cases, "fp16")
     )
     assert volumes == ["c1"]
     assert check.cases == 1 and check.slices == 6
@@ -120,20 +120,20 @@ def test_a_member_is_compared_on_the_cases_that_were_left_out_of_it(cases, volum
 
 
 def test_the_figures_are_those_of_the_stored_weights(cases, volumes):
-    check = check_member("fold0", member().state_dict(), CONFIG, "int8", _check(cases))
+    check = check_member("fold0", member().state_dict(), CONFIG, _check(cases, "int8"))
     assert check.loss > 0 and check.differing > 0 and check.worst == "c0"
-    finer = check_member("fold0", member().state_dict(), CONFIG, "fp16", _check(cases))
+    finer = check_member("fold0", member().state_dict(), CONFIG, _check(cases, "fp16"))
     assert finer.loss < check.loss and finer.differing < check.differing
     assert finer.probability < check.probability
 
 
 def test_weights_as_trained_lose_nothing(cases, volumes):
-    check = check_member("fold0", member().state_dict(), CONFIG, "fp32", _check(cases))
+    check = check_member("fold0", member().state_dict(), CONFIG, _check(cases, "fp32"))
     assert check.loss == 0 and check.differing == 0 and check.probability == 0
 
 
 def test_what_loses_too_much_is_refused_with_the_figures_and_a_way_out(cases, volumes):
-    check = check_member("fold0", member().state_dict(), CONFIG, "int8", _check(cases))
+    check = check_member("fold0", member().state_dict(), CONFIG, _check(cases, "int8"))
     require_small_loss([check], check.loss)
     with pytest.raises(PackError) as caught:
         require_small_loss([check], check.loss / 2)
@@ -149,12 +149,12 @@ def test_a_member_without_a_case_is_compared_on_held_out_synthesis(monkeypatch):
         asked.append((config.part, seed, number))
         return called_by(member(), f"s{number}")
 
-    monkeypatch.setattr(checks, "synthetic_volume", make)
-    check = check_member("fold0", member().state_dict(), CONFIG, "fp16", QuantizationCheck())
-    assert asked == [("held_out", CONFIG.validation.seed, n) for n in range(checks.SAMPLES)]
-    assert check.cases == checks.SAMPLES and "held-out" in check.data
+    monkeypatch.setattr(export, "synthetic_volume", make)
+    check = check_member("fold0", member().state_dict(), CONFIG, QuantizationCheck("fp16"))
+    assert asked == [("held_out", CONFIG.validation.seed, n) for n in range(export.SAMPLES)]
+    assert check.cases == export.SAMPLES and "held-out" in check.data
     with pytest.raises(TrainingError, match="fold 0"):
-        check_member("fold0", member().state_dict(), CONFIG, "fp16", QuantizationCheck(on="cases"))
+        check_member("fold0", member().state_dict(), CONFIG, QuantizationCheck("fp16", on="cases"))
 
 
 def test_a_pack_is_made_of_the_folder_of_a_run(run, volumes, tmp_path):
@@ -215,8 +215,8 @@ def test_commands_that_trained_parts_of_a_run_all_stay_on_record(run, tmp_path):
     assert len(run_command(run, tmp_path / "toy.toml")) <= 1000
 
 
-def _check(cases):
-    return QuantizationCheck(cases, slices=32)
+def _check(cases, precision):
+    return QuantizationCheck(precision, cases)
 
 
 def _export(run, destination, *options):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from BrainTumorSegLib.training.cohort import LabelledCase
     from BrainTumorSegLib.training.config import RunConfig
-    from BrainTumorSegLib.training.quantization_check import QuantizationCheck
+    from BrainTumorSegLib.training.export import QuantizationCheck
 
 
 def add_export_options(parser: argparse._ArgumentGroup) -> None:
@@ -61,15 +61,13 @@ def export_run(args: argparse.Namespace) -> Path:
     from BrainTumorSegLib.models.packs import export_pack
     from BrainTumorSegLib.models.packs.files import check_free
     from BrainTumorSegLib.training.config import run_command
-    from BrainTumorSegLib.training.export import pack_run, read_evaluation, read_notes
-    from BrainTumorSegLib.training.quantization_check import STAGE
+    from BrainTumorSegLib.training.export import STAGE, pack_run, read_evaluation
 
     limit_threads(args.threads)
     folder = Path(args.pack).expanduser()
     members = _members(folder, args.members)
     path, config = _config(folder, args.recipe)
-    evaluation = read_evaluation(args.evaluation) if args.evaluation else None
-    notes = read_notes(args.notes)
+    evaluation = read_evaluation(args.evaluation, args.notes)
     zipped = args.destination.suffix.lower() == ".zip"
     if zipped:
         check_writable(args.destination, args.overwrite)
@@ -85,9 +83,7 @@ def export_run(args: argparse.Namespace) -> Path:
             run_command(folder, path),
             made,
             check,
-            args.precision,
             evaluation,
-            notes,
             args.overwrite,
             progress,
         )
@@ -148,7 +144,7 @@ def _check(
     args: argparse.Namespace, folder: Path, cases: SequenceOf[LabelledCase]
 ) -> QuantizationCheck:
     from BrainTumorSegLib.core.errors import InputError
-    from BrainTumorSegLib.training.quantization_check import QuantizationCheck
+    from BrainTumorSegLib.training.export import QuantizationCheck
 
     if args.check_slices < 1:
         raise InputError(f"--check-slices {args.check_slices} makes no sense.", "Give 1 or more.")
@@ -159,6 +155,7 @@ def _check(
         words += ["--members", *args.members]
     words += ["--check-on", args.check_on, "--check-slices", str(args.check_slices)]
     return QuantizationCheck(
+        args.precision,
         cases,
         on=args.check_on,
         allowed_loss=args.allowed_loss,

@@ -108,8 +108,13 @@ def run(args: argparse.Namespace) -> int:
     from BrainTumorSegLib.training.cohort import join_folds, read_cohort
     from BrainTumorSegLib.training.config import keep_config, read_config, run_command
     from BrainTumorSegLib.training.distributed import Machine, joined
-    from BrainTumorSegLib.training.export import check_pack, pack_run, read_evaluation, read_notes
-    from BrainTumorSegLib.training.quantization_check import STAGE, QuantizationCheck
+    from BrainTumorSegLib.training.export import (
+        STAGE,
+        QuantizationCheck,
+        check_pack,
+        pack_run,
+        read_evaluation,
+    )
     from BrainTumorSegLib.training.trainer import check_computable, stages, train_members
 
     if args.workers is not None and args.workers < 0:
@@ -119,8 +124,7 @@ def run(args: argparse.Namespace) -> int:
     training, pack_fields = config.training, config.pack
     if args.start_from:
         training = replace(training, start_from=args.start_from)
-    evaluation = read_evaluation(args.evaluation) if args.evaluation else None
-    notes = read_notes(args.notes)
+    evaluation = read_evaluation(args.evaluation, args.notes)
     cases = join_folds(read_cohort(args.data, config.data), args.join_folds or ())
     check_pack(pack_fields, training, args.recipe)
     destination = args.pack or args.output / pack_fields["name"]
@@ -157,6 +161,7 @@ def run(args: argparse.Namespace) -> int:
         run_command(args.output, args.recipe),
         destination,
         QuantizationCheck(
+            args.precision,
             cases,
             on=args.check_on,
             allowed_loss=args.allowed_loss,
@@ -165,9 +170,7 @@ def run(args: argparse.Namespace) -> int:
             device=machine.device,
             command=_command(args),
         ),
-        args.precision,
         evaluation,
-        notes,
         args.overwrite,
         progress,
     )
