@@ -68,7 +68,6 @@ def augment(
         images: float ``[N, C, H, W]``, zero outside the brain.
         allowed: uint8 tissue bits ``[N, H, W]``.
         shown: the sequence that each channel shows.
-        config: how strongly.
         generator: the source of every random number.
 
     Returns:

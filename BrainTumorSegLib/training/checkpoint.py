@@ -34,11 +34,9 @@ CHECKPOINT, RECORD, WEIGHTS = "checkpoint.pt", "run.json", "weights.safetensors"
 
 @dataclass(frozen=True)
 class KeptWeights:
-    """The average of the weights at one step.
+    """The average of the weights after a number of steps, on the CPU.
 
     Attributes:
-        state: state dict on the CPU.
-        step: after how many steps it was taken.
         score: by which it was chosen; None when it is simply the last one.
     """
 
@@ -91,12 +89,7 @@ def save_checkpoint(folder: Path, step: int, config: TrainingConfig, run: Traini
 
 
 def load_checkpoint(folder: Path, config: TrainingConfig, run: TrainingState) -> int:
-    """Bring a run to its last checkpoint.
-
-    Args:
-        folder: of the member.
-        config: must be that of the checkpoint.
-        run: is changed.
+    """Bring a run to its last checkpoint, which must be one of this configuration.
 
     Returns:
         Number of steps done, 0 when there is no checkpoint.
@@ -133,13 +126,7 @@ def load_checkpoint(folder: Path, config: TrainingConfig, run: TrainingState) ->
 
 @dataclass(frozen=True)
 class TrainedMember:
-    """One member of a training run that is finished.
-
-    Attributes:
-        folder: of the member, in that of the run.
-        config: it was trained with.
-        record: ``run.json``.
-    """
+    """One member of a training run that is finished, with its record ``run.json``."""
 
     folder: Path
     config: TrainingConfig

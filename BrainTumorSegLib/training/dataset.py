@@ -88,12 +88,10 @@ def collect_cases(
 
     Args:
         cases: the whole cohort.
-        config: of the member.
         sources: folder that may hold label maps of heads and tumours, see
             `sources.find_sources`.
         cache: folder for prepared volumes.
         workers: processes that make synthetic samples.
-        progress: one stage for the cases, one for the samples.
 
     Raises:
         TrainingError: as `training_cases`.
@@ -211,12 +209,8 @@ def _warn_of_missing(cases: SequenceOf[LabelledCase], progress: Progress) -> Non
 class SliceSampler:
     """Draws training slices, every case as often as every other.
 
-    A batch depends on nothing but the seed and the step.
-
-    Args:
-        volumes: the cases to draw from.
-        config: batch size, crop, share of slices with tumour, of synthetic ones, seed.
-        synthetic: synthetic samples, from which `SyntheticShare.share` of the slices come.
+    A batch depends on nothing but the seed and the step. `SyntheticShare.share` of its slices
+    come from synthetic samples, where there are any.
     """
 
     def __init__(
@@ -277,14 +271,7 @@ def step_seed(config: TrainingConfig, step: int, rank: int = 0) -> int:
 def batches(
     sampler: SliceSampler, config: TrainingConfig, first: int, machine: Machine
 ) -> Iterator[Batch]:
-    """Augmented batches of the steps from ``first`` on; the same with any number of workers.
-
-    Args:
-        sampler: draws the slices.
-        config: of the run.
-        first: step to begin with.
-        machine: its threads prepare batches ahead, its rank says which part of each is ours.
-    """
+    """Augmented batches of the steps from ``first`` on; the same with any number of workers."""
     shown = channel_sequences(config.input_channels)
 
     def make(step: int) -> Batch:

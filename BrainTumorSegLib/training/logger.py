@@ -26,11 +26,6 @@ class TrainingLog:
 
     Lines of steps that will be taken again are dropped, from TensorBoard too.
 
-    Args:
-        folder: of the member.
-        step: steps done.
-        tensorboard: whether to write for TensorBoard as well.
-
     Raises:
         DependencyError: when TensorBoard is wanted and not installed.
     """
@@ -98,22 +93,20 @@ def draw_curves(folder: Path) -> Path | None:
     log, validation = read_rows(folder / LOG), read_rows(folder / VALIDATION)
     figure = Figure(figsize=(9.0 if validation else 5.0, 3.6), layout="constrained")
     axes = figure.subplots(1, 2 if validation else 1, squeeze=False)[0]
-    steps, losses, rates = (
-        [float(row[name]) for row in log] for name in ("step", "loss", "learning_rate")
-    )
-    axes[0].plot(steps, losses, color="tab:red", marker="o" if len(steps) < 20 else None)
+    steps, losses, rates = (_column(log, name) for name in ("step", "loss", "learning_rate"))
+    axes[0].plot(steps, losses, color="tab:red", marker="o" if len(log) < 20 else None)
     axes[0].set(xlabel="step", title="training loss (mean since the last point)")
     rate = axes[0].twinx()
     rate.plot(steps, rates, color="tab:gray", linestyle="dotted")
     rate.set_ylabel("learning rate (dotted)")
     rate.set_ylim(bottom=0)
     if validation:
-        steps = [int(row["step"]) for row in validation]
-        for name in (key for key in validation[0] if key != "step"):
-            values = [float(row[name]) for row in validation]
-            axes[1].plot(steps, values, label=name, linewidth=2.5 if name == "mean" else 1.0)
-        best = max(validation, key=lambda row: float(row["mean"]))
-        axes[1].axvline(int(best["step"]), color="black", linestyle="dashed", linewidth=0.8)
+        steps, means = _column(validation, "step"), _column(validation, "mean")
+        for name in [key for key in validation[0] if key != "step"]:
+            thick = 2.5 if name == "mean" else 1.0
+            axes[1].plot(steps, _column(validation, name), label=name, linewidth=thick)
+        best = steps[means.index(max(means))]
+        axes[1].axvline(best, color="black", linestyle="dashed", linewidth=0.8)
         axes[1].set(xlabel="step", title="validation Dice (dashed: best)", ylim=(0, 1))
         axes[1].legend(loc="lower right")
     for axis in axes:
@@ -121,6 +114,10 @@ def draw_curves(folder: Path) -> Path | None:
     with atomic_path(folder / "curves.png", overwrite=True) as path:
         figure.savefig(path, dpi=120, format="png")
     return folder / "curves.png"
+
+
+def _column(rows: Iterable[Mapping[str, str]], name: str) -> list[float]:
+    return [float(row[name]) for row in rows]
 
 
 def _drop_later_rows(path: Path, step: int) -> None:

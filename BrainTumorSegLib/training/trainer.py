@@ -267,8 +267,6 @@ def train_member(
     number of threads: batches, augmentation and dropout depend on seed and step alone.
 
     Args:
-        data: see `TrainingData`.
-        config: the run.
         folder: for ``checkpoint.pt``, ``log.csv``, ``validation.csv`` and ``tensorboard/``.
         machine: where to compute; the first of several processes writes.
         progress: one stage, advanced once a step.

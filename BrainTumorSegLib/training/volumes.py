@@ -84,8 +84,6 @@ def synthetic_volume(
     """One prepared sample, mapped from the cache where it lies there already.
 
     Args:
-        config: what to make.
-        sources: what to make it of.
         seed: of the whole set.
         number: of the sample; samples do not depend on each other, so that several
             processes may make a set together.
