@@ -28,7 +28,7 @@ def find_case_files(folder: Path, case: str) -> tuple[dict[Sequence, Path], Path
     taken as they are; of other names the sequence is recognised. T1 and FLAIR may be missing.
 
     Raises:
-        TrainingError: when the folder, T1CE or the labels are missing, or cannot be told.
+        TrainingError: when the folder, T1CE or the labels are missing or ambiguous.
     """
     if not folder.is_dir():
         raise TrainingError(f"The folder {folder} of case {case} does not exist.")

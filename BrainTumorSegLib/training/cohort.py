@@ -106,8 +106,9 @@ class LabelledCase:
     def stem(self) -> str:
         """The name as part of a file's: one that could be a path gets digits of its hash."""
         cleaned = re.sub(r"[^\w .-]", "_", self.name)
-        told = "" if cleaned == self.name else f"-{sha256(self.name.encode()).hexdigest()[:8]}"
-        return cleaned + told
+        if cleaned == self.name:
+            return cleaned
+        return f"{cleaned}-{sha256(self.name.encode()).hexdigest()[:8]}"
 
 
 def check_cohort_config(config: CohortConfig) -> None:
@@ -276,8 +277,8 @@ def training_cases(cases: SequenceOf[LabelledCase], fold: int) -> list[LabelledC
 def write_cohort(cases: SequenceOf[LabelledCase], folder: Path) -> Path:
     """Write the table of a cohort as it was understood, so that `read_cohort` needs no recipe.
 
-    Files are named relative to the folder where they lie on the same drive. A column more tells
-    the SHA-256 of the labels, for `check_same_cohort`.
+    Files are named relative to the folder where they lie on the same drive. An additional column
+    holds the SHA-256 of the labels, for `check_same_cohort`.
     """
     with (
         atomic_path(folder / TABLE, overwrite=True) as path,

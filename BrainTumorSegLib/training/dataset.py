@@ -57,14 +57,14 @@ class TrainingData:
 def prepare_cases(
     cases: SequenceOf[LabelledCase], config: TrainingConfig, cache: Path, progress: Progress
 ) -> None:
-    """Put every case into the cache, so that one that cannot be used is told before training.
+    """Put every case into the cache, so that an unusable one is reported before training.
 
     Raises:
         TrainingError: when no case shows a tumour, and none is to be synthesised.
         BrainTumorSegError: as `load_volume`.
     """
     progress.stage(PREPARE, len(cases))
-    # All are to be loaded, so no generator.
+    # A list, as any() would leave cases out of the cache once it knows.
     shown = [bool((_load(case, cache, progress).allowed != BACKGROUND).any()) for case in cases]
     if not any(shown) and not config.synthesis.samples:
         raise TrainingError(

@@ -47,7 +47,7 @@ class Machine:
         return self.rank == 0
 
     def wait_for_all(self) -> None:
-        """Go on when every process has come here."""
+        """Continue when every process has come here."""
         if self.world > 1:
             torch.distributed.barrier()
 

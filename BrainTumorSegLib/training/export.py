@@ -223,7 +223,7 @@ def pack_run(
                 "Put members of one recipe into a pack.",
             )
     fields = _fields(pack_fields, config)
-    # Comparing takes its time; a destination that is taken is told before.
+    # Comparing takes long, so a destination that is taken is refused first.
     check_free(destination, overwrite)
     progress, checks = progress or Progress(), []
     if check.precision != "fp32":

@@ -10,6 +10,7 @@ the updated weights; the tests hold it to that formula.
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -86,9 +87,10 @@ class MixedPrecision:
         # exponents of float32.
         self.scaler = torch.amp.GradScaler("cuda", enabled=precision == "fp16")
 
-    def autocast(self) -> torch.autocast:
+    def autocast(self) -> AbstractContextManager:
         """Context of a forward pass."""
-        return torch.autocast(self._kind, dtype=self._type, enabled=self._type is not None)
+        # Not every device knows autocast, even when it is to do nothing.
+        return torch.autocast(self._kind, dtype=self._type) if self._type else nullcontext()
 
     def step(self, loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Backpropagate the loss and take one step with clipped gradients."""
