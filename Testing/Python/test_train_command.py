@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from toy_cases import toy_recipe, write_toy_cohort
+from toy_cases import toy_recipe, train, write_toy_cohort
 
 from BrainTumorSegLib.cli import application as cli
 from BrainTumorSegLib.core.errors import TrainingError
@@ -39,10 +39,7 @@ def cohort(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run_folder(cohort, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    code = cli.main(
-        ["train", "--recipe", str(cohort / "toy.toml"), "--data", str(cohort), "-o", str(folder)]
-    )
-    assert code == 0
+    assert train(cohort, folder) == 0
     return folder
 
 
@@ -63,13 +60,7 @@ def test_giving_the_command_again_trains_nothing_and_makes_the_same_pack(
     cohort, run_folder, tmp_path
 ):
     before = (run_folder / "fold0" / "weights.safetensors").stat().st_mtime_ns
-    code = cli.main(
-        [
-            *("train", "--recipe", str(cohort / "toy.toml"), "--data", str(cohort)),
-            *("-o", str(run_folder), "--pack", str(tmp_path / "again")),
-        ]
-    )
-    assert code == 0
+    assert train(cohort, run_folder, "--pack", str(tmp_path / "again")) == 0
     assert (run_folder / "fold0" / "weights.safetensors").stat().st_mtime_ns == before
     again, first = load_pack(tmp_path / "again"), load_pack(run_folder / "toy")
     assert [m.sha256 for m in again.members] == [m.sha256 for m in first.members]
@@ -90,14 +81,8 @@ def test_evaluation_scores_each_case_by_the_member_that_never_saw_it_and_fills_t
     mean = np.mean([float(row["WT"]) for row in rows if row["views"] == "tta1"])
     assert summary["tta1"]["WT"] == pytest.approx(mean, abs=1e-3)
 
-    code = cli.main(
-        [
-            *("train", "--recipe", str(cohort / "toy.toml"), "--data", str(cohort)),
-            *("-o", str(run_folder), "--pack", str(tmp_path / "with-figures")),
-            *("--evaluation", str(results)),
-        ]
-    )
-    assert code == 0
+    options = ["--pack", str(tmp_path / "with-figures"), "--evaluation", str(results)]
+    assert train(cohort, run_folder, *options) == 0
     pack = load_pack(tmp_path / "with-figures")
     assert {figure["measure"] for figure in pack.validation} >= {
         "Dice, whole tumour (WT), views none"
@@ -268,13 +253,7 @@ def test_the_recipes_that_ship_can_be_read(path):
 
 
 def test_several_seeds_of_one_fold_make_an_ensemble_that_left_it_out(cohort, tmp_path):
-    code = cli.main(
-        [
-            *("train", "--recipe", str(cohort / "toy.toml"), "--data", str(cohort)),
-            *("-o", str(tmp_path), "--folds", "1", "--seeds", "0", "5"),
-        ]
-    )
-    assert code == 0
+    assert train(cohort, tmp_path, "--folds", "1", "--seeds", "0", "5") == 0
     pack = load_pack(tmp_path / "toy")
     assert [member.name for member in pack.members] == ["fold1-seed0", "fold1-seed5"]
     assert members_without_fold(pack, 1) == ("fold1-seed0", "fold1-seed5")
@@ -282,14 +261,8 @@ def test_several_seeds_of_one_fold_make_an_ensemble_that_left_it_out(cohort, tmp
 
 def test_seeds_trained_one_at_a_time_into_one_run_stand_beside_each_other(cohort, tmp_path):
     for seed in ("0", "5"):
-        code = cli.main(
-            [
-                *("train", "--recipe", str(cohort / "toy.toml"), "--data", str(cohort)),
-                *("-o", str(tmp_path), "--folds", "1", "--seeds", seed),
-                *("--pack", str(tmp_path / f"toy{seed}")),
-            ]
-        )
-        assert code == 0
+        pack = str(tmp_path / f"toy{seed}")
+        assert train(cohort, tmp_path, "--folds", "1", "--seeds", seed, "--pack", pack) == 0
     assert [folder.name for folder in sorted(tmp_path.glob("fold*"))] == [
         "fold1-seed0",
         "fold1-seed5",
@@ -301,8 +274,7 @@ def test_a_finished_member_of_another_recipe_is_not_taken_for_this_one(
 ):
     other = tmp_path / "other.toml"
     other.write_text(RECIPE.replace("steps = 3", "steps = 4"))
-    command = ["train", "--recipe", str(other), "--data", str(cohort), "-o", str(run_folder)]
-    code = cli.main([*command, "--overwrite"])
+    code = train(cohort, run_folder, "--overwrite", recipe=other)
     assert code == 9 and "another configuration" in capsys.readouterr().err
 
 
@@ -328,13 +300,7 @@ def test_synthetic_samples_and_a_chosen_checkpoint_through_the_command(cohort, t
         )
     )
     recipe.write_text(RECIPE.replace("[pack]", f"{mixing}{making}{none}[pack]", 1))
-    code = cli.main(
-        [
-            *("train", "--recipe", str(recipe), "--data", str(cohort)),
-            *("-o", str(tmp_path / "run"), "--folds", "0"),
-        ]
-    )
-    assert code == 0
+    assert train(cohort, tmp_path / "run", "--folds", "0", recipe=recipe) == 0
     assert len(list((tmp_path / "run" / "cache").glob("synthetic-*.safetensors"))) == 1
     record = json.loads((tmp_path / "run" / "fold0" / "run.json").read_text())
     assert record["kept"]["chosen_on"] == "fold" and record["kept"]["step"] in (2, 3)
@@ -361,10 +327,5 @@ def test_two_processes_train_one_member_together(cohort, tmp_path):
 
 
 def test_a_fold_that_nobody_has_is_refused(cohort, tmp_path, capsys):
-    code = cli.main(
-        [
-            *("train", "--recipe", str(cohort / "toy.toml"), "--data", str(cohort)),
-            *("-o", str(tmp_path), "--folds", "9"),
-        ]
-    )
-    assert code == 9 and "fold 9" in capsys.readouterr().err
+    assert train(cohort, tmp_path, "--folds", "9") == 9
+    assert "fold 9" in capsys.readouterr().err

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from toy_cases import TINY, toy_volume
+from toy_cases import PACK_TABLE, TINY, toy_volume
 
 from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.models.networks import NetworkSpec, build_network
@@ -114,25 +115,18 @@ def test_a_pack_gives_the_member_of_the_fold_and_any_to_folds_it_does_not_know(
 
 @pytest.fixture
 def pack_fields():
+    fields = tomllib.loads(PACK_TABLE)["pack"]
     return {
-        "name": "toy",
-        "version": "1.0.0",
-        "title": "A toy",
-        "description": "For tests.",
         "recipe": TINY.input_channels,
         "network": TINY.network.as_dict(),
-        "sequences": {"used": ["t1", "t1ce", "flair"], "may_be_missing": []},
-        "advised_views": "none",
-        "label_protocols": ["core1_edema2_enhancing4"],
-        "licence": "CC0-1.0",
-        "intended_use": "Tests.",
         "provenance": {
-            "sources": [{"name": "nothing", "licence": "CC0-1.0"}],
+            "sources": fields.pop("sources"),
             "command": "none",
             "date": "2026-01-01",
             "code_version": "0",
         },
         "validation": [],
+        **fields,
     }
 
 

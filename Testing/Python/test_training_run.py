@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
-from toy_cases import toy_recipe, write_toy_cohort
+from toy_cases import toy_recipe, train, write_toy_cohort
 
-from BrainTumorSegLib.cli import application as cli
 from BrainTumorSegLib.core.errors import InputError, TrainingError
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.trainer import run_lock
@@ -38,12 +37,6 @@ def cohort(tmp_path):
     write_toy_cohort(folder)
     (folder / "toy.toml").write_text(RECIPE)
     return folder
-
-
-def train(cohort, run, *more):
-    recipe = str(cohort / "toy.toml")
-    words = ["train", "--recipe", recipe, "--data", str(cohort), "-o", str(run), "--threads", "1"]
-    return cli.main([*words, "--progress", "none", *more])
 
 
 def contents(folder):

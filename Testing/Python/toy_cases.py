@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from BrainTumorSegLib.cli import application as cli
 from BrainTumorSegLib.core.progress import CancelToken, Progress
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.models.networks import NetworkSpec
@@ -88,6 +89,13 @@ def write_toy_cohort(folder: Path, cases: int = 4) -> None:
         write_case(folder, f"toy{number}", number)
         rows.append(f"toy{number}\ttoy\t{number % 2}\tcore1_edema2_enhancing4")
     (folder / "cases.tsv").write_text("\n".join(rows) + "\n")
+
+
+def train(cohort: Path, run: Path, *options: str, recipe: Path | None = None) -> int:
+    """Give the command ``train``; its exit code."""
+    words = ["train", "--recipe", str(recipe or cohort / "toy.toml"), "--data", str(cohort)]
+    words += ["-o", str(run), "--threads", "1", "--progress", "none"]
+    return cli.main([*words, *options])
 
 
 def toy_volume(name="toy", seed=0, shape=(6, 40, 48)) -> LabelledVolume:
