@@ -41,6 +41,13 @@ def findLibrary() -> None:
         sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 
+findLibrary()
+
+# Both need nothing but Python, so that the module loads before anything is installed.
+from BrainTumorSegLib.core import options  # noqa: E402
+from BrainTumorSegLib.core.sequences import Sequence  # noqa: E402
+
+
 class BrainTumorSeg(ScriptedLoadableModule):
     """What the application knows about the module."""
 
@@ -48,7 +55,6 @@ class BrainTumorSeg(ScriptedLoadableModule):
 
     def __init__(self, parent: Any) -> None:
         super().__init__(parent)
-        findLibrary()
         parent.title = _("Brain Tumor Segmentation")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         parent.dependencies = []
@@ -90,47 +96,18 @@ class Choice:
         return choiceTitle(self)
 
 
-class ReferenceScan(Choice, Enum):
-    """On whose grid the result lies."""
-
-    T1CE = "t1ce"
-    T1 = "t1"
-    FLAIR = "flair"
+def choices(name: str, *members: Enum, **more: str) -> type[Enum]:
+    """A parameter's type; saved scenes hold the names of its members, the first is the default."""
+    words = {**more, **{member.name: member.value for member in members}}
+    return Enum(name, words, type=Choice, module=__name__)
 
 
-class Registration(Choice, Enum):
-    """How the scans are aligned."""
-
-    BRAINSFIT = "brainsfit"
-    SIMPLEITK = "simpleitk"
-    NONE = "none"
-
-
-class Views(Choice, Enum):
-    """How often each slice is looked at."""
-
-    ADVISED = ""
-    NONE = "none"
-    TTA1 = "tta1"
-    TTA2 = "tta2"
-    TTA3 = "tta3"
-
-
-class Brain(Choice, Enum):
-    """How the brain is found."""
-
-    AUTO = "auto"
-    STRIPPED = "stripped"
-    DEEPBET = "deepbet"
-    HDBET = "hdbet"
-
-
-class Shading(Choice, Enum):
-    """Whether smooth brightening by a coil is corrected."""
-
-    AUTO = "auto"
-    N4 = "n4"
-    OFF = "off"
+ReferenceScan = choices("ReferenceScan", Sequence.T1CE, Sequence.T1, Sequence.FLAIR)
+# Automatic means BRAINSFit here.
+Registration = choices("Registration", *(m for m in options.Registration if m != "auto"))
+Views = choices("Views", *options.Tta, ADVISED="")
+Brain = choices("Brain", *options.Brain)
+Shading = choices("Shading", *options.BiasField)
 
 
 @parameterNodeWrapper
@@ -139,10 +116,10 @@ class BrainTumorSegParameterNode:
 
     Attributes:
         t1, t1ce, flair: the scans.
-        reference, registration, views, brain, shading: see their classes.
-        pack: name of the model pack, empty for the default; members: how many, 0 for all.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        minLesion: smallest lesion in mm³; keepIslands: keep small parts far from the largest.
+        reference: on whose grid the result lies.
+        registration, pack, members, views, device, brain, shading, minLesion, keepIslands: see
+            `BrainTumorSegLib.core.options.Options`; an empty pack is the default one, 0 members
+            are all.
         outputSegmentation: where the result goes; None for a new segmentation.
         disagreementVolume, registeredCopies, show3D: what else is made.
         result: the segmentation that is looked at.
@@ -159,7 +136,7 @@ class BrainTumorSegParameterNode:
     device: str = "auto"
     brain: Brain
     shading: Shading
-    minLesion: Annotated[float, WithinRange(0, 10000)] = 100.0
+    minLesion: Annotated[float, WithinRange(0, 10000)] = options.MIN_LESION_MM3
     keepIslands: bool
     outputSegmentation: vtkMRMLSegmentationNode
     disagreementVolume: bool
@@ -181,7 +158,6 @@ class BrainTumorSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self) -> None:
         """Build the panel; called once, when it is first opened."""
-        findLibrary()
         from BrainTumorSegLib.slicer_app.panel.panel import Panel
 
         super().setup()
@@ -271,7 +247,6 @@ class BrainTumorSegLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self) -> None:
         super().__init__()
-        findLibrary()
         self.run: SegmentationRun | None = None
 
     def getParameterNode(self) -> BrainTumorSegParameterNode:
@@ -280,35 +255,24 @@ class BrainTumorSegLogic(ScriptedLoadableModuleLogic):
 
     def segment(
         self,
-        t1: Any = None,
-        t1ce: Any = None,
-        flair: Any = None,
-        outputSegmentation: Any = None,
-        tta: str | None = None,
-        device: str = "auto",
-        registration: str = "brainsfit",
+        *scans: Any,
         onProgress: Callable[[ProgressEvent], None] | None = None,
-        **more: Any,
+        **choices: Any,
     ) -> RunResult:
         """Segment and wait for the result; windows stay alive meanwhile.
 
         Args:
-            t1, t1ce, flair: volume nodes, their ids or their names.
-            outputSegmentation: replaced by the result; None for a new one.
-            tta, device, registration: as in the panel.
-            onProgress: told how far it is.
-            more: see `BrainTumorSegLib.slicer_app.api.runSettings`.
+            scans: T1, T1CE, FLAIR and the segmentation to replace: nodes, their ids or names; also
+                by name (``t1``, ``t1ce``, ``flair``, ``outputSegmentation``).
+            onProgress: called with every step of the progress.
+            choices: see `BrainTumorSegLib.slicer_app.api.runSettings`.
 
         Raises:
             BrainTumorSegError: with the remedy; the scene is as it was before.
         """
         from BrainTumorSegLib.slicer_app import api
 
-        settings = api.runSettings(
-            t1, t1ce, flair, outputSegmentation,
-            tta=tta, device=device, registration=registration, **more,
-        )  # fmt: skip
-        return api.segment(settings, onProgress)
+        return api.segment(api.runSettings(*scans, **choices), onProgress)
 
     def start(
         self,

@@ -155,8 +155,8 @@ def score_subjects(
             options = Options(
                 registration=condition.registration or one.registration,
                 brain=condition.brain or one.brain,
-                shading=condition.shading,
-                keep_islands=condition.keep_islands,
+                bias_field=condition.shading,
+                keep_distant_components=condition.keep_islands,
             )
             labels = _labels(spoilt.case, arm, used, device, options, progress)
             scores.append(
@@ -266,7 +266,5 @@ def _labels(
     options: Options,
     progress: Progress,
 ) -> sitk.Image:
-    options = replace(
-        options, pack=arm.pack.folder, members=members, views=arm.views, device=device
-    )
+    options = replace(options, pack=arm.pack.folder, members=members, tta=arm.views, device=device)
     return segment(case, options, Progress(cancel=progress.cancel)).labels

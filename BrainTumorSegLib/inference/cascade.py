@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.options import SlicePreselection
 
-CASCADES = ("auto", "on", "off")
+CASCADES = tuple(SlicePreselection)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.core.options import Options
+from BrainTumorSegLib.core.options import Brain, Options
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.requirements import computing_versions
 from BrainTumorSegLib.core.result import Segmentation
@@ -25,17 +26,17 @@ from BrainTumorSegLib.inference.ensemble import Prediction, predict_volume
 from BrainTumorSegLib.inference.postprocessing import Islands, remove_islands, remove_specks
 from BrainTumorSegLib.inference.resampling import restore_labels, restore_map
 from BrainTumorSegLib.inference.tta import views_by_name
+from BrainTumorSegLib.io.volumes import read_image
 from BrainTumorSegLib.models.packs import Member, ModelPack, load_pack
 from BrainTumorSegLib.models.packs.members import choose_members
 from BrainTumorSegLib.preprocessing.bias_field import (
-    check_shading,
     correct_shading,
     shading_record,
     shading_warning,
 )
 from BrainTumorSegLib.preprocessing.brain import BrainMask, extract_brain
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalise, to_grid
-from BrainTumorSegLib.preprocessing.registration import Alignment, align
+from BrainTumorSegLib.preprocessing.registration import Alignment, Asker, align
 from BrainTumorSegLib.preprocessing.swapped_t1 import looks_swapped
 from BrainTumorSegLib.reporting.record import SCHEMA, confidence, measured, now
 
@@ -44,7 +45,10 @@ _WORTH_A_WORD_ML = 1.0
 
 
 def segment(
-    case: Case, options: Options | None = None, progress: Progress | None = None
+    case: Case,
+    options: Options | None = None,
+    progress: Progress | None = None,
+    brainsfit: Asker | None = None,
 ) -> Segmentation:
     """Segment one case.
 
@@ -52,6 +56,7 @@ def segment(
         case: checked scans, see `case.make_case`.
         options: what the person chose; sensible defaults.
         progress: told about every stage; made from `STAGES` it knows the time left.
+        brainsfit: whom to ask to run BRAINSFit, instead of the executable of the options.
 
     Returns:
         Labels, brain mask and disagreement on the reference's grid, and the record.
@@ -69,28 +74,33 @@ def segment(
     device = choose_device(options.device)
     plan = plan_engine(options.engine, options.device, options.precision, pack.allows_bf16)
     members = choose_members(pack, _member_names(pack, options.members))
-    views_name = options.views or pack.advised_views
+    views_name = options.tta or pack.advised_views
     views = views_by_name(views_name)
-    cascade = choose_cascade(options.cascade, pack.advised_cascade)
-    check_shading(options.shading)
+    cascade = choose_cascade(options.slice_preselection, pack.advised_cascade)
+    mask = options.brain_mask
+    if mask is None and isinstance(options.brain, Path):
+        mask = read_image(options.brain)
     check_sequences(case, pack)
 
     progress.stage("register", max(1, len(case.scans) - 1))
     alignment = align(
-        case, engine=options.registration, progress=progress, brainsfit=options.brainsfit
+        case,
+        engine=options.registration,
+        progress=progress,
+        brainsfit=brainsfit or options.brainsfit,
     )
     progress.stage("brain")
     brain = extract_brain(
         case,
         alignment.transforms,
-        method=options.brain,
-        mask=options.brain_mask,
+        method=Brain.AUTO if mask is not None else str(options.brain),
+        mask=mask,
         device=device,
         progress=progress,
     )
     progress.stage("prepare", len(case.scans))
     grid = model_grid(case.reference_scan.image, brain.image, pack.in_plane_mm, pack.multiple)
-    volumes, shading = _prepare(case, alignment, brain, grid, pack, options.shading, progress)
+    volumes, shading = _prepare(case, alignment, brain, grid, pack, options.bias_field, progress)
     opened = open_engine(plan, pack, members, (pack.network.in_channels, *grid.shape[1:]), progress)
     prediction = predict_volume(
         volumes,
@@ -109,7 +119,7 @@ def segment(
     )
     labels = remove_specks(labels, options.min_lesion_mm3)
     islands = None
-    if not options.keep_islands:
+    if not options.keep_distant_components:
         labels, islands = remove_islands(labels)
         _warn_of_islands(islands, progress)
     progress.advance()

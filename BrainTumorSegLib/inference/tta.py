@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.options import Tta
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,10 @@ VERTICAL_FLIP = View(turns=2, flip=True)
 HALF_TURN = View(turns=2)
 
 VIEW_SETS: Mapping[str, tuple[View, ...]] = {
-    "none": (IDENTITY,),
-    "tta1": (IDENTITY, HORIZONTAL_FLIP),
-    "tta2": (IDENTITY, HORIZONTAL_FLIP, VERTICAL_FLIP, HALF_TURN),
-    "tta3": tuple(View(turns, flip) for flip in (False, True) for turns in range(4)),
+    Tta.NONE: (IDENTITY,),
+    Tta.TTA1: (IDENTITY, HORIZONTAL_FLIP),
+    Tta.TTA2: (IDENTITY, HORIZONTAL_FLIP, VERTICAL_FLIP, HALF_TURN),
+    Tta.TTA3: tuple(View(turns, flip) for flip in (False, True) for turns in range(4)),
 }
 
 

@@ -16,10 +16,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.options import BiasField
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, to_grid
 
-SHADINGS = ("auto", "n4", "off")
+SHADINGS = tuple(BiasField)
 
 #: ``auto`` corrects where the spread of the fields, in the mean over the scans, is larger.
 STRONG = 0.225

@@ -15,11 +15,8 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.slicer_app.host.polling import pollUntilOver
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.run.result import RunResult
-from BrainTumorSegLib.slicer_app.run.segmentation_run import RunSettings, SegmentationRun
-
-REGISTRATIONS = ("brainsfit", "simpleitk", "none")
-VIEWS = ("none", "tta1", "tta2", "tta3")
-SHADINGS = ("auto", "n4", "off")
+from BrainTumorSegLib.slicer_app.run.segmentation_run import SegmentationRun
+from BrainTumorSegLib.slicer_app.run.settings import RunSettings, optionsFrom
 
 
 def runSettings(
@@ -29,18 +26,10 @@ def runSettings(
     outputSegmentation: Any = None,
     *,
     reference: Sequence | str = Sequence.T1CE,
-    pack: str | None = None,
-    members: int | tuple[str, ...] | None = None,
-    tta: str | None = None,
-    device: str = "auto",
-    registration: str = "brainsfit",
-    brain: str = "auto",
-    shading: str = "auto",
-    minLesion: float | None = None,
-    keepIslands: bool = False,
     disagreementVolume: bool = False,
     registeredCopies: bool = False,
     name: str | None = None,
+    **options: Any,
 ) -> RunSettings:
     """Check and complete what a script gives.
 
@@ -49,37 +38,31 @@ def runSettings(
             None where the model pack can do without.
         outputSegmentation: a segmentation whose content is replaced; None for a new one.
         reference: the sequence on whose grid the result lies.
-        pack: name or folder of a model pack; None for the default one.
-        members: how many networks, or their names; None for all.
-        tta: ``none``, ``TTA1``, ``TTA2`` or ``TTA3``; None for what the pack advises.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        registration: ``brainsfit``, ``simpleitk`` or ``none``.
-        brain: ``auto``, ``stripped``, ``deepbet`` or ``hdbet``.
-        shading: ``auto`` (N4 where it is strong), ``n4`` or ``off``.
-        minLesion: separate lesions smaller than this many mm³ are removed.
-        keepIslands: keep small parts far from the largest lesion, which are mostly false.
         disagreementVolume: keep the map of disagreement as a volume.
         registeredCopies: keep the scans resampled onto the reference.
         name: of the case in reports.
+        options: of `core.options.Options`, such as ``pack``, ``members``, ``tta``, ``device``,
+            ``registration``, ``brain``, ``shading``, ``minLesion`` and ``keepIslands``;
+            None leaves the default.
 
     Raises:
         InputError: when something cannot be what is meant.
+        TypeError: for an option that there is not.
     """
+    words = [sequence.value for sequence in Sequence]
+    word = reference.value if isinstance(reference, Sequence) else reference.lower()
+    if word not in words:
+        raise InputError(
+            _("reference cannot be {given}.").format(given=repr(reference)),
+            _("Choose one of {choices}.").format(choices=", ".join(words)),
+        )
     return RunSettings(
         t1=findNode(t1, "vtkMRMLScalarVolumeNode"),
         t1ce=findNode(t1ce, "vtkMRMLScalarVolumeNode"),
         flair=findNode(flair, "vtkMRMLScalarVolumeNode"),
-        reference=_sequence(reference),
+        reference=Sequence(word),
         outputSegmentation=findNode(outputSegmentation, "vtkMRMLSegmentationNode"),
-        pack=pack,
-        members=members,
-        tta=None if tta is None else _one_of(tta, VIEWS, "tta"),
-        device=device,
-        registration=_one_of(registration, REGISTRATIONS, "registration"),
-        brain=brain,
-        shading=_one_of(shading, SHADINGS, "shading"),
-        minLesion=minLesion,
-        keepIslands=keepIslands,
+        options=optionsFrom(options),
         disagreementVolume=disagreementVolume,
         registeredCopies=registeredCopies,
         name=name,
@@ -168,18 +151,3 @@ _KINDS = {"vtkMRMLScalarVolumeNode": "volume", "vtkMRMLSegmentationNode": "segme
 
 def _shown(given: Any) -> str:
     return given.GetName() or given.GetID() if hasattr(given, "GetName") else repr(given)
-
-
-def _sequence(given: Sequence | str) -> Sequence:
-    if isinstance(given, Sequence):
-        return given
-    return Sequence(_one_of(given, tuple(s.value for s in Sequence), "reference"))
-
-
-def _one_of(given: str, allowed: tuple[str, ...], what: str) -> str:
-    if given.lower() in allowed:
-        return given.lower()
-    raise InputError(
-        _("{what} cannot be {given}.").format(what=what, given=repr(given)),
-        _("Choose one of {choices}.").format(choices=", ".join(allowed)),
-    )

@@ -47,12 +47,12 @@ class GoldenCase:
 
 
 CASES = (
-    GoldenCase("phantom", replace(PREPARED, brain="stripped", views="tta1")),
-    GoldenCase("thick-slices", replace(PREPARED, brain="stripped", views="none"), real=True),
+    GoldenCase("phantom", replace(PREPARED, brain="stripped", tta="tta1")),
+    GoldenCase("thick-slices", replace(PREPARED, brain="stripped", tta="none"), real=True),
     # From displaced scans with skull; what comes before the networks is the same for every pack.
     GoldenCase(
         "clinical",
-        replace(PREPARED, registration="simpleitk", views="none"),
+        replace(PREPARED, registration="simpleitk", tta="none"),
         packs=("glioma-lite",),
         real=True,
     ),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.slicer_app.host.application import workerPython
 from BrainTumorSegLib.slicer_app.run.settings import RunSettings
@@ -66,15 +67,12 @@ def add_scans(images: dict[Sequence, sitk.Image]) -> dict[Sequence, Any]:
 
 def quick_settings(nodes: dict[Sequence, Any], **changes: Any) -> RunSettings:
     """One member, one view, nothing to register, the CPU."""
-    quick = RunSettings(
-        **{sequence.value: node for sequence, node in nodes.items()},
-        members=1,
-        tta="none",
-        device="cpu",
-        registration="none",
-        brain="stripped",
+    quick = Options(members=1, tta="none", device="cpu", registration="none", brain="stripped")
+    options = {name: changes.pop(name) for name in vars(quick).keys() & changes.keys()}
+    return RunSettings(
+        **{**{sequence.value: node for sequence, node in nodes.items()}, **changes},
+        options=replace(quick, **options),
     )
-    return replace(quick, **changes)
 
 
 def stand_in(monkeypatch: Any, script: Path, code: str) -> None:

@@ -288,7 +288,7 @@ def use_pythonqt_style() -> None:
 
     # PySide6 asks every loaded module for `__wrapped__`, which this one answers with an error.
     sys.modules.pop("torch.classes", None)
-    for path in (CHECKOUT / "BrainTumorSegLib" / "panel").glob("*.py"):
+    for path in (CHECKOUT / "BrainTumorSegLib" / "slicer_app" / "panel").glob("*.py"):
         feature.set_selection(TRUE_PROPERTY, f"BrainTumorSegLib.slicer_app.panel.{path.stem}")
     feature.set_selection(TRUE_PROPERTY, "BrainTumorSegLib.slicer_app.host.polling")
     sys.modules.setdefault("qt", qt_module())

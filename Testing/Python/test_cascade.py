@@ -255,8 +255,8 @@ def test_the_record_tells_where_the_whole_ensemble_looked(real_data):
 
     folder = real_data / "brats" / "Brats15_2013_pat0001"
     case = load_case({s: folder / f"{folder.name}_{s.value}.nii.gz" for s in Sequence})
-    options = Options(members=1, views="tta1", device="cpu", registration="none", brain="stripped")
-    result = segment(case, replace(options, cascade="on"))
+    options = Options(members=1, tta="tta1", device="cpu", registration="none", brain="stripped")
+    result = segment(case, replace(options, slice_preselection="on"))
     record = result.record
     told = record["cascade"]
     assert told["threshold"] == CASCADE.threshold and 0 < told["near_tumour"] < told["slices"]

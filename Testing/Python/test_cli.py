@@ -231,7 +231,6 @@ def test_an_existing_result_is_kept_unless_overwriting_is_asked_for(sparse, tmp_
         (["-o", "{tmp}/a.nrrd", "--device", "cuda:99"], 8, "cpu"),
         (["-o", "{tmp}/a.nrrd", "--members", "77"], 3, "members"),
         (["-o", "{tmp}/a.nrrd", "--brain", "{tmp}/no-mask.nii.gz"], 3, "no-mask"),
-        (["-o", "{tmp}/a.nrrd", "--threads", "0"], 3, "threads"),
         (["-o", "{tmp}/a.nrrd", "--series", "flair=3"], 3, "--dicom"),
         (["-o", "{tmp}/a.nrrd", "--dicom", "{tmp}"], 3, "one or the other"),
         (["-o", "{tmp}/a.dcm.nrrd", "--dicom-seg", "{tmp}/a.dcm"], 4, "DICOM"),
@@ -252,15 +251,26 @@ def test_mistakes_are_named_with_their_own_exit_code_and_write_nothing(
 @pytest.mark.parametrize(
     "command",
     [
-        ["train", "--recipe", "r", "--data", "d", "-o", "o", "--seeds", "0", "-1"],
-        ["evaluate", "--data", "d", "-o", "o", "--seed", "-1"],
-        ["synthesise", "--out", "o", "--seed", "-1"],
+        *(f"segment -o o --min-lesion={value}" for value in ("nan", "inf", "-5", "much")),
+        *(f"segment -o o --{option}" for option in ("batch=0", "batch=-1", "batch=2.5")),
+        *(f"segment -o o --{option}" for option in ("threads=0", "members=0", "members=-1")),
+        "demo --batch=0",
+        "train --recipe r --data d -o o --seeds 0 -1",
+        *(f"train --recipe r --data d -o o --{o}=-1" for o in ("workers", "allowed-loss", "folds")),
+        "train --recipe r --data d -o o --allowed-loss=nan",
+        *(f"evaluate --data d -o o --{o}=-1" for o in ("seed", "synthetic", "folds", "members")),
+        "evaluate --data d -o o --threads=0",
+        "experiment --config c --workers=-1",
+        *(f"benchmark --{option}" for option in ("runs=0", "cases=1", "threads=0", "members=0")),
+        "models export run pack --check-slices=0",
+        *(f"synthesise --out o --{option}" for option in ("seed=-1", "count=0", "columns=0")),
     ],
 )
-def test_a_negative_seed_is_refused_by_name(command, capsys):
+def test_a_number_that_makes_no_sense_is_wrong_usage(command, capsys):
     with pytest.raises(SystemExit) as stop:
-        cli.main(command)
-    assert stop.value.code == 2 and "invalid seed value: '-1'" in capsys.readouterr().err
+        cli.main(command.split())
+    assert stop.value.code == 2
+    assert "cannot be" in capsys.readouterr().err
 
 
 def test_wrong_usage_exits_with_two(capsys):

@@ -67,7 +67,7 @@ def test_a_node_of_another_kind_is_refused(scene, scans):
 
 
 def test_views_may_be_written_as_in_papers(scans):
-    assert api.runSettings(t1ce=scans["t1ce"], tta="TTA2").tta == "tta2"
+    assert api.runSettings(t1ce=scans["t1ce"], tta="TTA2").options.tta == "tta2"
 
 
 @pytest.mark.parametrize(

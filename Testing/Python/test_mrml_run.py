@@ -24,6 +24,8 @@ from BrainTumorSegLib.core.errors import (
     InputError,
     PackError,
 )
+from BrainTumorSegLib.core.option_fields import given_options, options_of
+from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.slicer_app.run.segmentation_run import RunSettings, SegmentationRun
 from BrainTumorSegLib.slicer_app.run.settings import scanFiles, workerArguments
@@ -576,10 +578,8 @@ def test_a_run_can_be_cancelled_while_brainsfit_is_running(
 
 
 def test_an_unknown_registration_is_refused(nodes, temporary):
-    run = SegmentationRun(quick_settings(nodes, registration="magic"))
     with pytest.raises(InputError, match="magic"):
-        run.start()
-    assert run.state == "idle" and list(temporary.iterdir()) == []
+        quick_settings(nodes, registration="magic")
 
 
 # Starting
@@ -679,14 +679,16 @@ def test_the_command_line_says_what_was_chosen(nodes, tmp_path, monkeypatch):
     settings = RunSettings(
         **{s.value: n for s, n in nodes.items()},
         reference=Sequence.FLAIR,
-        pack="my pack",
-        members=("a", "b"),
-        tta="TTA2",
-        device="cuda:1",
-        brain="hdbet",
-        shading="n4",
-        minLesion=12.5,
-        keepIslands=True,
+        options=Options(
+            pack="my pack",
+            members=("a", "b"),
+            tta="TTA2",
+            device="cuda:1",
+            brain="hdbet",
+            bias_field="n4",
+            min_lesion_mm3=12.5,
+            keep_distant_components=True,
+        ),
         name="--odd name",
     )
     files = scanFiles(settings)
@@ -695,10 +697,11 @@ def test_the_command_line_says_what_was_chosen(nodes, tmp_path, monkeypatch):
 
     parsed = build_parser().parse_args(arguments)
     assert parsed.t1ce == Path(files[Sequence.T1CE]) and parsed.reference == "flair"
-    assert parsed.pack == str(tmp_path / "my pack") and parsed.members == "a,b"
+    assert parsed.pack == str(tmp_path / "my pack") and parsed.members == ("a", "b")
     assert (parsed.tta, parsed.device, parsed.brain) == ("tta2", "cuda:1", "hdbet")
-    assert parsed.shading == "n4"
-    assert parsed.keep_islands and parsed.min_lesion == 12.5 and parsed.name == "--odd name"
+    given = given_options(Options, parsed, brainsfit=None)
+    assert given == replace(settings.options, registration="brainsfit", pack=parsed.pack)
+    assert parsed.name == "--odd name"
     assert parsed.registration == "brainsfit" and str(parsed.brainsfit) == "ask"
     assert str(parsed.output) == "labels.nrrd" and parsed.progress == "json"
     assert all(argument.isascii() for argument in arguments)
@@ -707,10 +710,18 @@ def test_the_command_line_says_what_was_chosen(nodes, tmp_path, monkeypatch):
 def test_what_was_not_chosen_is_left_to_the_library(nodes):
     settings = RunSettings(t1ce=nodes[Sequence.T1CE])
     arguments = workerArguments(settings, scanFiles(settings), "none")
-    text = " ".join(arguments)
-    for option in ("--pack", "--members", "--tta", "--min-lesion", "--keep-islands", "--name"):
-        assert option not in text
-    assert "--t1 " not in text and "--flair" not in text
+    flags = {flag for option in options_of(Options).values() for flag in option.flags}
+    given = {argument.partition("=")[0] for argument in arguments}
+    assert given & flags == {"--registration"}
+    assert not given & {"--t1", "--flair", "--name"}
+
+
+def test_a_mask_is_found_from_the_folder_of_the_worker(nodes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mask.nrrd").touch()
+    settings = quick_settings(nodes, brain="mask.nrrd")
+    arguments = workerArguments(settings, scanFiles(settings), "none")
+    assert f"--brain={tmp_path / 'mask.nrrd'}" in arguments
 
 
 def test_file_names_of_volumes_are_plain_and_differ(scene, images):

@@ -132,8 +132,8 @@ def test_labels_on_real_slices_are_those_of_torch(real_data):
 
     folder = real_data / "brats" / "Brats15_2013_pat0001"
     case = load_case({s: folder / f"{folder.name}_{s.value}.nii.gz" for s in Sequence})
-    options = Options(members=1, views="tta1", device="cpu", registration="none", brain="stripped")
-    options = replace(options, precision="fp32", cascade="off")
+    options = Options(members=1, tta="tta1", device="cpu", registration="none", brain="stripped")
+    options = replace(options, precision="fp32", slice_preselection="off")
     results = {name: segment(case, replace(options, engine=name)) for name in ("torch", "openvino")}
     import SimpleITK as sitk
 

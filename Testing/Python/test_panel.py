@@ -17,6 +17,7 @@ from mrml_scene import snapshot
 from PySide6 import QtGui
 from slicer_standins import module_in_application, open_widget
 
+from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.progress import ProgressEvent
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
 from BrainTumorSegLib.slicer_app.host.application import getSetting
@@ -158,22 +159,24 @@ def test_choices_become_settings(widget, scans, module):
 
     choose(widget, scans)
     parameters = widget.panel.parameters
-    settings = settingsFrom(parameters)
-    assert (settings.tta, settings.members, settings.pack, settings.brain) == (
-        None, None, None, "auto",
-    )  # fmt: skip
+    # Slicer's own BRAINSFit; all else as the library advises.
+    assert settingsFrom(parameters).options == Options(registration="brainsfit")
     widget.ui.viewsCombo.setCurrentIndex(4)
     widget.ui.membersSpin.setValue(2)
-    assert settings.shading == "auto"
     widget.ui.shadingCombo.setCurrentIndex(2)
-    assert not settings.keepIslands
     widget.ui.minLesionSpin.setValue(250)
     widget.ui.islandsCheck.setChecked(True)
     widget.ui.copiesCheck.setChecked(True)
     settings = settingsFrom(parameters)
-    assert (settings.tta, settings.members, settings.minLesion) == ("tta3", 2, 250.0)
-    assert settings.shading == "off"
-    assert settings.registeredCopies and settings.keepIslands
+    assert settings.options == Options(
+        registration="brainsfit",
+        tta="tta3",
+        members=2,
+        bias_field="off",
+        min_lesion_mm3=250,
+        keep_distant_components=True,
+    )
+    assert settings.registeredCopies
     assert settings.flair is scans["flair"]
 
 
@@ -349,7 +352,7 @@ def test_the_report_can_be_copied(widget, scans, module):
     text = QtGui.QGuiApplication.clipboard().text()
     assert "BrainTumorSeg" in text
     assert "cancelled" in text
-    assert "registration=none" in text
+    assert "--registration=none" in text
 
 
 # With a result

@@ -29,7 +29,7 @@ from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.models.packs import load_pack
 from BrainTumorSegLib.training.cohort import read_cohort
 
-QUICK = Options(members=1, views="none", device="cpu", registration="none", brain="stripped")
+QUICK = Options(members=1, tta="none", device="cpu", registration="none", brain="stripped")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def array(image):
 
 def test_a_real_tumour_is_found_by_the_member_that_never_saw_it(real_case, labelled):
     pack = load_pack()
-    options = replace(QUICK, members=members_without_fold(pack, labelled.fold), views="tta1")
+    options = replace(QUICK, members=members_without_fold(pack, labelled.fold), tta="tta1")
     result = segment(real_case, options)
     truth = array(sitk.ReadImage(str(labelled.labels))).astype(int)
     scores = dice_scores(array(result.labels), allowed_tissues(truth, labelled.protocol))
@@ -189,7 +189,8 @@ def test_scans_in_the_right_order_are_not_called_exchanged(quick_result):
 
 def test_probabilities_sum_to_one_and_agree_with_the_labels(real_case, quick_result):
     result = segment(
-        real_case, replace(QUICK, probabilities=True, min_lesion_mm3=0, keep_islands=True)
+        real_case,
+        replace(QUICK, probabilities=True, min_lesion_mm3=0, keep_distant_components=True),
     )
     probabilities = array(result.probabilities)
     assert probabilities.shape[-1] == len(Tissue)
@@ -200,7 +201,7 @@ def test_probabilities_sum_to_one_and_agree_with_the_labels(real_case, quick_res
 
 
 def test_islands_are_left_out_and_counted_unless_they_are_to_be_kept(real_case, quick_result):
-    kept = segment(real_case, replace(QUICK, keep_islands=True))
+    kept = segment(real_case, replace(QUICK, keep_distant_components=True))
     expected, islands = remove_islands(kept.labels)
     assert np.array_equal(array(quick_result.labels), array(expected))
     assert quick_result.record["islands"] == islands.as_record()
@@ -270,7 +271,7 @@ def test_a_patient_without_tumour_gets_little_or_none(real_data):
     """Multiple sclerosis: bright FLAIR lesions that are no tumour."""
     folder = real_data / "ms_control" / "patient07"
     case = load_case({s: folder / f"patient07_{s.value}.nii.gz" for s in Sequence})
-    result = segment(case, Options(views="none", device="cpu", registration="none"))
+    result = segment(case, Options(tta="none", device="cpu", registration="none"))
     assert result.record["volumes_ml"]["ET"] < 1.0
     assert result.record["volumes_ml"]["TC"] < 2.0
 
@@ -285,7 +286,7 @@ def test_the_clinical_study_shows_its_lesion_in_the_right_frontal_lobe(real_data
             Sequence.FLAIR: folder / "FLAIR_AX.nii.gz",
         }
     )
-    result = segment(case, Options(members=2, views="tta1", device="cpu", registration="simpleitk"))
+    result = segment(case, Options(members=2, tta="tta1", device="cpu", registration="simpleitk"))
     regions = sitk.RelabelComponent(sitk.ConnectedComponent(result.labels == 4, True))
     statistics = sitk.LabelShapeStatisticsImageFilter()
     statistics.Execute(regions)

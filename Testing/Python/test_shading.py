@@ -36,7 +36,7 @@ CONTRASTS = {
     Sequence.FLAIR: (70, 90, 25, 150),
 }
 QUICK = Options(
-    members=1, views="none", device="cpu", engine="torch", registration="none", brain="stripped"
+    members=1, tta="none", device="cpu", engine="torch", registration="none", brain="stripped"
 )
 
 
@@ -208,17 +208,17 @@ def test_the_record_of_corrected_scans_obeys_the_schema(shaded_run):
 
 def test_asked_for_correction_is_no_warning_and_off_leaves_no_trace(shaded_run):
     case, _ = shaded_run
-    asked = pipeline.segment(case, replace(QUICK, shading="n4")).record
+    asked = pipeline.segment(case, replace(QUICK, bias_field="n4")).record
     assert asked["shading"]["corrected"]
     assert not any("shaded" in warning for warning in asked["warnings"])
-    off = pipeline.segment(case, replace(QUICK, shading="off"))
+    off = pipeline.segment(case, replace(QUICK, bias_field="off"))
     assert off.record["shading"] is None and off.record["options"]["shading"] == "off"
     assert ">Shading<" not in report_page(case, off)
 
 
 def test_an_unknown_choice_is_refused_before_anything_is_computed(shaded_run):
     with pytest.raises(InputError, match="Unknown shading 'yes'"):
-        pipeline.segment(shaded_run[0], replace(QUICK, shading="yes"))
+        pipeline.segment(shaded_run[0], replace(QUICK, bias_field="yes"))
 
 
 @pytest.mark.parametrize("word", SHADINGS)

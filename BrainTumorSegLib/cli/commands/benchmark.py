@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from BrainTumorSegLib.cli.commands.loading import loading
+from BrainTumorSegLib.cli.commands.shared import (
+    add_folder,
+    add_machine,
+    count_or_all,
+    from_one,
+    loading,
+    make_progress,
+    repeated,
+    without_folders,
+)
 from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.option_fields import add_option, add_options, number
+from BrainTumorSegLib.core.options import Brain, Options, Tta
 
 if TYPE_CHECKING:
     from BrainTumorSegLib.core.progress import Progress
@@ -19,7 +29,6 @@ if TYPE_CHECKING:
     from BrainTumorSegLib.models.packs import ModelPack
 
 _PARTS = ("engines", "views", "members", "cascade", "size", "cases", "roofline")
-_VIEWS = ("none", "tta1", "tta2", "tta3")
 
 #: What --quick measures, on which part of the case, and for how long it looks for the peaks.
 _QUICK_PARTS = ("engines", "views", "cascade", "roofline")
@@ -43,7 +52,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="a folder with the scans of one case, or their files, told apart by their names "
         "(default: the generated demonstration case)",
     )
-    parser.add_argument("--pack", metavar="NAME", help="model pack: a name or a folder")
+    add_options(parser, Options, ["pack"])
     parser.add_argument(
         "--engines",
         nargs="+",
@@ -54,13 +63,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--views",
         nargs="+",
-        choices=_VIEWS,
+        choices=[*map(str, Tta)],
         help="sets of views; the first is that of the other comparisons (default: all, first the "
         "pack's advice)",
     )
     parser.add_argument(
         "--members",
         nargs="+",
+        type=count_or_all,
         metavar="N",
         help="numbers of members, such as 1 3 all; the largest is that of the other comparisons "
         "(default: 1, half and all)",
@@ -68,16 +78,23 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--only", nargs="+", choices=_PARTS, metavar="PART", help=f"of {', '.join(_PARTS)}"
     )
-    parser.add_argument("--runs", type=int, metavar="N", help="of every arm (default: 3)")
+    parser.add_argument("--runs", type=from_one, metavar="N", help="of every arm (default: 3)")
     parser.add_argument(
-        "--cases", type=int, metavar="N", help="done by one process, against one a case (default 3)"
+        "--cases",
+        type=number(int, 2),
+        metavar="N",
+        help="done by one process, against one a case (default 3)",
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
-    parser.add_argument(
-        "--registration", choices=["auto", "brainsfit", "simpleitk", "none"], default="auto"
-    )
+    add_options(parser, Options, ["registration"])
     parser.add_argument("--brainsfit", type=Path, metavar="FILE", help="the BRAINSFit executable")
-    parser.add_argument("--brain", choices=["auto", "stripped", "deepbet", "hdbet"], default="auto")
+    add_option(
+        parser,
+        Options,
+        "brain",
+        choices=[*map(str, Brain)],
+        metavar=None,
+        help="how to find the brain",
+    )
     parser.add_argument(
         "--quick",
         action="store_true",
@@ -87,16 +104,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "fp32). It leaves out other engines, precisions and views, members, sizes, several cases "
         "and all spreads. Options that name some of these still hold",
     )
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FOLDER",
-        help="folder for benchmark.json, benchmark.md and benchmark.png; the JSON is renewed "
-        "after every round, so that what was measured survives a stop",
+    add_folder(
+        parser,
+        "folder for benchmark.json, benchmark.md and benchmark.png; the JSON is renewed after "
+        "every round, so that what was measured survives a stop",
+        required=False,
     )
     parser.add_argument("--json", action="store_true", help="print the JSON instead of the tables")
-    parser.add_argument("--progress", choices=["bar", "json", "none"], default="bar")
+    add_machine(parser, device=False)
     parser.set_defaults(run=run)
 
 
@@ -104,8 +119,6 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     import json
     import tempfile
-
-    from BrainTumorSegLib.cli.commands.segment import make_progress
 
     _check(args)
     progress = make_progress(args.progress, {"prepare": 5.0, "measure": 95.0})
@@ -165,10 +178,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what cannot work before anything is imported or computed."""
-    for name, least in (("runs", 1), ("cases", 2), ("threads", 1)):
-        value = getattr(args, name)
-        if value is not None and value < least:
-            raise InputError(f"--{name} {value} makes no sense.", f"Give {least} or more.")
     if args.json and args.progress == "json":
         raise InputError("--json and --progress json would mix on standard output.", "Give one.")
     if args.output is not None:
@@ -193,7 +202,7 @@ def _plan(args: argparse.Namespace, pack: ModelPack) -> tuple[Plan, dict[str, st
     if args.engines:
         # Named by hand they are tried, and a failure is told where it belongs.
         there, absent = engines_by_name(args.engines), {}
-    views = args.views or [pack.advised_views, *_VIEWS]
+    views = args.views or [pack.advised_views, *map(str, Tta)]
     less: dict[str, Any] = {}
     if args.quick:
         views = args.views or [pack.advised_views, "none"]
@@ -226,15 +235,13 @@ def _plan(args: argparse.Namespace, pack: ModelPack) -> tuple[Plan, dict[str, st
 
 
 def _member_counts(args: argparse.Namespace, there: int) -> tuple[int, ...]:
-    texts = args.members or ["1", *([] if args.quick else [str((there + 1) // 2)]), "all"]
-    counts = set()
-    for text in texts:
-        if text != "all" and not (text.isdecimal() and 1 <= int(text) <= there):
-            raise InputError(
-                f"--members {text} makes no sense; the pack has {there}.",
-                f"Give numbers from 1 to {there}, or the word all.",
-            )
-        counts.add(there if text == "all" else int(text))
+    usual = [1, *([] if args.quick else [(there + 1) // 2]), None]
+    counts = {there if count is None else count for count in args.members or usual}
+    if max(counts) > there:
+        raise InputError(
+            f"--members {max(counts)} makes no sense; the pack has {there}.",
+            f"Give numbers from 1 to {there}, or the word all.",
+        )
     return tuple(sorted(counts))
 
 
@@ -269,22 +276,13 @@ def _write_json(folder: Path, document: Mapping[str, Any]) -> Path:
 
 def _command(args: argparse.Namespace) -> str:
     """The command without places on this machine, for whoever repeats it elsewhere."""
-    words = ["brain-tumor-seg", "benchmark"]
-    if args.case:
-        words += ["--case", "CASE"]
-    if args.pack:
-        words += ["--pack", Path(args.pack).name]
-    for option in ("engines", "views", "members", "only"):
-        if getattr(args, option):
-            words += [f"--{option}", *getattr(args, option)]
-    for option in ("runs", "cases", "threads"):
-        if getattr(args, option) is not None:
-            words += [f"--{option}", str(getattr(args, option))]
-    for option in ("registration", "brain"):
-        if getattr(args, option) != "auto":
-            words += [f"--{option}", getattr(args, option)]
-    if args.brainsfit is not None:
-        words += ["--brainsfit", args.brainsfit.name]
-    if args.quick:
-        words.append("--quick")
-    return shlex.join(words)
+    return repeated(
+        args,
+        ("brain-tumor-seg", "benchmark"),
+        *("case", "pack", "engines", "views", "members", "only", "runs", "cases", "threads"),
+        *("registration", "brain", "brainsfit", "quick"),
+        case=args.case and "CASE",
+        pack=without_folders(args.pack),
+        registration=args.registration != "auto" and args.registration,
+        brain=args.brain != "auto" and args.brain,
+    )

@@ -5,14 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from BrainTumorSegLib.cli.commands.loading import loading
-from BrainTumorSegLib.cli.commands.segment import (
-    add_run_options,
-    check_asking,
-    make_progress,
-    options_from,
-    print_volumes,
-)
+from BrainTumorSegLib.cli.commands.segment import add_run_options, begin, options_from
+from BrainTumorSegLib.cli.commands.shared import loading, print_volumes
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -37,9 +31,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    check_asking(args)
-    progress = make_progress(args.progress)
-    progress.stage("read")
+    progress = begin(args)
     with loading():
         import SimpleITK as sitk
 
@@ -58,10 +50,10 @@ def run(args: argparse.Namespace) -> int:
         overwrite=True,
     )
     check_outputs(outputs)
-    options = options_from(args)
+    options, brainsfit = options_from(args)
     demo = make_demo_case(folder / "scans")
     case = load_case(demo.paths, identity="demonstration")
-    result = segment(case, options, progress)
+    result = segment(case, options, progress, brainsfit)
     progress.stage("write")
     written = write_outputs(outputs, case, result)
     progress.finish()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from BrainTumorSegLib.cli.commands.reading import read_tissues
-from BrainTumorSegLib.cli.commands.segment import make_progress
+from BrainTumorSegLib.cli.commands.shared import (
+    add_overwrite,
+    add_progress,
+    make_progress,
+    print_json,
+    read_tissues,
+)
 from BrainTumorSegLib.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--study", metavar="UID", help="which study, where there are several")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the file to write")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    add_overwrite(parser, "an existing file")
     parser.add_argument("--pack", metavar="NAME", help="model pack that made the labels, to record")
     parser.add_argument(
         "--corrected", action="store_true", help="a person has edited the labels (SEMIAUTOMATIC)"
@@ -57,12 +61,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="write nothing, only say what keeps the series from carrying a segmentation; exits "
         "with 3 when something does",
     )
-    parser.add_argument(
-        "--progress",
-        choices=["bar", "json", "none"],
-        default="bar",
-        help="a bar on a terminal, JSON lines on standard output for programs, or nothing",
-    )
+    add_progress(parser)
     parser.set_defaults(run=run)
 
 
@@ -108,8 +107,7 @@ def run(args: argparse.Namespace) -> int:
     )
     progress.finish()
     if args.progress == "json":
-        line = {"kind": "result", "outputs": [str(args.output)], "warnings": progress.warnings}
-        print(json.dumps(line), flush=True)
+        print_json(outputs=[str(args.output)], warnings=progress.warnings)
     else:
         print(args.output)
     return 0
@@ -196,13 +194,8 @@ def _say_what_is_missing(
     args: argparse.Namespace, series: Series | None, missing: list[str]
 ) -> int:
     if args.progress == "json":
-        line = {
-            "kind": "result",
-            "outputs": [],
-            "series": None if series is None else series.key,
-            "missing": missing,
-        }
-        print(json.dumps(line), flush=True)
+        key = None if series is None else series.key
+        print_json(outputs=[], series=key, missing=missing)
     else:
         for text in missing or ["A DICOM segmentation can be written."]:
             print(text)

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from BrainTumorSegLib.cli.commands.reading import seed
+from BrainTumorSegLib.cli.commands.shared import (
+    add_folder,
+    add_machine,
+    count_or_all,
+    from_zero,
+    limit_threads,
+    make_progress,
+    repeated,
+    without_folders,
+)
+from BrainTumorSegLib.core.option_fields import add_option
+from BrainTumorSegLib.core.options import Options, Tta
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as SequenceOf
@@ -16,7 +26,6 @@ if TYPE_CHECKING:
     from BrainTumorSegLib.evaluation.runs import Subject
     from BrainTumorSegLib.training.cohort import LabelledCase
 
-_VIEWS = ("none", "tta1", "tta2", "tta3")
 _MEASURES = ("dice", "surface", "lesions")
 _CONDITIONS = (
     *("as-is-corrected", "as-is-islands"),
@@ -39,16 +48,19 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--pack", nargs="+", metavar="PACK", help="model packs to compare: names or folders"
     )
-    parser.add_argument(
-        "--tta",
+    add_option(
+        parser,
+        Options,
+        "tta",
         nargs="+",
-        default=list(_VIEWS),
-        choices=_VIEWS,
-        help="sets of views to compare (default: all)",
+        default=[*map(str, Tta)],
+        help="kinds of test-time augmentation to compare (default: all)",
     )
     parser.add_argument(
         "--members",
         nargs="+",
+        type=count_or_all,
+        default=[None],
         metavar="N",
         help="numbers of members to compare, such as 1 2 all: the first ones of the pack, out of "
         "fold the first ones trained without the case's fold (default: all)",
@@ -57,7 +69,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--folds",
         nargs="+",
-        type=int,
+        type=from_zero,
         metavar="N",
         help="only the cases of these folds, such as those that a pack's members left out",
     )
@@ -71,7 +83,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--synthetic",
-        type=int,
+        type=from_zero,
         default=0,
         metavar="N",
         help="also score N synthetic samples of each of the four tumours, and of healthy brains "
@@ -86,7 +98,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "(default: DATA; heads are drawn where there are none)",
     )
     parser.add_argument(
-        "--seed", type=seed, default=0, metavar="N", help="of conditions and synthetic samples"
+        "--seed", type=from_zero, default=0, metavar="N", help="of conditions and synthetic samples"
     )
     parser.add_argument(
         "--ensemble",
@@ -109,13 +121,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="surface: HD95 and NSD; lesions: lesion by lesion; Dice is always taken "
         "(default: all whose packages are installed)",
     )
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="folder for cases.csv, groups.csv, comparisons.csv, tumour_free.csv, summary.json, "
+    add_folder(
+        parser,
+        "folder for cases.csv, groups.csv, comparisons.csv, tumour_free.csv, summary.json, "
         "tables.md and scores.png, and conditions.png with --conditions",
     )
     parser.add_argument(
@@ -125,15 +133,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="where to draw the scores (default: scores.png in the folder, if matplotlib is "
         "installed)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda[:n] or mps")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
-    parser.add_argument("--progress", choices=["bar", "json", "none"], default="bar")
+    add_machine(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from BrainTumorSegLib.cli.commands.segment import limit_threads, make_progress
     from BrainTumorSegLib.evaluation.arms import make_arms, with_conditions
     from BrainTumorSegLib.evaluation.conditions import read_conditions
     from BrainTumorSegLib.evaluation.extras import (
@@ -158,9 +163,7 @@ def run(args: argparse.Namespace) -> int:
     if args.picture is not None:
         require(PICTURE_PACKAGE, "--picture", "leave --picture out")
     cases = _cases(args)
-    plain = make_arms(
-        [load_pack(name) for name in args.pack or [None]], args.tta, _member_counts(args.members)
-    )
+    plain = make_arms([load_pack(name) for name in args.pack or [None]], args.tta, args.members)
     conditions = read_conditions(args.conditions)
     arms = with_conditions(plain, conditions)
     # Without conditions these are all.
@@ -185,33 +188,30 @@ def run(args: argparse.Namespace) -> int:
     if not has_package(PICTURE_PACKAGE):
         progress.warn(f"No picture is drawn: {PICTURE_PACKAGE} is not installed.")
     controls = [tumour_free_case(path) for path in args.tumour_free]
-    told, device = _command(args), args.device
+    command, device = _command(args), args.device
     scores = score_cases(cases, arms, measures, device, not args.ensemble, progress, args.seed)
     findings = score_tumour_free(controls, untouched if cases else plain, device, progress)
     if len(conditions) > 1 and has_package(PICTURE_PACKAGE) and cases:
         _draw_conditions(args, cases[0], conditions)
     tables = []
     if scores:
-        tables.append(write_results(args.output, scores, findings, told, left_out, args.picture))
+        tables.append(write_results(args.output, scores, findings, command, left_out, args.picture))
     if subjects:
         made = score_subjects(
             subjects, plain, measures, device, False, progress, args.seed, "synthetic"
         )
         # Without cases the controls have no other table to stand in.
         own = () if scores else findings
-        tables.append(write_results(args.output / "synthetic", made, own, told, left_out))
+        tables.append(write_results(args.output / "synthetic", made, own, command, left_out))
     progress.finish()
     print("\n".join(tables))
     return 0
 
 
 def _synthetic(args: argparse.Namespace) -> list[Subject]:
-    from BrainTumorSegLib.core.errors import InputError
     from BrainTumorSegLib.evaluation.synthetic import synthetic_subjects
     from BrainTumorSegLib.synthesis.tumours.sources import find_sources
 
-    if args.synthetic < 0:
-        raise InputError(f"--synthetic {args.synthetic} makes no sense.", "Give 0 or more.")
     if not args.synthetic:
         return []
     return synthetic_subjects(args.synthetic, find_sources(args.sources or args.data), args.seed)
@@ -257,35 +257,14 @@ def _cases(args: argparse.Namespace) -> tuple[LabelledCase, ...]:
     return cases
 
 
-def _member_counts(texts: list[str] | None) -> tuple[int | None, ...]:
-    from BrainTumorSegLib.core.errors import InputError
-
-    counts: list[int | None] = []
-    for text in texts or ["all"]:
-        if text != "all" and not (text.isdecimal() and int(text) > 0):
-            raise InputError(
-                f"--members {text} makes no sense.", "Give numbers from 1, or the word all."
-            )
-        counts.append(None if text == "all" else int(text))
-    return tuple(counts)
-
-
 def _command(args: argparse.Namespace) -> str:
     """The command without places on this machine, for whoever repeats it elsewhere."""
-    words = ["brain-tumor-seg", "evaluate", "--data", "DATA"]
-    if args.pack:
-        words += ["--pack", *(Path(name).name for name in args.pack)]
-    if args.ensemble:
-        words.append("--ensemble")
-    words += ["--tta", *args.tta]
-    for option in ("members", "cases", "folds", "conditions", "measures"):
-        if getattr(args, option):
-            words += [f"--{option}", *map(str, getattr(args, option))]
-    if args.tumour_free:
-        words += ["--tumour-free", *(folder.name for folder in args.tumour_free)]
-    if args.synthetic:
-        words += ["--synthetic", str(args.synthetic)]
-        words += ["--sources", args.sources.name] if args.sources else []
-    if args.seed:
-        words += ["--seed", str(args.seed)]
-    return shlex.join(words)
+    return repeated(
+        args,
+        ("brain-tumor-seg", "evaluate", "--data", "DATA"),
+        *("pack", "ensemble", "tta", "members", "cases", "folds", "conditions", "measures"),
+        *("tumour_free", "synthetic", "sources", "seed"),
+        pack=without_folders(args.pack),
+        members=[] if args.members == [None] else args.members,
+        sources=args.synthetic and args.sources,
+    )

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
+from BrainTumorSegLib.cli.commands.shared import (
+    add_folder,
+    add_machine,
+    add_workers,
+    limit_threads,
+    make_progress,
+    workers_for,
+)
 from BrainTumorSegLib.core.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -32,32 +40,22 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--data", type=Path, help="folder with the cases, with or without cases.tsv"
     )
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FOLDER",
-        help="folder for everything: table.md, table.csv, comparisons.csv, cases.csv, scores.png, "
+    add_folder(
+        parser,
+        "folder for everything: table.md, table.csv, comparisons.csv, cases.csv, scores.png, "
         "and the members of every arm",
+        required=False,
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="only say what the arms and their budget are"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda[:n] or mps")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
-    parser.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="threads that prepare batches (default: 4 with a GPU, else 0)",
-    )
-    parser.add_argument("--progress", choices=["bar", "json", "none"], default="bar")
+    add_machine(parser)
+    add_workers(parser, "threads that prepare batches")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from BrainTumorSegLib.cli.commands.segment import limit_threads, make_progress
     from BrainTumorSegLib.evaluation.experiments.config import find_experiment, read_experiment
     from BrainTumorSegLib.evaluation.experiments.plan import plan
     from BrainTumorSegLib.evaluation.experiments.running import run_experiment, stage_weights
@@ -69,8 +67,6 @@ def run(args: argparse.Namespace) -> int:
         return _list()
     if args.config is None:
         raise TrainingError("No experiment was named.", "Give --config NAME|FILE, or --list.")
-    if args.workers is not None and args.workers < 0:
-        raise TrainingError(f"--workers {args.workers} makes no sense.", "Give 0 or more.")
     experiment = read_experiment(find_experiment(args.config))
     cases = read_cohort(args.data, experiment.data) if args.data else None
     if args.dry_run:
@@ -84,17 +80,12 @@ def run(args: argparse.Namespace) -> int:
     limit_threads(args.threads)
     _require_packages(experiment)
     device = choose_device(args.device)
-    workers = args.workers if args.workers is not None else 4 * device.startswith("cuda")
     progress = make_progress(args.progress, stage_weights(experiment, cases))
-    command = _command(args)
-    scored = run_experiment(
-        experiment,
-        cases,
-        args.output,
-        args.data,
-        Machine(device, workers),
-        progress,
-    )
+    # Without places on this machine, for whoever repeats it elsewhere.
+    command = f"brain-tumor-seg experiment --config {quote(Path(args.config).name)}"
+    command += " --data DATA -o OUT"
+    machine = Machine(device, workers_for(device, args.workers))
+    scored = run_experiment(experiment, cases, args.output, args.data, machine, progress)
     progress.finish()
     print(_write(experiment, cases, scored, args.output, command))
     return 0
@@ -144,9 +135,3 @@ def _list() -> int:
     for name, path in bundled_experiments().items():
         print(f"{name}: {read_experiment(path).title}")
     return 0
-
-
-def _command(args: argparse.Namespace) -> str:
-    """The command without places on this machine, for whoever repeats it elsewhere."""
-    words = ["brain-tumor-seg", "experiment", "--config", Path(args.config).name]
-    return shlex.join([*words, "--data", "DATA", "-o", "OUT"])

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from BrainTumorSegLib.cli.commands.shared import (
+    add_machine,
+    from_one,
+    limit_threads,
+    make_progress,
+    repeated,
+)
 from BrainTumorSegLib.cli.commands.train import add_pack_options
 
 if TYPE_CHECKING:
@@ -33,13 +39,12 @@ def add_export_options(parser: argparse._ArgumentGroup) -> None:
     add_pack_options(parser)
     parser.add_argument(
         "--check-slices",
-        type=int,
+        type=from_one,
         default=32,
         metavar="N",
         help="slices of each case that are compared (default: 32)",
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
-    parser.add_argument("--progress", choices=["bar", "json", "none"], default="bar")
+    add_machine(parser, device=False)
 
 
 def is_run(text: str) -> bool:
@@ -56,7 +61,6 @@ def is_run(text: str) -> bool:
 
 def export_run(args: argparse.Namespace) -> Path:
     """Make a pack of a run, at ``args.destination``, which is returned."""
-    from BrainTumorSegLib.cli.commands.segment import limit_threads, make_progress
     from BrainTumorSegLib.io.atomic import check_writable
     from BrainTumorSegLib.models.packs import export_pack
     from BrainTumorSegLib.models.packs.files import check_free
@@ -143,17 +147,8 @@ def _cases(args: argparse.Namespace, folder: Path, config: RunConfig) -> tuple[L
 def _check(
     args: argparse.Namespace, folder: Path, cases: SequenceOf[LabelledCase]
 ) -> QuantizationCheck:
-    from BrainTumorSegLib.core.errors import InputError
     from BrainTumorSegLib.training.export import QuantizationCheck
 
-    if args.check_slices < 1:
-        raise InputError(f"--check-slices {args.check_slices} makes no sense.", "Give 1 or more.")
-    words = ["brain-tumor-seg", "models", "export", "RUN", "PACK", "--precision", args.precision]
-    if args.data is not None:
-        words += ["--data", "DATA"]
-    if args.members:
-        words += ["--members", *args.members]
-    words += ["--check-on", args.check_on, "--check-slices", str(args.check_slices)]
     return QuantizationCheck(
         args.precision,
         cases,
@@ -162,7 +157,12 @@ def _check(
         slices=args.check_slices,
         sources=args.data,
         cache=_cache(folder),
-        command=shlex.join(words),
+        command=repeated(
+            args,
+            ("brain-tumor-seg", "models", "export", "RUN", "PACK"),
+            *("precision", "data", "members", "check_on", "check_slices"),
+            data=args.data and "DATA",
+        ),
     )
 
 

@@ -6,8 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from BrainTumorSegLib.cli.commands.reading import read_tissues
-from BrainTumorSegLib.cli.commands.segment import make_progress, print_volumes, report_result
+from BrainTumorSegLib.cli.commands.shared import (
+    add_overwrite,
+    add_progress,
+    add_scans,
+    make_progress,
+    print_result,
+    read_tissues,
+    scan_paths,
+)
 from BrainTumorSegLib.core.errors import InputError, OutputError
 from BrainTumorSegLib.core.sequences import Sequence
 
@@ -29,9 +36,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "over: volumes and pictures are theirs, how the automatic labels were made comes from "
         "the report of the run, and so do reviews that were added to it.",
     )
-    scans = parser.add_argument_group("the scans that were segmented, unregistered")
-    for sequence in Sequence:
-        scans.add_argument(f"--{sequence.value}", type=Path, metavar="FILE")
+    add_scans(parser.add_argument_group("the scans that were segmented, unregistered"))
     parser.add_argument(
         "--labels",
         type=Path,
@@ -68,13 +73,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         action="store_true",
         help="the expert changed nothing: the labels are those of the run",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
-    parser.add_argument(
-        "--progress",
-        choices=["bar", "json", "none"],
-        default="bar",
-        help="a bar on a terminal, JSON lines on standard output for programs, or nothing",
-    )
+    add_overwrite(parser)
+    add_progress(parser)
     parser.set_defaults(run=run)
 
 
@@ -117,12 +117,7 @@ def run(args: argparse.Namespace) -> int:
                 write_report_html(case, result, temporary[path], overwrite=True)
             progress.advance()
     progress.finish()
-    if args.progress == "json":
-        report_result(corrected, args.output)
-    else:
-        print_volumes(corrected)
-        for path in args.output:
-            print(path)
+    print_result(args, corrected, args.output)
     return 0
 
 
@@ -140,8 +135,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
 def _case(args: argparse.Namespace, record: dict[str, Any]) -> Case:
     from BrainTumorSegLib.io.cases import load_case
 
-    paths = {s: getattr(args, s.value) for s in Sequence if getattr(args, s.value) is not None}
-    case = record["case"]
+    paths, case = scan_paths(args), record["case"]
     known = {entry["sequence"] for entry in case["inputs"]}
     unknown = [s for s in paths if s.value not in known]
     if unknown:

@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from BrainTumorSegLib.cli.commands.reading import seed
+from BrainTumorSegLib.cli.commands.shared import (
+    add_overwrite,
+    add_progress,
+    from_one,
+    from_zero,
+    make_progress,
+)
 
 if TYPE_CHECKING:
     from BrainTumorSegLib.synthesis.tumours.generate import Sample
@@ -29,15 +35,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "tumours and real scans are used where the folder holds them.",
     )
     parser.add_argument("--kind", choices=_KINDS, default="mixed", help="default: mixed")
-    parser.add_argument("--count", type=int, default=12, metavar="N", help="default: 12")
-    parser.add_argument("--seed", type=seed, default=1, metavar="N", help="default: 1")
+    parser.add_argument("--count", type=from_one, default=12, metavar="N", help="default: 12")
+    parser.add_argument("--seed", type=from_zero, default=1, metavar="N", help="default: 1")
     parser.add_argument(
         "--data",
         type=Path,
         metavar="FOLDER",
         help="holds synthseg_head_labels/, msd_tumour_labels/, and cases.tsv with real scans",
     )
-    parser.add_argument("--leave-out", type=int, metavar="K", help="use no real scan of this fold")
+    parser.add_argument(
+        "--leave-out", type=from_zero, metavar="K", help="use no real scan of this fold"
+    )
     parser.add_argument(
         "--recipe", type=Path, metavar="FILE", help="a .toml file with a table [synthesis]"
     )
@@ -47,7 +55,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="make them differently and of other heads and shapes, for choosing checkpoints",
     )
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="contact sheet (.png)")
-    parser.add_argument("--columns", type=int, default=2, metavar="N", help="of the sheet")
+    parser.add_argument("--columns", type=from_one, default=2, metavar="N", help="of the sheet")
     parser.add_argument(
         "--out",
         type=Path,
@@ -55,14 +63,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="write the cases as NIfTI files with a cases.tsv, ready for `train --data FOLDER`: "
         "all sequences, stripped of the skull, without tumours whose labels merge tissues",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
-    parser.add_argument("--progress", choices=["bar", "json", "none"], default="bar")
+    add_overwrite(parser)
+    add_progress(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from BrainTumorSegLib.cli.commands.segment import make_progress
     from BrainTumorSegLib.core.errors import InputError
     from BrainTumorSegLib.io.atomic import atomic_path, check_writable
     from BrainTumorSegLib.synthesis.tumours.cohort_files import CohortWriter
@@ -71,8 +78,6 @@ def run(args: argparse.Namespace) -> int:
 
     if args.sheet is None and args.out is None:
         raise InputError("Nothing would be written.", "Give --sheet FILE, --out FOLDER, or both.")
-    if args.count < 1 or args.columns < 1:
-        raise InputError("--count and --columns must be 1 or more.")
     if args.sheet is not None:
         check_writable(args.sheet, args.overwrite)
     config, sources = _config(args), _sources(args)

@@ -6,7 +6,19 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from BrainTumorSegLib.cli.commands.reading import seed
+from BrainTumorSegLib.cli.commands.shared import (
+    add_folder,
+    add_machine,
+    add_overwrite,
+    add_workers,
+    from_zero,
+    limit_threads,
+    make_progress,
+    repeated,
+    without_folders,
+    workers_for,
+)
+from BrainTumorSegLib.core.option_fields import number
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -22,11 +34,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with the cases, with or without cases.tsv"
     )
+    add_folder(parser, "folder of the run")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder of the run"
-    )
-    parser.add_argument(
-        "--folds", type=int, nargs="+", metavar="K", help="folds to leave out in turn (all)"
+        "--folds", type=from_zero, nargs="+", metavar="K", help="folds to leave out in turn (all)"
     )
     parser.add_argument(
         "--start-from",
@@ -35,14 +45,18 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--join-folds",
-        type=int,
+        type=from_zero,
         nargs="+",
         metavar="K",
         help="count these folds as one, the first of them: for a member from which members "
         "without any of them may start",
     )
     parser.add_argument(
-        "--seeds", type=seed, nargs="+", metavar="N", help="one member a seed (that of the recipe)"
+        "--seeds",
+        type=from_zero,
+        nargs="+",
+        metavar="N",
+        help="one member a seed (that of the recipe)",
     )
     parser.add_argument(
         "--pack",
@@ -51,17 +65,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="where to write the pack (default: a folder of the pack's name in the run)",
     )
     add_pack_options(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing pack")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda[:n] or mps")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
-    parser.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="threads that prepare batches, processes that make synthetic samples; they change "
-        "nothing but the time (default: 4 with a GPU, else 0)",
+    add_overwrite(parser, "an existing pack")
+    add_machine(parser)
+    add_workers(
+        parser,
+        "threads that prepare batches, processes that make synthetic samples; they change "
+        "nothing but the time",
     )
-    parser.add_argument("--progress", choices=["bar", "json", "none"], default="bar")
     parser.set_defaults(run=run)
 
 
@@ -75,7 +85,7 @@ def add_pack_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) 
     )
     parser.add_argument(
         "--allowed-loss",
-        type=float,
+        type=number(float, 0),
         default=0.002,
         metavar="DICE",
         help="refuse a pack whose weights lose more than this against fp32, by the mean Dice of "
@@ -101,8 +111,6 @@ def add_pack_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from BrainTumorSegLib.cli.commands.segment import limit_threads, make_progress
-    from BrainTumorSegLib.core.errors import TrainingError
     from BrainTumorSegLib.inference.engines.torch_engine import choose_device
     from BrainTumorSegLib.models.packs.files import check_free
     from BrainTumorSegLib.training.cohort import join_folds, read_cohort
@@ -117,8 +125,6 @@ def run(args: argparse.Namespace) -> int:
     )
     from BrainTumorSegLib.training.trainer import check_computable, stages, train_members
 
-    if args.workers is not None and args.workers < 0:
-        raise TrainingError(f"--workers {args.workers} makes no sense.", "Give 0 or more.")
     limit_threads(args.threads)
     config = read_config(args.recipe)
     training, pack_fields = config.training, config.pack
@@ -131,10 +137,7 @@ def run(args: argparse.Namespace) -> int:
     check_free(destination, args.overwrite)
     folds = args.folds or sorted({case.fold for case in cases})
     device = choose_device(args.device)
-    workers = args.workers
-    if workers is None:
-        workers = 4 if device.startswith("cuda") else 0
-    with joined(Machine(device, workers)) as machine:
+    with joined(Machine(device, workers_for(device, args.workers))) as machine:
         # Before data are prepared, which may take long.
         check_computable(training, machine)
         progress = make_progress(
@@ -181,14 +184,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _command(args: argparse.Namespace) -> str:
     """For the provenance: what changes the outcome, and no folders of this computer."""
-    command = f"brain-tumor-seg train --recipe {args.recipe.name} --data DATA --output RUN"
-    if args.start_from:
-        command += f" --start-from {Path(args.start_from).name}"
-    for option in ("join_folds", "folds", "seeds"):
-        if values := getattr(args, option):
-            command += f" --{option.replace('_', '-')} {' '.join(map(str, values))}"
-    if args.precision != "int8":
-        command += f" --precision {args.precision}"
-    if args.check_on != "auto":
-        command += f" --check-on {args.check_on}"
-    return command
+    return repeated(
+        args,
+        ("brain-tumor-seg", "train", "--recipe", args.recipe.name, "--data", "DATA"),
+        *("output", "start_from", "join_folds", "folds", "seeds", "precision", "check_on"),
+        output="RUN",
+        start_from=without_folders(args.start_from),
+        precision=args.precision != "int8" and args.precision,
+        check_on=args.check_on != "auto" and args.check_on,
+    )

@@ -164,7 +164,7 @@ def available_engines(bf16: bool = False) -> tuple[tuple[str, ...], dict[str, st
 
 def has_cascade() -> bool:
     """Whether the pipeline has a cascade that can be switched."""
-    return "cascade" in {option.name for option in fields(Options)}
+    return "slice_preselection" in {option.name for option in fields(Options)}
 
 
 def make_plan(wishes: Wishes) -> Plan:

@@ -167,7 +167,7 @@ def _prepare(order: Order) -> dict[str, Any]:
     _limit_threads(order.threads)
     case = load_case(_paths(order))
     # One look is enough for a brain mask and registered scans.
-    options = replace(_options(order), members=1, views="none", registered=bool(order.sizes))
+    options = replace(_options(order), members=1, tta="none", registered=bool(order.sizes))
     result = segment(case, options)
     grid = _grid_work(result, order)
     answer: dict[str, Any] = {
@@ -197,14 +197,15 @@ def _paths(order: Order) -> dict[Any, Path]:
 
 
 def _options(order: Order) -> Options:
+    from BrainTumorSegLib.core.option_fields import options_of
     from BrainTumorSegLib.core.options import Options
     from BrainTumorSegLib.io.volumes import read_image
 
-    given = dict(order.options)
+    # Orders and the JSON of a benchmark keep the names of version 0.1.
+    names = {option.was: name for name, option in options_of(Options).items()}
+    given = {names.get(name, name): value for name, value in order.options.items()}
     if order.mask is not None:
         given["brain_mask"] = read_image(Path(order.mask))
-    if given.get("brainsfit") is not None:
-        given["brainsfit"] = Path(given["brainsfit"])
     return Options(**given)
 
 

@@ -15,6 +15,8 @@ from torch import nn
 
 from BrainTumorSegLib.core.compat import import_openvino
 from BrainTumorSegLib.core.errors import DependencyError, DeviceError, InputError
+from BrainTumorSegLib.core.options import Engine as EngineChoice
+from BrainTumorSegLib.core.options import Precision
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.requirements import EXTRAS
 from BrainTumorSegLib.inference.engines import Engine
@@ -27,8 +29,8 @@ from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.models.packs import ModelPack, load_members
 from BrainTumorSegLib.models.packs.manifest import Member, require_checked
 
-ENGINES = ("auto", "torch", "openvino")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+ENGINES = tuple(EngineChoice)
+PRECISIONS = tuple(Precision)
 
 _TORCH_PRECISIONS = {
     "cpu": ("fp32", "bf16"),

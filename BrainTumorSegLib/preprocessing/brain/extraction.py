@@ -11,13 +11,14 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.masks import largest_piece, mask_volume_ml
+from BrainTumorSegLib.core.options import Brain
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.preprocessing.brain.networks import NETWORKS
 from BrainTumorSegLib.preprocessing.brain.stripped import mask_of_stripped_scan
 
 #: Ways to find the brain; ``auto`` is ``stripped`` where that holds, else ``deepbet``.
-METHODS = ("auto", "stripped", "deepbet", "hdbet")
+METHODS = tuple(Brain)
 
 #: Volumes in mL. Adults have 1000 to 1900 within the meninges; a mask outside the
 #: usual range is worth a look, one outside the possible range is no brain.

@@ -16,6 +16,7 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.case import Case, Scan
 from BrainTumorSegLib.core.errors import DependencyError, RegistrationError
+from BrainTumorSegLib.core.options import Registration
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.preprocessing.registration.asking import Asker
@@ -32,7 +33,7 @@ from BrainTumorSegLib.preprocessing.registration.multistart import (
 from BrainTumorSegLib.preprocessing.registration.quality import make_pair
 
 #: What `align` takes as engine.
-ENGINES = ("auto", "brainsfit", "simpleitk", "none")
+ENGINES = tuple(Registration)
 
 __all__ = ["ENGINES", "Alignment", "Asker", "Executable", "align", "find_brainsfit"]
 

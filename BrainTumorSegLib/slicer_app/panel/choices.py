@@ -7,7 +7,7 @@ from typing import Any
 
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.run.segmentation_run import RunSettings
+from BrainTumorSegLib.slicer_app.run.settings import PARAMETERS, RunSettings, optionsFrom
 
 
 def choiceTitle(choice: Enum) -> str:
@@ -43,21 +43,19 @@ def settingsFrom(parameters: Any) -> RunSettings:
         parameters: the wrapped parameter node; its enumerations have the command
             line's words as values, an empty one meaning what the model advises.
     """
+    options = {}
+    for parameter in PARAMETERS:
+        value = getattr(parameters, parameter)
+        value = value.value if isinstance(value, Enum) else value
+        # Zero members, no pack and no word mean what the library advises; 0 mm³ means that.
+        options[parameter] = value if isinstance(value, float) else value or None
     return RunSettings(
         t1=_present(parameters.t1),
         t1ce=_present(parameters.t1ce),
         flair=_present(parameters.flair),
         reference=Sequence(parameters.reference.value),
         outputSegmentation=_present(parameters.outputSegmentation),
-        pack=parameters.pack or None,
-        members=parameters.members or None,
-        tta=parameters.views.value or None,
-        device=parameters.device,
-        registration=parameters.registration.value,
-        brain=parameters.brain.value,
-        shading=parameters.shading.value,
-        minLesion=parameters.minLesion,
-        keepIslands=parameters.keepIslands,
+        options=optionsFrom(options),
         disagreementVolume=parameters.disagreementVolume,
         registeredCopies=parameters.registeredCopies,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from BrainTumorSegLib.core.option_fields import command_line
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 
@@ -47,7 +48,10 @@ class LogSection:
             f"{_application()}, Python {platform.python_version()}, {platform.platform()}",
         ]
         if run is not None:
-            lines.append(f"Settings: {_settings(run.settings)}")
+            settings = run.settings
+            given = ", ".join(sequence.name for sequence in settings.scans)
+            chosen = " ".join(command_line(settings.options))
+            lines.append(f"Settings: {given} on {settings.reference.name}, {chosen}")
             lines.append(f"State: {run.state}")
             if run.error is not None:
                 lines.append(f"Error: {run.error}")
@@ -59,14 +63,3 @@ def _application() -> str:
 
     app = getattr(slicer, "app", None)
     return f"{app.applicationName} {app.applicationVersion}" if app is not None else "no Slicer"
-
-
-def _settings(settings: Any) -> str:
-    """The choices that are words or numbers; nodes are named by what they are for."""
-    shown = []
-    for key, value in vars(settings).items():
-        if hasattr(value, "GetID"):
-            shown.append(f"{key}=given")
-        elif value is not None:
-            shown.append(f"{key}={getattr(value, 'value', value)}")
-    return ", ".join(shown)

@@ -69,7 +69,7 @@ class RunSection:
         settings = settingsFrom(self.panel.parameters)
         if not self._mayReplace(settings.outputSegmentation):
             return
-        self._installPackages(("hdbet",) if settings.brain == "hdbet" else ())
+        self._installPackages(("hdbet",) if settings.options.brain == "hdbet" else ())
         self._started = time.monotonic()
         self._said = ""
         self._show(0.0, _("Starting"))

@@ -6,29 +6,18 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.run.brainsfit import BrainsfitServer, brainsfitAvailable
 from BrainTumorSegLib.slicer_app.run.settings import RunSettings
 
-#: What can be wished for; ``auto`` is the same as ``brainsfit``.
-REGISTRATIONS = ("brainsfit", "simpleitk", "none", "auto")
-
 
 def chooseRegistration(settings: RunSettings) -> tuple[str, str | None]:
-    """The engine for the worker, and a warning where it is not the one that was wished for.
-
-    Raises:
-        InputError: for an unknown engine.
-    """
-    wish = settings.registration
-    if wish not in REGISTRATIONS:
-        raise InputError(
-            _("Registration cannot be {wish}.").format(wish=repr(wish)),
-            _("Choose one of {choices}.").format(choices=", ".join(REGISTRATIONS)),
-        )
-    if wish in ("none", "simpleitk") or len(settings.scans) == 1:
-        return ("none" if len(settings.scans) == 1 else wish), None
+    """The engine for the worker, and a warning where it is not the one that was requested."""
+    requested = settings.options.registration
+    if len(settings.scans) == 1:
+        return "none", None
+    if requested in ("none", "simpleitk"):
+        return requested, None
     if brainsfitAvailable():
         return "brainsfit", None
     return "simpleitk", _("BRAINSFit is missing here; SimpleITK registers the scans instead.")

@@ -5,38 +5,34 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from BrainTumorSegLib.core.option_fields import command_line, options_of
+from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.sequences import Sequence
 
 #: Files that the worker writes into the run folder.
 LABELS, DISAGREEMENT = "labels.nrrd", "disagreement.nrrd"
 REPORT, REPORT_PAGE = "report.json", "report.html"
 
-#: Ways of finding the brain; anything else is a mask file.
-BRAIN_METHODS = ("auto", "stripped", "deepbet", "hdbet")
+#: The options that the panel has: name in the parameter node, and in `Options`.
+PARAMETERS = {
+    option.parameter: name for name, option in options_of(Options).items() if option.parameter
+}
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """The choices for one run; what is None is left to the library.
+    """The choices for one run.
 
     Attributes:
         t1, t1ce, flair: scalar volume nodes.
         reference: the sequence on whose grid the result lies.
         outputSegmentation: a segmentation node whose content is replaced; None for a new one.
-        pack: name or folder of a model pack.
-        members: how many networks, or their names.
-        tta: ``none``, ``tta1``, ``tta2`` or ``tta3``.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        registration: ``brainsfit`` (SimpleITK with a warning where Slicer lacks it), ``simpleitk``,
-            or ``none`` for scans that are aligned already.
-        brain: ``auto``, ``stripped``, ``deepbet``, ``hdbet``, or a mask file.
-        shading: ``auto``, ``n4`` or ``off``: whether smooth brightening by a coil is corrected.
-        minLesion: separate lesions smaller than this many mm³ are removed.
-        keepIslands: keep small parts far from the largest lesion, which are mostly false.
+        options: how to compute. ``brainsfit`` is Slicer's own here, and ``auto`` the same
+            (SimpleITK with a warning where Slicer lacks it).
         disagreementVolume: keep the map of disagreement as a volume node.
         registeredCopies: keep the scans resampled onto the reference.
         name: of the case in reports.
@@ -47,15 +43,7 @@ class RunSettings:
     flair: Any = None
     reference: Sequence = Sequence.T1CE
     outputSegmentation: Any = None
-    pack: str | None = None
-    members: int | tuple[str, ...] | None = None
-    tta: str | None = None
-    device: str = "auto"
-    registration: str = "brainsfit"
-    brain: str = "auto"
-    shading: str = "auto"
-    minLesion: float | None = None
-    keepIslands: bool = False
+    options: Options = field(default_factory=Options)
     disagreementVolume: bool = False
     registeredCopies: bool = False
     name: str | None = None
@@ -86,6 +74,26 @@ def _scanFile(sequence: Sequence, name: str) -> str:
     return f"{sequence.value}-{plain}.nrrd" if plain else f"{sequence.value}.nrrd"
 
 
+def optionsFrom(choices: Mapping[str, Any]) -> Options:
+    """The options of a run in Slicer.
+
+    Args:
+        choices: by the names in `Options`, or in the parameter node where that differs
+            (``shading``, ``minLesion``, ``keepIslands``); None leaves the default.
+
+    Raises:
+        InputError: for a value that cannot be taken.
+        TypeError: for a name that no option of the worker has.
+    """
+    known = {name: name for name, option in options_of(Options).items() if option.flags}
+    del known["brainsfit"]
+    known |= PARAMETERS
+    unknown = choices.keys() - known.keys()
+    if unknown:
+        raise TypeError(f"There is no option {', '.join(sorted(unknown))}.")
+    return Options(**{known[key]: value for key, value in choices.items() if value is not None})
+
+
 def workerArguments(
     settings: RunSettings, files: Mapping[Sequence, str], registration: str
 ) -> list[str]:
@@ -101,30 +109,15 @@ def workerArguments(
         arguments += [f"--{sequence.value}", file]
     arguments += ["--reference", Sequence(settings.reference).value, "--output", LABELS]
     arguments += ["--disagreement", DISAGREEMENT, "--report", REPORT, "--report", REPORT_PAGE]
-    arguments += ["--progress", "json", "--device", settings.device]
-    arguments += ["--registration", registration]
+    arguments += ["--progress", "json"]
     if registration == "brainsfit":
         arguments += ["--brainsfit", "ask"]
-    arguments += ["--brain", _brain(settings.brain), "--shading", settings.shading]
-    arguments += ["--keep-islands"] if settings.keepIslands else []
-    members = settings.members
-    chosen = {
-        "pack": None if settings.pack is None else _absolute(settings.pack),
-        "members": ",".join(members) if isinstance(members, (tuple, list)) else members,
-        "tta": None if settings.tta is None else settings.tta.lower(),
-        "min-lesion": settings.minLesion,
-        "name": settings.name,
-    }
-    # With an equals sign, since names may begin with a hyphen.
-    arguments += [f"--{option}={value}" for option, value in chosen.items() if value is not None]
-    return arguments
-
-
-def _brain(brain: str) -> str:
-    return brain if brain in BRAIN_METHODS else _absolute(brain)
-
-
-def _absolute(given: str) -> str:
-    """A path as seen from the worker's folder; a name stays a name."""
-    path = Path(given)
-    return str(path.absolute()) if path.exists() else str(given)
+    if settings.name is not None:
+        arguments.append(f"--name={settings.name}")
+    options = replace(settings.options, registration=registration)
+    # Paths as seen from the worker's folder; a name stays a name.
+    if options.pack is not None and Path(options.pack).exists():
+        options = replace(options, pack=Path(options.pack).absolute())
+    if isinstance(options.brain, Path):
+        options = replace(options, brain=options.brain.absolute())
+    return arguments + command_line(options)

@@ -1,0 +1,217 @@
+"""What several commands share: groups of options, progress, results, and the command repeated."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.option_fields import add_options, number
+from BrainTumorSegLib.core.options import Options, ProcessOptions
+from BrainTumorSegLib.core.sequences import Sequence
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+    from BrainTumorSegLib.core.progress import Progress
+
+#: Types of argparse options: whole numbers from 0 and from 1 up.
+from_zero, from_one = number(int, 0), number(int, 1)
+
+
+def add_scans(group: argparse._ActionsContainer, **help_: str) -> None:
+    """The options ``--t1``, ``--t1ce`` and ``--flair``."""
+    for sequence in Sequence:
+        key = sequence.value
+        group.add_argument(f"--{key}", type=Path, metavar="FILE", help=help_.get(key))
+
+
+def scan_paths(args: argparse.Namespace) -> dict[Sequence, Path]:
+    """The files that were given with the options of `add_scans`."""
+    given = {sequence: getattr(args, sequence.value) for sequence in Sequence}
+    return {sequence: path for sequence, path in given.items() if path is not None}
+
+
+def add_files(group: argparse._ActionsContainer, **help_: str) -> None:
+    """Options that take one file each, with their help."""
+    for name, text in help_.items():
+        group.add_argument(f"--{name.replace('_', '-')}", type=Path, metavar="FILE", help=text)
+
+
+def add_folder(parser: argparse._ActionsContainer, help_: str, required: bool = True) -> None:
+    """The option ``-o, --output`` of commands that write a folder."""
+    parser.add_argument(
+        "-o", "--output", type=Path, required=required, metavar="FOLDER", help=help_
+    )
+
+
+def add_overwrite(parser: argparse._ActionsContainer, what: str = "existing files") -> None:
+    """The option ``--overwrite``."""
+    parser.add_argument("--overwrite", action="store_true", help=f"replace {what}")
+
+
+def add_machine(parser: argparse._ActionsContainer, *, device: bool = True) -> None:
+    """The options ``--device``, ``--threads`` and ``--progress``."""
+    add_options(parser, Options, ["device"] if device else [])
+    add_options(parser, ProcessOptions)
+
+
+def add_progress(parser: argparse._ActionsContainer) -> None:
+    """The option ``--progress``."""
+    add_options(parser, ProcessOptions, ["progress"])
+
+
+def add_workers(parser: argparse._ActionsContainer, what: str) -> None:
+    """The option ``--workers``."""
+    parser.add_argument(
+        "--workers", type=from_zero, metavar="N", help=f"{what} (default: 4 with a GPU, else 0)"
+    )
+
+
+def workers_for(device: str, given: int | None) -> int:
+    """How many workers feed a device."""
+    return (4 if device.startswith("cuda") else 0) if given is None else given
+
+
+def count_or_all(text: str) -> int | None:
+    """A number of members as the type of an option; None for the word all.
+
+    Raises:
+        ArgumentTypeError: for anything else.
+    """
+    return None if text == "all" else int(from_one(text))
+
+
+def repeated(args: argparse.Namespace, words: Iterable[str], *names: str, **values: Any) -> str:
+    """A command for whoever repeats it elsewhere: without places on this machine.
+
+    Args:
+        args: the parsed command line.
+        words: how the command begins.
+        names: destinations of the options that follow, unless they are empty, zero or False.
+        values: what to show for some of them instead of what was given.
+    """
+    shown = list(words)
+    for name in names:
+        value = values.get(name, getattr(args, name))
+        if not value:
+            continue
+        shown.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            shown += [_shown(one) for one in (value if isinstance(value, list) else [value])]
+    return shlex.join(shown)
+
+
+def without_folders(names: str | Iterable[str] | None) -> list[str]:
+    """Names of packs, without the folders they lie in."""
+    return [Path(name).name for name in ([names] if isinstance(names, str) else names or ())]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "all"
+    return value.name if isinstance(value, Path) else str(value)
+
+
+def make_progress(kind: str, stages: Mapping[str, float] | None = None) -> Progress:
+    """Progress that is shown as ``--progress`` says; stages of `segment` by default."""
+    from BrainTumorSegLib.core.progress import JsonLines, Progress, TerminalBar, WarningLines
+    from BrainTumorSegLib.core.stages import STAGES
+
+    sinks = {"json": JsonLines, "bar": TerminalBar, "none": WarningLines}
+    # A bar drawn into a log file is only noise.
+    if kind == "bar" and not sys.stderr.isatty():
+        kind = "none"
+    return Progress(STAGES if stages is None else stages, (sinks[kind](),))
+
+
+def limit_threads(count: int | None) -> None:
+    """Compute with ``count`` CPU threads; None leaves the libraries' own choice."""
+    if count is None:
+        return
+    import SimpleITK as sitk
+    import torch
+
+    torch.set_num_threads(count)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(count)
+
+
+def print_volumes(record: Mapping[str, Any]) -> None:
+    """The result in a few lines, for a person."""
+    from BrainTumorSegLib.core.volumes import volume_title
+
+    for name, millilitres in record["volumes_ml"].items():
+        share = record["percent_of_brain"][name]
+        print(f"{volume_title(name):<24} {millilitres:9.2f} mL  {share:6.2f} % of brain")
+
+
+def print_result(args: argparse.Namespace, record: Mapping[str, Any], written: list[Path]) -> None:
+    """The result as ``--progress`` wants it: one JSON line for a program, or a few lines."""
+    if args.progress == "json":
+        measured = {key: record[key] for key in ("volumes_ml", "warnings")}
+        print_json(outputs=[str(path) for path in written], **measured)
+        return
+    print_volumes(record)
+    for path in written:
+        print(path)
+
+
+def print_json(**fields: Any) -> None:
+    """The result as one JSON line, for a program."""
+    print(json.dumps({"kind": "result", **fields}), flush=True)
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """While active, Ctrl-C and SIGTERM end the process at once instead of raising.
+
+    Only to be put around imports. Nothing is half done then that would have to be cleaned
+    up, and an exception that appears in the middle of a compiled package may abort it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        # Python handles signals in the main thread only; here the host decides.
+        yield
+        return
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    changed = [one for one, handler in before.items() if callable(handler)]
+    for one in changed:
+        signal.signal(one, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for one in changed:
+            signal.signal(one, before[one])
+
+
+def read_tissues(path: Path) -> sitk.Image:
+    """Labels of tissues from a ``.seg.nrrd`` or a label map, on the grid of the file.
+
+    Raises:
+        InputError: when the file cannot be read or holds other labels.
+    """
+    import SimpleITK as sitk
+
+    from BrainTumorSegLib.core.tissue import Tissue
+    from BrainTumorSegLib.io.formats import readable_suffix
+    from BrainTumorSegLib.io.labelmaps import read_labels
+    from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
+
+    if readable_suffix(path) == ".seg.nrrd":
+        return read_seg_nrrd(path)
+    labels = read_labels(path)
+    highest = int(sitk.GetArrayViewFromImage(labels).max())
+    if highest > max(Tissue):
+        raise InputError(
+            f"{path} holds the label {highest}; tissues are labelled 0 to {int(max(Tissue))}.",
+            "Give labels as BraTS 2013-2015 has them: 1 necrosis, 2 edema, 3 non-enhancing, "
+            "4 enhancing tumour.",
+        )
+    return labels
