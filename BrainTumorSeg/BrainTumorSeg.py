@@ -91,6 +91,7 @@ class Choice:
     """What is common to the panel's choices; their values are the words of the command line."""
 
     def label(self) -> str:
+        """What the panel shows for it."""
         from BrainTumorSegLib.slicer_app.panel.choices import choiceTitle
 
         return choiceTitle(self)
@@ -316,7 +317,7 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
             getattr(self, name)()
         self.setUp()
 
-    def test_the_logic_gives_the_labels_of_the_command_line(self) -> None:
+    def test_the_logic_gives_the_labels_of_the_command_line(self) -> None:  # noqa: D102
         from BrainTumorSegLib.slicer_app.self_test import QUICK, differingVoxels, loadScans
 
         scans, heard = loadScans(), []
@@ -325,7 +326,7 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
         self.assertGreater(result.volumes["WT"], 1.0)
         self.assertGreater(len({event.stage for event in heard}), 4)
 
-    def test_a_cancelled_run_leaves_the_scene_as_it_was(self) -> None:
+    def test_a_cancelled_run_leaves_the_scene_as_it_was(self) -> None:  # noqa: D102
         from BrainTumorSegLib.slicer_app.self_test import QUICK, loadScans, sceneState, waitFor
 
         logic, scans, heard = BrainTumorSegLogic(), loadScans(), []
@@ -336,7 +337,7 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
         self.assertTrue(waitFor(lambda: run.state == "cancelled", 2.0), run.state)
         self.assertEqual(sceneState(), before)
 
-    def test_a_killed_worker_is_an_error_and_leaves_the_scene_as_it_was(self) -> None:
+    def test_a_killed_worker_is_an_error_and_leaves_the_scene_as_it_was(self) -> None:  # noqa: D102
         from BrainTumorSegLib.slicer_app.self_test import (
             QUICK,
             killWorker,
@@ -354,7 +355,7 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
         self.assertTrue(run.error.remedy)
         self.assertEqual(sceneState(), before)
 
-    def test_a_scan_given_twice_is_refused_before_anything_is_computed(self) -> None:
+    def test_a_scan_given_twice_is_refused_before_anything_is_computed(self) -> None:  # noqa: D102
         from BrainTumorSegLib.core.errors import InputError
         from BrainTumorSegLib.slicer_app.self_test import loadScans, sceneState
 
@@ -364,7 +365,7 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
             BrainTumorSegLogic().segment(t1=scans["t1ce"], t1ce=scans["t1ce"])
         self.assertEqual(sceneState(), before)
 
-    def test_the_scans_are_guessed_with_a_reason(self) -> None:
+    def test_the_scans_are_guessed_with_a_reason(self) -> None:  # noqa: D102
         from BrainTumorSegLib.slicer_app.guess.scans import guessScans
         from BrainTumorSegLib.slicer_app.self_test import loadScans
 
@@ -372,7 +373,7 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
         self.assertEqual({s.value: node for s, node in guess.chosen.items()}, scans)
         self.assertTrue(all(guess.reasons.values()))
 
-    def test_the_panel_runs_and_shows_the_result(self) -> None:
+    def test_the_panel_runs_and_shows_the_result(self) -> None:  # noqa: D102
         from BrainTumorSegLib.slicer_app.self_test import loadScans, waitFor
 
         loadScans()

@@ -91,7 +91,8 @@ def test_names_of_version_0_1_still_work_with_a_warning(old):
 
 def test_options_can_be_copied_and_have_no_other_names():
     options = Options(tta="tta1")
-    assert copy.deepcopy(options) == pickle.loads(pickle.dumps(options)) == options
+    assert copy.deepcopy(options) == options
+    assert pickle.loads(pickle.dumps(options)) == options  # noqa: S301
     with pytest.raises(AttributeError):
         options.colour  # noqa: B018
     with pytest.raises(TypeError):

@@ -155,7 +155,7 @@ def test_a_model_that_is_not_there_is_said(widget, scans):
 
 
 def test_choices_become_settings(widget, scans, module):
-    from BrainTumorSegLib.slicer_app.panel.choices import settingsFrom
+    from BrainTumorSegLib.slicer_app.run.settings import settingsFrom
 
     choose(widget, scans)
     parameters = widget.panel.parameters

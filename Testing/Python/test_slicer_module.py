@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("PySide6", reason="the panel's .ui is read with PySide6")
 
 from panel_widgets import MODULE, names_in_ui, parameter_names_in_ui
-from test_architecture import at_file_scope, imported_modules, parsed
+from test_architecture import imported_modules, parsed
 
 CHECKOUT = MODULE.parent
 SOURCE = MODULE / "BrainTumorSeg.py"
@@ -30,6 +30,17 @@ SHOWN_BY_CODE = {"pack", "device"}
 #: Methods of widgets and dialogs whose texts a person reads.
 SPEAKING = {"setText", "setToolTip", "setWindowTitle", "addItem", "setTitle", "setStatusTip"}
 SPOKEN = {"text", "toolTip", "title", "windowTitle", "specialValueText", "placeholderText"}
+
+
+def at_file_scope(node: ast.AST) -> Iterator[ast.AST]:
+    """Statements that run on import: not in functions, not behind ``TYPE_CHECKING``."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from at_file_scope(child)
 
 
 def panel_files() -> list[Path]:

@@ -1,13 +1,10 @@
-"""The choices of the panel: what they are called, and the settings of a run they become."""
+"""What the choices of the panel are called."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
 
-from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.run.settings import PARAMETERS, RunSettings, optionsFrom
 
 
 def choiceTitle(choice: Enum) -> str:
@@ -34,33 +31,3 @@ def choiceTitle(choice: Enum) -> str:
         "Shading.N4": _("Correct it with N4"),
         "Shading.OFF": _("Leave it"),
     }.get(str(choice), choice.name)
-
-
-def settingsFrom(parameters: Any) -> RunSettings:
-    """What was chosen, as a run takes it.
-
-    Args:
-        parameters: the wrapped parameter node; its enumerations have the command
-            line's words as values, an empty one meaning what the model advises.
-    """
-    options = {}
-    for parameter in PARAMETERS:
-        value = getattr(parameters, parameter)
-        value = value.value if isinstance(value, Enum) else value
-        # Zero members, no pack and no word mean what the library advises; 0 mm³ means that.
-        options[parameter] = value if isinstance(value, float) else value or None
-    return RunSettings(
-        t1=_present(parameters.t1),
-        t1ce=_present(parameters.t1ce),
-        flair=_present(parameters.flair),
-        reference=Sequence(parameters.reference.value),
-        outputSegmentation=_present(parameters.outputSegmentation),
-        options=optionsFrom(options),
-        disagreementVolume=parameters.disagreementVolume,
-        registeredCopies=parameters.registeredCopies,
-    )
-
-
-def _present(node: Any) -> Any:
-    """A node that was removed from the scene while the panel was hidden counts as not chosen."""
-    return node if node is not None and node.GetScene() is not None else None

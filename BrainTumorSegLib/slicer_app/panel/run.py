@@ -13,11 +13,11 @@ from BrainTumorSegLib.slicer_app.install.dependencies import (
     missingPackages,
     usesOtherPython,
 )
-from BrainTumorSegLib.slicer_app.panel.choices import settingsFrom
 from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, showError, showFailure
 from BrainTumorSegLib.slicer_app.panel.wording import duration, progressText
 from BrainTumorSegLib.slicer_app.run.readiness import whatIsMissing
 from BrainTumorSegLib.slicer_app.run.segmentation_run import SegmentationRun
+from BrainTumorSegLib.slicer_app.run.settings import settingsFrom
 from BrainTumorSegLib.slicer_app.viewing.display import show3D, showResult
 
 if TYPE_CHECKING:

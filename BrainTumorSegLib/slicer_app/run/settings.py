@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,9 @@ def scanFiles(settings: RunSettings) -> dict[Sequence, str]:
 
 
 def _scanFile(sequence: Sequence, name: str) -> str:
-    """It has the node's name as far as ASCII goes: it travels through a launcher that reads
-    its command line in the locale's encoding.
+    """The node's name as far as ASCII goes.
+
+    It travels through a launcher that reads its command line in the locale's encoding.
     """
     plain = unicodedata.normalize("NFKD", name or "").encode("ascii", "ignore").decode("ascii")
     plain = re.sub(r"[^A-Za-z0-9._+-]+", "-", plain).strip("-.")[:60]
@@ -92,6 +94,36 @@ def optionsFrom(choices: Mapping[str, Any]) -> Options:
     if unknown:
         raise TypeError(f"There is no option {', '.join(sorted(unknown))}.")
     return Options(**{known[key]: value for key, value in choices.items() if value is not None})
+
+
+def settingsFrom(parameters: Any) -> RunSettings:
+    """What was chosen, as a run takes it.
+
+    Args:
+        parameters: the wrapped parameter node; its enumerations have the command
+            line's words as values, an empty one meaning what the model advises.
+    """
+    options = {}
+    for parameter in PARAMETERS:
+        value = getattr(parameters, parameter)
+        value = value.value if isinstance(value, Enum) else value
+        # Zero members, no pack and no word mean what the library advises; 0 mm³ means that.
+        options[parameter] = value if isinstance(value, float) else value or None
+    return RunSettings(
+        t1=_present(parameters.t1),
+        t1ce=_present(parameters.t1ce),
+        flair=_present(parameters.flair),
+        reference=Sequence(parameters.reference.value),
+        outputSegmentation=_present(parameters.outputSegmentation),
+        options=optionsFrom(options),
+        disagreementVolume=parameters.disagreementVolume,
+        registeredCopies=parameters.registeredCopies,
+    )
+
+
+def _present(node: Any) -> Any:
+    """A node that was removed from the scene while the panel was hidden counts as not chosen."""
+    return node if node is not None and node.GetScene() is not None else None
 
 
 def workerArguments(
