@@ -237,7 +237,7 @@ class BrainTumorSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onParameterChanged(self, caller: Any, event: str) -> None:
         """Something was chosen, here or by a script."""
-        self.panel.update()
+        self.panel.state.changed()
 
 
 class BrainTumorSegLogic(ScriptedLoadableModuleLogic):
@@ -386,10 +386,10 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
         parameters.registration, parameters.device = Registration.NONE, "cpu"
         self.assertTrue(widget.ui.applyButton.enabled, widget.ui.applyButton.toolTip)
         panel.run.apply()
-        self.assertTrue(panel.run.busy)
+        self.assertTrue(panel.state.busy)
         self.assertFalse(widget.ui.applyButton.enabled or widget.ui.registrationCombo.enabled)
-        self.assertTrue(waitFor(lambda: not panel.run.busy, 900))
-        self.assertEqual(panel.run.current.state, "finished", panel.run.current.error)
+        self.assertTrue(waitFor(lambda: not panel.state.busy, 900))
+        self.assertEqual(panel.state.run.state, "finished", panel.state.run.error)
         self.assertIsNotNone(parameters.result)
         self.assertGreater(widget.ui.volumesTable.rowCount, 0)
         self.checkReview(widget)
@@ -403,5 +403,5 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
             self.assertIn("1", widget.ui.doubtLabel.text)
         reader = widget.ui.readerEdit.text = _("Reader One")
         widget.ui.recordButton.click()
-        reviews = readReviews(widget.panel.segmentation)
+        reviews = readReviews(widget.panel.state.segmentation)
         self.assertEqual([review.reader for review in reviews], [reader])

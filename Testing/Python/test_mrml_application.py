@@ -310,7 +310,7 @@ def test_no_text_is_formatted_before_it_is_translated():
 
     folder = Path(application.__file__).parent
     guilty = []
-    for path in (*folder.glob("*.py"), *folder.parent.joinpath("panel").glob("*.py")):
+    for path in folder.parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
                 isinstance(node, ast.Call)

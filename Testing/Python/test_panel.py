@@ -201,8 +201,8 @@ def pump(widget, condition, seconds):
     """Poll as the application's timer does."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, widget.panel.run.current and widget.panel.run.current.log
-        widget.panel.run.current.poll()
+        assert time.monotonic() < end, widget.panel.state.run and widget.panel.state.run.log
+        widget.panel.state.run.poll()
         time.sleep(0.02)
 
 
@@ -212,7 +212,7 @@ def start(widget, scans, module):
     parameters.registration, parameters.device = module.Registration.NONE, "cpu"
     parameters.members, parameters.views = 2, module.Views.NONE
     widget.ui.applyButton.click()
-    assert widget.panel.run.busy, module.errors
+    assert widget.panel.state.busy, module.errors
 
 
 def test_a_run_disables_the_settings_and_cancel_is_answered_at_once(widget, scene, scans, module):
@@ -222,14 +222,14 @@ def test_a_run_disables_the_settings_and_cancel_is_answered_at_once(widget, scen
     for locked in (ui.applyButton, ui.guessButton, ui.t1Selector, ui.viewsCombo, ui.packCombo):
         assert not locked.isEnabled()
     assert ui.cancelButton.isEnabled()
-    pump(widget, lambda: widget.panel.run.current.log, 20)
+    pump(widget, lambda: widget.panel.state.run.log, 20)
     began = time.monotonic()
     ui.cancelButton.click()
     assert time.monotonic() - began < 0.3
     assert not ui.cancelButton.isEnabled()
     assert "Cancelling" in ui.stageLabel.text()
-    pump(widget, lambda: not widget.panel.run.busy, 3)
-    assert widget.panel.run.current.state == "cancelled"
+    pump(widget, lambda: not widget.panel.state.busy, 3)
+    assert widget.panel.state.run.state == "cancelled"
     assert ui.applyButton.isEnabled()
     assert snapshot(scene) == before
 
@@ -237,21 +237,21 @@ def test_a_run_disables_the_settings_and_cancel_is_answered_at_once(widget, scen
 def test_leaving_and_entering_the_panel_keeps_the_run(widget, scans, module):
     start(widget, scans, module)
     widget.exit()
-    widget.panel.run.current.poll()
+    widget.panel.state.run.poll()
     widget.enter()
-    assert widget.panel.run.busy
+    assert widget.panel.state.busy
     assert widget.ui.cancelButton.isEnabled()
     widget.panel.run.cancel()
-    pump(widget, lambda: not widget.panel.run.busy, 3)
+    pump(widget, lambda: not widget.panel.state.busy, 3)
 
 
 def test_closing_the_scene_ends_the_run(widget, scene, scans, module):
     start(widget, scans, module)
     widget.onSceneStartClose(None, "")
-    pump(widget, lambda: not widget.panel.run.busy, 3)
-    assert widget.panel.run.current.state == "cancelled"
+    pump(widget, lambda: not widget.panel.state.busy, 3)
+    assert widget.panel.state.run.state == "cancelled"
     widget.onSceneReplaced(None, "")
-    assert not widget.panel.run.busy
+    assert not widget.panel.state.busy
 
 
 def test_what_a_loaded_scene_had_chosen_is_chosen(widget, scene):
@@ -260,9 +260,9 @@ def test_what_a_loaded_scene_had_chosen_is_chosen(widget, scene):
     parameters.parameterNode.SetNodeReferenceID("result", "vtkMRMLSegmentationNode1")
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "loaded")
     assert node.GetID() == "vtkMRMLSegmentationNode1"
-    assert widget.panel.segmentation is None
+    assert widget.panel.state.segmentation is None
     scene.InvokeEvent(scene.EndImportEvent)
-    assert widget.panel.segmentation is node
+    assert widget.panel.state.segmentation is node
 
 
 def test_while_a_scene_is_loading_the_panel_waits(widget, scene, tmp_path):
@@ -289,12 +289,12 @@ def test_with_the_first_reading_its_reviews_disappear(widget, scene, tmp_path):
     scene.RemoveNode(first)
     QtGui.QGuiApplication.processEvents()
     assert widget.ui.reviewsLabel.text() == ""
-    assert widget.panel.segmentation is second
+    assert widget.panel.state.segmentation is second
 
 
 def test_quitting_the_application_ends_the_run(widget, scans, module):
     start(widget, scans, module)
-    run = widget.panel.run.current
+    run = widget.panel.state.run
     widget.cleanup()
     assert run.over
 
@@ -306,8 +306,8 @@ def test_unusable_scans_are_an_error_in_one_window(module, scene):
         choose(widget, flat)
         widget.panel.parameters.registration = module.Registration.NONE
         widget.ui.applyButton.click()
-        if widget.panel.run.busy:
-            pump(widget, lambda: not widget.panel.run.busy, 60)
+        if widget.panel.state.busy:
+            pump(widget, lambda: not widget.panel.state.busy, 60)
         assert len(module.errors) == 1
         assert "T1CE" in module.errors[0]
         assert (
@@ -327,7 +327,7 @@ def test_replacing_a_segmentation_is_asked_for(widget, scene, scans, module):
     widget.panel.parameters.outputSegmentation = old
     module.answer = False
     widget.ui.applyButton.click()
-    assert not widget.panel.run.busy
+    assert not widget.panel.state.busy
     assert len(module.questions) == 1
     assert "Yesterday" in module.questions[0]
 
@@ -339,14 +339,14 @@ def test_progress_is_shown_with_stage_step_and_time_left(widget, scans, module):
     assert widget.ui.progressBar.value() == 420
     assert widget.ui.stageLabel.text() == "Looking for the tumour · step 4 of 10 · about 2 min left"
     widget.panel.run.cancel()
-    pump(widget, lambda: not widget.panel.run.busy, 3)
+    pump(widget, lambda: not widget.panel.state.busy, 3)
 
 
 def test_the_report_can_be_copied(widget, scans, module):
     start(widget, scans, module)
-    pump(widget, lambda: widget.panel.run.current.log, 20)
+    pump(widget, lambda: widget.panel.state.run.log, 20)
     widget.panel.run.cancel()
-    pump(widget, lambda: not widget.panel.run.busy, 3)
+    pump(widget, lambda: not widget.panel.state.busy, 3)
     assert widget.ui.logText.toPlainText()
     widget.ui.copyReportButton.click()
     text = QtGui.QGuiApplication.clipboard().text()
@@ -386,12 +386,12 @@ def test_from_guess_to_saved_files(module, scene, demonstration, tmp_path):
         assert {name: getattr(panel.parameters, name) for name in nodes} == nodes
         start(widget, {}, module)
         bar = []
-        pump(widget, lambda: bar.append(ui.progressBar.value()) or not panel.run.busy, 600)
-        assert panel.run.current.state == "finished", panel.run.current.log
+        pump(widget, lambda: bar.append(ui.progressBar.value()) or not panel.state.busy, 600)
+        assert panel.state.run.state == "finished", panel.state.run.log
         assert module.errors == []
 
         # The result is the command line's.
-        node = panel.segmentation
+        node = panel.state.segmentation
         mine = sitk.GetArrayFromImage(labelImage(node, nodes["t1ce"]))
         theirs = sitk.GetArrayFromImage(read_seg_nrrd(demonstration.labels))
         assert theirs.any()
@@ -425,7 +425,7 @@ def test_from_guess_to_saved_files(module, scene, demonstration, tmp_path):
         assert module.errors == []
         assert "R. One" in ui.reviewsLabel.text()
         ui.secondReadingButton.click()
-        assert panel.segmentation is not node
+        assert panel.state.segmentation is not node
         assert ui.positionCombo.currentIndex() == 1
         assert "R. One" not in ui.reviewsLabel.text()
         ui.readerEdit.setText("R. Two")
@@ -435,7 +435,7 @@ def test_from_guess_to_saved_files(module, scene, demonstration, tmp_path):
         assert "Reader 1 – reader 2" in ui.agreementLabel.text()
         ui.positionCombo.setCurrentIndex(0)
         ui.positionCombo.activated.emit(0)
-        assert panel.segmentation is node
+        assert panel.state.segmentation is node
         # A review is not replaced without asking.
         module.answer = False
         ui.recordButton.click()

@@ -166,8 +166,7 @@ def tutorial() -> str:
 
 
 def texts_of_the_panel() -> str:
-    folders = [CHECKOUT / "BrainTumorSegLib" / name for name in ("panel", "mrml")]
-    sources = [UI, *(path for folder in folders for path in folder.glob("*.py"))]
+    sources = [UI, *(CHECKOUT / "BrainTumorSegLib" / "slicer_app").rglob("*.py")]
     return " ".join(path.read_text(encoding="utf-8") for path in sources)
 
 

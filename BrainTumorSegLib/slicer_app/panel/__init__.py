@@ -1,5 +1,6 @@
 """How the module's panel behaves: one file for each of its sections.
 
-`panel.Panel` puts the sections together. They know the widgets of ``BrainTumorSeg.ui``
-by name and the scene through `mrml`; nothing here computes anything.
+A section knows the widgets of ``BrainTumorSeg.ui`` by name, and of the rest of the panel only
+`state.PanelState`, which it observes; `panel.Panel` puts the sections together. Nothing here
+computes anything.
 """

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled
 from BrainTumorSegLib.slicer_app.worker.failures import Failure, describe
+
+
+@contextmanager
+def errorsShown() -> Iterator[None]:
+    """While active, an error is shown in one dialog instead of being raised."""
+    try:
+        yield
+    except Exception as error:
+        showError(error)
 
 
 def showError(error: BaseException, logTail: str = "") -> None:

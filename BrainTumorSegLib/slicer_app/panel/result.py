@@ -1,36 +1,45 @@
-"""The result: which one, its volumes, and ways to look at it and correct it."""
+"""The result: its volumes, ways to look at it and correct it, its alignment and uncertainty."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Region, Tissue
 from BrainTumorSegLib.core.volumes import volume_title
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.panel.dialogs import showError
+from BrainTumorSegLib.slicer_app.panel.dialogs import errorsShown
+from BrainTumorSegLib.slicer_app.panel.state import PanelState
 from BrainTumorSegLib.slicer_app.panel.wording import millilitres
 from BrainTumorSegLib.slicer_app.run.readiness import hasPixels
-from BrainTumorSegLib.slicer_app.run.result import RunResult, findResult
+from BrainTumorSegLib.slicer_app.run.result import RunResult
+from BrainTumorSegLib.slicer_app.scene.doubt import DoubtCursor
 from BrainTumorSegLib.slicer_app.scene.label_images import editState, labelImage
 from BrainTumorSegLib.slicer_app.scene.provenance import PREFIX
-from BrainTumorSegLib.slicer_app.viewing.display import show3D, showResult
+from BrainTumorSegLib.slicer_app.viewing.display import (
+    checkAlignment,
+    endAlignmentCheck,
+    show3D,
+    showResult,
+)
 from BrainTumorSegLib.slicer_app.viewing.editing import editInSegmentEditor
-
-if TYPE_CHECKING:
-    from BrainTumorSegLib.slicer_app.panel.panel import Panel
 
 #: Side of a colour patch in pixels.
 PATCH = 12
+
+#: Steps of the blend slider.
+FULL = 100
 
 
 class ResultSection:
     """The section *Result*: volumes, views, *Edit*."""
 
-    def __init__(self, panel: Panel) -> None:
-        self.panel = panel
-        self._result: RunResult | None = None
-        self._shown: tuple[Any, ...] | None = None
-        ui = panel.ui
+    def __init__(self, state: PanelState) -> None:
+        self.state = state
+        self._shown: RunResult | None = None
+        self._shownState: tuple[Any, ...] | None = None
+        ui = state.ui
         self._prepareTable()
         # Only what a run has made, or was made from it.
         ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", f"{PREFIX}Version")
@@ -38,22 +47,13 @@ class ResultSection:
         ui.showButton.clicked.connect(self.onShow)
         ui.threeDButton.clicked.connect(self.onThreeD)
         ui.editButton.clicked.connect(self.onEdit)
-
-    @property
-    def current(self) -> RunResult | None:
-        """The chosen segmentation with all that belongs to it; None when it is none of ours."""
-        node = self.panel.segmentation
-        if node is None or node.GetScene() is None:
-            return None
-        if self._result is None or self._result.segmentationNode is not node:
-            self._result = findResult(node)
-        return self._result
+        state.observe(self.update)
 
     def referenceNode(self) -> Any:
         """The scan on whose grid the chosen result lies, if it is still there."""
         import slicer
 
-        node = self.panel.segmentation
+        node = self.state.segmentation
         role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
         return node.GetNodeReference(role) if node is not None else None
 
@@ -61,40 +61,38 @@ class ResultSection:
         """Look again when it has gone: what is seen while it goes is half of the truth."""
         import qt
 
-        qt.QTimer.singleShot(0, self.panel.update)
+        qt.QTimer.singleShot(0, self.state.changed)
 
     def onShow(self) -> None:
         """Show scan and result, centred on the tumour."""
-        self._try(lambda: showResult(self.current))
+        with errorsShown():
+            showResult(self.state.result)
 
     def onThreeD(self) -> None:
         """Show or hide the surfaces."""
-        on = self.panel.ui.threeDButton.checked
-        self._try(lambda: show3D(self.panel.segmentation, on))
+        with errorsShown():
+            show3D(self.state.segmentation, self.state.ui.threeDButton.checked)
 
     def onEdit(self) -> None:
         """Hand the segmentation over to Segment Editor."""
-        self.panel.alignment.end()
-        self._try(lambda: editInSegmentEditor(self.panel.segmentation))
-
-    def forget(self) -> None:
-        """Look everything up again: the result was made anew or changed elsewhere."""
-        self._result = self._shown = None
+        endAlignment()
+        with errorsShown():
+            editInSegmentEditor(self.state.segmentation)
 
     def update(self) -> None:
         """Show the volumes as they are now."""
         import slicer
 
-        ui, result = self.panel.ui, self.current
-        idle = not self.panel.run.busy
+        ui, result = self.state.ui, self.state.result
+        idle = not self.state.busy
         for widget in (ui.showButton, ui.threeDButton, ui.editButton):
             widget.enabled = result is not None and idle
         ui.editButton.enabled &= hasattr(slicer.modules, "segmenteditor")
-        node = self.panel.segmentation
+        node = self.state.segmentation
         state = editState(node) if result is not None else None
-        if state == self._shown and state is not None:
+        if result is not None and result is self._shown and state == self._shownState:
             return
-        self._shown = state
+        self._shown, self._shownState = result, state
         ui.volumesTable.visible = result is not None
         warnings = list(result.warnings) if result is not None else []
         ui.warningsLabel.text = "\n".join(f"⚠ {warning}" for warning in warnings)
@@ -102,13 +100,8 @@ class ResultSection:
         if result is not None:
             self._showVolumes(result)
             display = node.GetDisplayNode()
-            ui.threeDButton.checked = bool(
-                display and display.GetVisibility3D() and self._hasSurface(node)
-            )
-
-    @staticmethod
-    def _hasSurface(node: Any) -> bool:
-        return bool(node.GetSegmentation().ContainsRepresentation("Closed surface"))
+            surface = node.GetSegmentation().ContainsRepresentation("Closed surface")
+            ui.threeDButton.checked = bool(display and display.GetVisibility3D() and surface)
 
     def _volumes(self, result: RunResult) -> dict[str, float]:
         """Volumes in mL of the segmentation as it is now; as computed if it cannot be measured."""
@@ -122,7 +115,7 @@ class ResultSection:
     def _showVolumes(self, result: RunResult) -> None:
         import qt
 
-        table, volumes = self.panel.ui.volumesTable, self._volumes(result)
+        table, volumes = self.state.ui.volumesTable, self._volumes(result)
         brain = float(result.report.get("brain", {}).get("volume_ml") or 0.0)
         keys = [tissue.key for tissue in TUMOUR_TISSUES] + [region.name for region in Region]
         table.rowCount = len(keys)
@@ -143,7 +136,7 @@ class ResultSection:
     def _prepareTable(self) -> None:
         import qt
 
-        table = self.panel.ui.volumesTable
+        table = self.state.ui.volumesTable
         table.columnCount = 3
         table.setHorizontalHeaderLabels([_("Tissue"), _("mL"), _("% of brain")])
         table.verticalHeader().visible = False
@@ -154,11 +147,104 @@ class ResultSection:
             header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         table.visible = False
 
-    def _try(self, action: Any) -> None:
-        try:
-            action()
-        except Exception as error:
-            showError(error)
+
+class AlignmentSection:
+    """The part *Check alignment* of the section *Result*."""
+
+    def __init__(self, state: PanelState) -> None:
+        self.state = state
+        self._offered: list[Sequence] = []
+        self._filling = False
+        state.ui.alignmentCombo.activated.connect(self.show)
+        state.ui.blendSlider.valueChanged.connect(self.onBlend)
+        state.observe(self.update)
+
+    def onBlend(self) -> None:
+        """Fade from one to the other."""
+        if not self._filling:
+            self.show()
+
+    def update(self) -> None:
+        """Offer the scans that were aligned to the reference."""
+        ui, result = self.state.ui, self.state.result
+        offered: list[Sequence] = []
+        if result is not None:
+            case = result.report.get("case", {})
+            given = {entry["sequence"] for entry in case.get("inputs", [])}
+            offered = [
+                sequence
+                for sequence in (Sequence.FLAIR, Sequence.T1, Sequence.T1CE)
+                if sequence.value in given and sequence.value != case.get("reference")
+            ]
+        ui.alignmentBox.enabled = bool(offered) and not self.state.busy
+        if offered == self._offered:
+            return
+        self._offered = offered
+        self._filling = True
+        ui.alignmentCombo.clear()
+        for sequence in offered:
+            ui.alignmentCombo.addItem(sequence.name)
+        ui.blendSlider.value = FULL // 2
+        self._filling = False
+        ui.alignmentCombo.toolTip = (
+            _("The scan to lay over the reference, as it was aligned.")
+            if offered
+            else _("There is no other scan to lay over the reference.")
+        )
+
+    def show(self, *_: object) -> None:
+        """Lay the chosen scan over the reference."""
+        index = self.state.ui.alignmentCombo.currentIndex
+        if not 0 <= index < len(self._offered):
+            return
+        blend = self.state.ui.blendSlider.value / FULL
+        with errorsShown():
+            checkAlignment(self.state.segmentation, self._offered[index], blend)
+
+
+class UncertaintySection:
+    """The part *Doubtful regions* of the section *Result*."""
+
+    def __init__(self, state: PanelState) -> None:
+        self.state = state
+        self._cursor: DoubtCursor | None = None
+        self._result: RunResult | None = None
+        state.ui.nextDoubtButton.clicked.connect(self.onNext)
+        state.ui.previousDoubtButton.clicked.connect(self.onPrevious)
+        state.observe(self.update)
+
+    def onNext(self) -> None:
+        """Jump to the next region; after the last one comes the first again."""
+        self._go(DoubtCursor.next)
+
+    def onPrevious(self) -> None:
+        """Jump to the region before."""
+        self._go(DoubtCursor.previous)
+
+    def update(self) -> None:
+        """Start over with another result."""
+        ui, result = self.state.ui, self.state.result
+        if result is not self._result:
+            self._result = result
+            self._cursor = DoubtCursor(result.segmentationNode) if result is not None else None
+        found = self._cursor is not None and self._cursor.count > 0
+        idle = not self.state.busy
+        ui.doubtBox.enabled = result is not None and idle
+        ui.nextDoubtButton.enabled = found and idle
+        ui.previousDoubtButton.enabled = found and idle and self._cursor.position > 0
+        ui.doubtLabel.text = self._cursor.text if self._cursor is not None else ""
+
+    def _go(self, step: Callable[[Any], None]) -> None:
+        endAlignment()
+        with errorsShown():
+            step(self._cursor)
+        self.update()
+
+
+def endAlignment() -> None:
+    """Show again what was shown before the alignment was checked, if it was."""
+    with errorsShown():
+        endAlignmentCheck()
 
 
 def _patch(tissue: Tissue) -> Any:

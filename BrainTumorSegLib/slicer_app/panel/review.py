@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from BrainTumorSegLib.core.tissue import Region
 from BrainTumorSegLib.slicer_app.host.application import getSetting, setSetting
 from BrainTumorSegLib.slicer_app.host.names import READER
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, showError
+from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, errorsShown
+from BrainTumorSegLib.slicer_app.panel.state import PanelState
 from BrainTumorSegLib.slicer_app.review.agreement import Agreement
 from BrainTumorSegLib.slicer_app.review.readings import readingOf
 from BrainTumorSegLib.slicer_app.review.reviews import (
@@ -28,19 +29,16 @@ from BrainTumorSegLib.slicer_app.review.reviews import (
 )
 from BrainTumorSegLib.slicer_app.scene.label_images import editState
 
-if TYPE_CHECKING:
-    from BrainTumorSegLib.slicer_app.panel.panel import Panel
-
 
 class ReviewSection:
     """The section *Review*."""
 
-    def __init__(self, panel: Panel) -> None:
-        self.panel = panel
+    def __init__(self, state: PanelState) -> None:
+        self.state = state
         self._of: str | None = None
         self._suggestedFor: tuple[Any, ...] | None = None
         self._shown: tuple[Any, ...] | None = None
-        ui = panel.ui
+        ui = state.ui
         self._names = {"approved": _("Approved"), "corrected": _("Corrected")}
         self._names["rejected"] = _("Rejected")
         ui.verdictCombo.clear()
@@ -51,23 +49,22 @@ class ReviewSection:
         ui.recordButton.clicked.connect(self.onRecord)
         ui.secondReadingButton.clicked.connect(self.onSecondReading)
         ui.reviewButton.contentsCollapsed.connect(self.update)
+        state.observe(self.update)
 
     def onPosition(self) -> None:
         """Go to the segmentation of the other reader."""
-        node = self.panel.segmentation
-        position = self.panel.ui.positionCombo.currentIndex + 1
+        node = self.state.segmentation
+        position = self.state.ui.positionCombo.currentIndex + 1
         other = readingOf(node, position) if node is not None else None
         if other is not None and other is not node:
             showReading(node, position)
-            self.panel.parameters.result = other
-        self.panel.update()
+            self.state.parameters.result = other
+        self.state.changed()
 
     def onRecord(self) -> None:
         """Store the review; an earlier one is replaced only after asking."""
-        try:
+        with errorsShown():
             self.record()
-        except Exception as error:
-            showError(error)
         self.update()
 
     def record(self) -> Review | None:
@@ -76,7 +73,7 @@ class ReviewSection:
         Raises:
             InputError: when a name is missing, or the verdict contradicts the labels.
         """
-        ui, node = self.panel.ui, self.panel.segmentation
+        ui, node = self.state.ui, self.state.segmentation
         earlier = reviewAt(node, positionOf(node))
         if earlier is not None and not confirm(
             _("{reader} has reviewed this already. Replace that review?").format(
@@ -97,17 +94,15 @@ class ReviewSection:
 
     def onSecondReading(self) -> None:
         """Give the second reader a segmentation of their own."""
-        try:
-            self.panel.parameters.result = startSecondReading(self.panel.segmentation)
-        except Exception as error:
-            showError(error)
-        self.panel.update()
+        with errorsShown():
+            self.state.parameters.result = startSecondReading(self.state.segmentation)
+        self.state.changed()
 
     def update(self) -> None:
         """Show the reviews that there are; the second reader judges blind."""
-        ui = self.panel.ui
-        node = self.panel.segmentation if self.panel.result.current is not None else None
-        usable = node is not None and not self.panel.run.busy
+        ui = self.state.ui
+        node = self.state.segmentation if self.state.result is not None else None
+        usable = node is not None and not self.state.busy
         for widget in (ui.positionCombo, ui.readerEdit, ui.verdictCombo, ui.commentEdit):
             widget.enabled = usable
         ui.recordButton.enabled = usable
@@ -128,7 +123,7 @@ class ReviewSection:
         self._showReviews(node, position)
 
     def _showReviews(self, node: Any, position: int) -> None:
-        ui = self.panel.ui
+        ui = self.state.ui
         blind = node is not None and position == 2 and reviewAt(node, 2) is None
         reviews = readReviews(node) if node is not None and not blind else []
         ui.reviewsLabel.text = (
@@ -146,7 +141,7 @@ class ReviewSection:
         if of == self._of:
             return
         self._of = of
-        ui = self.panel.ui
+        ui = self.state.ui
         review = reviewAt(node, position) if node is not None else None
         if review is not None:
             ui.readerEdit.text = review.reader
@@ -175,7 +170,7 @@ class ReviewSection:
         if state != self._suggestedFor:
             self._suggestedFor = state
             if reviewAt(node, positionOf(node)) is None:
-                self.panel.ui.verdictCombo.currentIndex = VERDICTS.index(suggestVerdict(node))
+                self.state.ui.verdictCombo.currentIndex = VERDICTS.index(suggestVerdict(node))
 
     def _line(self, node: Any, review: Review) -> str:
         text = _("Reader {position}: {reader}, {verdict}, {date}").format(

@@ -1,11 +1,13 @@
-"""*Apply*, *Cancel*, and how far the run has come."""
+"""*Apply*, *Cancel*, how far the run has come, and its log."""
 
 from __future__ import annotations
 
+import platform
 import time
-from typing import TYPE_CHECKING
 
+from BrainTumorSegLib.core.option_fields import command_line
 from BrainTumorSegLib.core.progress import ProgressEvent
+from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.slicer_app import api
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.install.dependencies import (
@@ -13,17 +15,13 @@ from BrainTumorSegLib.slicer_app.install.dependencies import (
     missingPackages,
     usesOtherPython,
 )
-from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, showError, showFailure
+from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, errorsShown, showError, showFailure
+from BrainTumorSegLib.slicer_app.panel.state import PanelState
 from BrainTumorSegLib.slicer_app.panel.wording import duration, progressText
 from BrainTumorSegLib.slicer_app.run.readiness import whatIsMissing
 from BrainTumorSegLib.slicer_app.run.segmentation_run import SegmentationRun
 from BrainTumorSegLib.slicer_app.run.settings import settingsFrom
 from BrainTumorSegLib.slicer_app.viewing.display import show3D, showResult
-
-if TYPE_CHECKING:
-    from BrainTumorSegLib.slicer_app.panel.panel import Panel
-
-RUNNING = ("running", "cancelling")
 
 #: Steps of the progress bar.
 FULL = 1000
@@ -33,29 +31,26 @@ PATIENCE_S = 5.0
 
 
 class RunSection:
-    """The buttons that start and stop, the progress bar and the line below it."""
+    """The buttons that start and stop, the progress bar, the line below it, and the log."""
 
-    def __init__(self, panel: Panel) -> None:
-        self.panel = panel
-        self.current: SegmentationRun | None = None
+    def __init__(self, state: PanelState) -> None:
+        self.state = state
         self._started = 0.0
         self._abandoned = False
-        self._said = ""
-        panel.ui.applyButton.clicked.connect(self.onApply)
-        panel.ui.cancelButton.clicked.connect(self.cancel)
-
-    @property
-    def busy(self) -> bool:
-        """Whether a run is in progress."""
-        return self.current is not None and self.current.state in RUNNING
+        self._outcome = ""
+        self._shownLog: list[str] = []
+        state.ui.applyButton.clicked.connect(self.onApply)
+        state.ui.cancelButton.clicked.connect(self.cancel)
+        state.ui.copyReportButton.clicked.connect(self.onCopyReport)
+        state.observe(self.update)
 
     def onApply(self) -> None:
         """Start, after asking what must be asked; an error is shown once, in one window."""
         try:
             self.apply()
         except Exception as error:
-            self._said = _("It could not be started.")
-            self.panel.update()
+            self._outcome = _("It could not be started.")
+            self.state.changed()
             showError(error)
 
     def apply(self) -> None:
@@ -64,50 +59,51 @@ class RunSection:
         Raises:
             BrainTumorSegError: when it cannot start; nothing was changed.
         """
-        if self.busy or self.missing():
+        if self.state.busy or self.missing():
             return
-        settings = settingsFrom(self.panel.parameters)
+        settings = settingsFrom(self.state.parameters)
         if not self._mayReplace(settings.outputSegmentation):
             return
         self._installPackages(("hdbet",) if settings.options.brain == "hdbet" else ())
         self._started = time.monotonic()
-        self._said = ""
+        self._outcome = ""
         self._show(0.0, _("Starting"))
-        self.current = api.start(settings, self.onProgress, self.onFinished)
-        self.panel.update()
+        self.state.run = api.start(settings, self.onProgress, self.onFinished)
+        self.state.changed()
 
     def cancel(self) -> None:
         """Ask the run to stop; the answer is seen at once, the end follows within seconds."""
-        if self.busy:
-            self.panel.ui.cancelButton.enabled = False
-            self.panel.ui.stageLabel.text = _("Cancelling …")
-            self.current.cancel()
+        if self.state.busy:
+            self.state.ui.cancelButton.enabled = False
+            self.state.ui.stageLabel.text = _("Cancelling …")
+            self.state.run.cancel()
 
     def abandon(self) -> None:
         """Stop without touching a widget again: the panel is about to be destroyed."""
         self._abandoned = True
-        if not self.busy:
+        if not self.state.busy:
             return
-        self.current.cancel()
+        self.state.run.cancel()
         end = time.monotonic() + PATIENCE_S
         # Without handling events: windows are being destroyed meanwhile.
-        while not self.current.poll() and time.monotonic() < end:
+        while not self.state.run.poll() and time.monotonic() < end:
             time.sleep(0.02)
 
     def missing(self) -> list[str]:
         """What must be done before *Apply* can work."""
         return whatIsMissing(
-            settingsFrom(self.panel.parameters),
-            self.panel.settings.pack(),
-            self.panel.settings.python,
+            settingsFrom(self.state.parameters),
+            self.state.pack,
+            self.state.python,
         )
 
     def update(self) -> None:
         """Enable *Apply* when it can work; its tooltip says what is missing."""
-        ui, busy = self.panel.ui, self.busy
+        self._showLog()
+        ui, busy = self.state.ui, self.state.busy
         missing = [] if busy else self.missing()
         ui.applyButton.enabled = not busy and not missing
-        ui.cancelButton.enabled = busy and self.current.state == "running"
+        ui.cancelButton.enabled = busy and self.state.run.state == "running"
         ui.progressBar.visible = busy
         if busy:
             ui.applyButton.toolTip = _("A run is in progress.")
@@ -115,55 +111,52 @@ class RunSection:
         ui.applyButton.toolTip = (
             "\n".join(missing) if missing else _("Segment the tumour on the chosen scans.")
         )
-        ui.stageLabel.text = self._said or (missing[0] if missing else _("Ready."))
+        ui.stageLabel.text = self._outcome or (missing[0] if missing else _("Ready."))
 
     def onProgress(self, event: ProgressEvent) -> None:
         """Show what the run reports."""
         if self._abandoned:
             return
-        cancelling = self.current is not None and self.current.state == "cancelling"
+        cancelling = self.state.run is not None and self.state.run.state == "cancelling"
         if event.kind == "progress" and not cancelling:
             self._show(event.fraction, progressText(event))
-        self.panel.log.update()
+        self._showLog()
 
     def onFinished(self, run: SegmentationRun) -> None:
         """The run is over, one way or the other."""
         if self._abandoned:
             return
-        self.current = run
+        self.state.run = run
         spent = duration(time.monotonic() - self._started)
         if run.state == "finished":
-            self._said = _("Done in {time}.").format(time=spent)
+            self._outcome = _("Done in {time}.").format(time=spent)
             self._present(run)
         elif run.state == "cancelled":
-            self._said = _("Cancelled; nothing was changed.")
+            self._outcome = _("Cancelled; nothing was changed.")
         else:
-            self._said = _("It failed; nothing was changed.")
-            self.panel.ui.logBox.collapsed = False
-        self.panel.update()
+            self._outcome = _("It failed; nothing was changed.")
+            self.state.ui.logBox.collapsed = False
+        self.state.changed()
         if run.state == "failed" and run.failure is not None:
             showFailure(run.failure)
 
     def _present(self, run: SegmentationRun) -> None:
         """Show the new result; that it cannot be shown does not make it fail."""
-        parameters = self.panel.parameters
+        parameters = self.state.parameters
         if parameters is None:
             return
         node = run.result.segmentationNode
-        self.panel.result.forget()
-        self.panel.doubt.forget()
+        self.state.forgetResult()
         parameters.result = node
-        self.panel.ui.resultButton.collapsed = False
-        try:
+        self.state.ui.resultButton.collapsed = False
+        with errorsShown():
             showResult(run.result, show3D=parameters.show3D)
             if not parameters.show3D:
                 show3D(node, False)
-        except Exception as error:
-            showError(error)
 
     def _show(self, fraction: float, text: str) -> None:
-        self.panel.ui.progressBar.value = round(FULL * fraction)
-        self.panel.ui.stageLabel.text = text
+        self.state.ui.progressBar.value = round(FULL * fraction)
+        self.state.ui.stageLabel.text = text
 
     def _mayReplace(self, node: object) -> bool:
         if node is None or node.GetSegmentation().GetNumberOfSegments() == 0:
@@ -180,3 +173,46 @@ class RunSection:
         if not usesOtherPython() and missingPackages(extras):
             self._show(0.0, _("Installing packages …"))
             install(confirm=True, extras=extras)
+
+    def _showLog(self) -> None:
+        """Show lines that have come; the view stays where a reader has scrolled to."""
+        run = self.state.run
+        lines = list(run.log) if run is not None else []
+        text = self.state.ui.logText
+        if lines[: len(self._shownLog)] != self._shownLog or not lines:
+            text.plainText = "\n".join(lines)
+        elif len(lines) > len(self._shownLog):
+            text.appendPlainText("\n".join(lines[len(self._shownLog) :]))
+        self._shownLog = lines
+        self.state.ui.copyReportButton.enabled = bool(lines)
+
+    def onCopyReport(self) -> None:
+        """Put the report into the clipboard."""
+        import qt
+
+        qt.QApplication.clipboard().setText(self.report())
+        self.state.ui.stageLabel.text = _("The report is in the clipboard.")
+
+    def report(self) -> str:
+        """Versions, choices, outcome and log; the log has the names of the scans in it."""
+        run = self.state.run
+        lines = [
+            f"BrainTumorSeg {__version__}",
+            f"{_application()}, Python {platform.python_version()}, {platform.platform()}",
+        ]
+        if run is not None:
+            settings = run.settings
+            given = ", ".join(sequence.name for sequence in settings.scans)
+            chosen = " ".join(command_line(settings.options))
+            lines.append(f"Settings: {given} on {settings.reference.name}, {chosen}")
+            lines.append(f"State: {run.state}")
+            if run.error is not None:
+                lines.append(f"Error: {run.error}")
+        return "\n".join([*lines, "", *self._shownLog]) + "\n"
+
+
+def _application() -> str:
+    import slicer
+
+    app = getattr(slicer, "app", None)
+    return f"{app.applicationName} {app.applicationVersion}" if app is not None else "no Slicer"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from BrainTumorSegLib.slicer_app.export.saving import SaveJob, defaultTargets, dicomPreflight, save
 from BrainTumorSegLib.slicer_app.host.application import getSetting, setSetting
@@ -12,11 +12,9 @@ from BrainTumorSegLib.slicer_app.host.names import SAVE_FOLDER
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.install.dependencies import install, missingPackages
 from BrainTumorSegLib.slicer_app.install.packages import installsHere
-from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, showError
+from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, errorsShown, showError
+from BrainTumorSegLib.slicer_app.panel.state import PanelState
 from BrainTumorSegLib.slicer_app.scene.label_images import editState
-
-if TYPE_CHECKING:
-    from BrainTumorSegLib.slicer_app.panel.panel import Panel
 
 #: What the export of DICOM needs beside what a run needs.
 DICOM_EXTRA = ("dicom",)
@@ -25,12 +23,12 @@ DICOM_EXTRA = ("dicom",)
 class SavingSection:
     """The section *Save*."""
 
-    def __init__(self, panel: Panel) -> None:
-        self.panel = panel
+    def __init__(self, state: PanelState) -> None:
+        self.state = state
         self.job: SaveJob | None = None
-        self._said = ""
+        self._outcome = ""
         self._preflight: tuple[Any, list[str]] = (None, [])
-        ui = panel.ui
+        ui = state.ui
         self._checks = {
             "seg.nrrd": ui.segNrrdCheck,
             "nii.gz": ui.niftiCheck,
@@ -45,6 +43,7 @@ class SavingSection:
         ui.saveButton.clicked.connect(self.onSave)
         ui.installDicomButton.clicked.connect(self.onInstall)
         ui.savingButton.contentsCollapsed.connect(self.update)
+        state.observe(self.update)
 
     @property
     def busy(self) -> bool:
@@ -59,7 +58,7 @@ class SavingSection:
     def onFolder(self, folder: str) -> None:
         """Remember the folder on this computer."""
         setSetting(SAVE_FOLDER, folder)
-        self._said = ""
+        self._outcome = ""
         self.update()
 
     def onSave(self) -> None:
@@ -67,10 +66,8 @@ class SavingSection:
         if self.busy:
             self.cancel()
             return
-        try:
+        with errorsShown():
             self.save()
-        except Exception as error:
-            showError(error)
         self.update()
 
     def save(self) -> None:
@@ -79,7 +76,7 @@ class SavingSection:
         Raises:
             BrainTumorSegError: when it cannot begin; nothing was written.
         """
-        node, folder = self.panel.segmentation, Path(self.panel.ui.folderButton.directory)
+        node, folder = self.state.segmentation, Path(self.state.ui.folderButton.directory)
         targets = defaultTargets(node, folder, self.formats)
         existing = [path.name for path in targets.values() if path.exists()]
         if existing and not confirm(
@@ -87,35 +84,33 @@ class SavingSection:
             _("Replace files"),
         ):
             return
-        self._said = ""
+        self._outcome = ""
         self.job = save(
             node, folder, self.formats, overwrite=bool(existing), onFinished=self.onFinished
         )
 
     def onFinished(self, job: SaveJob) -> None:
         """The files are there, or none of them."""
-        if self.job is None or self.panel.parameters is None:
+        if self.job is None or self.state.parameters is None:
             return
         if job.state == "finished":
             folder = job.written[0].parent
             link = f'<a href="{folder.as_uri()}">{escape(str(folder))}</a>'
             lines = [_("Saved in {folder}:").format(folder=link)]
             lines += [escape(path.name) for path in job.written]
-            self._said = "<br>".join([*lines, *(f"⚠ {escape(w)}" for w in job.warnings)])
+            self._outcome = "<br>".join([*lines, *(f"⚠ {escape(w)}" for w in job.warnings)])
         elif job.state == "cancelled":
-            self._said = _("Cancelled; nothing was written.")
+            self._outcome = _("Cancelled; nothing was written.")
         else:
-            self._said = _("It failed; nothing was written.")
+            self._outcome = _("It failed; nothing was written.")
         self.update()
         if job.error is not None:
             showError(job.error, job.logTail)
 
     def onInstall(self) -> None:
         """Install what the export of DICOM needs, after asking."""
-        try:
+        with errorsShown():
             install(confirm=True, extras=DICOM_EXTRA)
-        except Exception as error:
-            showError(error)
         self._preflight = (None, [])
         self.update()
 
@@ -123,7 +118,7 @@ class SavingSection:
         """Stop; nothing is written then."""
         if self.busy:
             self.job.cancel()
-            self.panel.ui.savedLabel.text = _("Cancelling …")
+            self.state.ui.savedLabel.text = _("Cancelling …")
 
     def abandon(self) -> None:
         """Stop without touching a widget again."""
@@ -134,20 +129,20 @@ class SavingSection:
 
     def update(self) -> None:
         """Enable *Save* when it can work; say what is missing for DICOM."""
-        ui, busy = self.panel.ui, self.busy
-        usable = self.panel.result.current is not None and not self.panel.run.busy
+        ui, busy = self.state.ui, self.busy
+        usable = self.state.result is not None and not self.state.busy
         for widget in (*self._checks.values(), ui.folderButton):
             widget.enabled = usable and not busy
         missing = self._missingForDicom() if usable and not busy else []
         self._showMissing(missing)
         ui.saveButton.text = _("Cancel") if busy else _("Save")
         ui.saveButton.enabled = busy or (usable and bool(self.formats) and not missing)
-        ui.savedLabel.text = escape(self.job.step) if busy else self._said
+        ui.savedLabel.text = escape(self.job.step) if busy else self._outcome
         ui.savedLabel.visible = bool(ui.savedLabel.text)
 
     def _missingForDicom(self) -> list[str]:
         """Looked at anew only when the segmentation has changed: it takes a moment."""
-        ui, node = self.panel.ui, self.panel.segmentation
+        ui, node = self.state.ui, self.state.segmentation
         if not ui.dicomCheck.checked or ui.savingButton.collapsed:
             return []
         state = editState(node)
@@ -159,7 +154,7 @@ class SavingSection:
         return self._preflight[1]
 
     def _showMissing(self, missing: list[str]) -> None:
-        ui = self.panel.ui
+        ui = self.state.ui
         ui.preflightLabel.text = "\n".join(f"• {text}" for text in missing)
         ui.preflightLabel.visible = bool(missing)
         ui.installDicomButton.visible = bool(

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.slicer_app.guess.scans import guessScans, reasonFor
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.panel.dialogs import showError
-
-if TYPE_CHECKING:
-    from BrainTumorSegLib.slicer_app.panel.panel import Panel
+from BrainTumorSegLib.slicer_app.panel.dialogs import errorsShown
+from BrainTumorSegLib.slicer_app.panel.state import PanelState
 
 
 class ScansSection:
     """Selectors for T1, T1CE and FLAIR with a reason below each, and *Guess from scene*."""
 
-    def __init__(self, panel: Panel) -> None:
-        self.panel = panel
-        ui = panel.ui
+    def __init__(self, state: PanelState) -> None:
+        self.state = state
+        ui = state.ui
         self._selectors = {
             Sequence.T1: (ui.t1Selector, ui.t1Reason),
             Sequence.T1CE: (ui.t1ceSelector, ui.t1ceReason),
@@ -30,16 +28,19 @@ class ScansSection:
         self._studies: tuple[str, ...] = ()
         ui.guessButton.clicked.connect(self.onGuess)
         ui.studyCombo.activated.connect(self.onStudy)
+        state.observe(self.update)
 
     def onGuess(self) -> None:
         """Choose the scans from what is loaded."""
-        self._try(None)
+        with errorsShown():
+            self.guess()
 
     def onStudy(self) -> None:
         """Choose the scans of one of several patients or times."""
-        index = self.panel.ui.studyCombo.currentIndex
+        index = self.state.ui.studyCombo.currentIndex
         if 0 <= index < len(self._studies):
-            self._try(self._studies[index])
+            with errorsShown():
+                self.guess(self._studies[index])
 
     def guess(self, study: str | None = None) -> None:
         """Fill the selectors; what cannot be told is left empty, and the reason shown.
@@ -53,8 +54,8 @@ class ScansSection:
             node = found.chosen.get(sequence)
             reason = found.reasons.get(sequence, "")
             self._guessed[sequence] = (node.GetID() if node is not None else None, reason)
-            setattr(self.panel.parameters, sequence.value, node)
-        self.panel.update()
+            setattr(self.state.parameters, sequence.value, node)
+        self.state.changed()
 
     def forget(self) -> None:
         """The scene was emptied."""
@@ -64,8 +65,8 @@ class ScansSection:
 
     def update(self) -> None:
         """Say below each scan what it was taken for."""
-        ui = self.panel.ui
-        idle = not self.panel.run.busy
+        ui = self.state.ui
+        idle = not self.state.busy
         ui.guessButton.enabled = idle
         ui.referenceCombo.enabled = idle
         ui.studyCombo.enabled = idle
@@ -76,22 +77,16 @@ class ScansSection:
             label.text = text
             label.visible = bool(text)
 
-    def _try(self, study: str | None) -> None:
-        try:
-            self.guess(study)
-        except Exception as error:
-            showError(error)
-
     def _offerStudies(self, studies: tuple[str, ...], chosen: str) -> None:
         self._studies = studies
-        combo = self.panel.ui.studyCombo
+        combo = self.state.ui.studyCombo
         combo.clear()
         for title in studies:
             combo.addItem(title)
         combo.currentIndex = studies.index(chosen) if chosen in studies else -1
 
     def _chosen(self, sequence: Sequence) -> Any:
-        return getattr(self.panel.parameters, sequence.value)
+        return getattr(self.state.parameters, sequence.value)
 
     def _reason(self, sequence: Sequence) -> str:
         node = self._chosen(sequence)

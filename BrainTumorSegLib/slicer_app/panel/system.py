@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from BrainTumorSegLib.slicer_app.host.polling import pollUntilOver
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
@@ -16,10 +16,8 @@ from BrainTumorSegLib.slicer_app.install.system_check import (
     SystemCheck,
     perform,
 )
-from BrainTumorSegLib.slicer_app.panel.dialogs import showError
-
-if TYPE_CHECKING:
-    from BrainTumorSegLib.slicer_app.panel.panel import Panel
+from BrainTumorSegLib.slicer_app.panel.dialogs import errorsShown
+from BrainTumorSegLib.slicer_app.panel.state import PanelState
 
 #: Colours of the statuses, legible on light and dark windows.
 COLOURS = {OK: "#2e9d4f", WARNING: "#d18b00", PROBLEM: "#d63b3b"}
@@ -31,16 +29,17 @@ CARD = r"cuda:\d+"
 class SystemSection:
     """The section *System*."""
 
-    def __init__(self, panel: Panel) -> None:
-        self.panel = panel
+    def __init__(self, state: PanelState) -> None:
+        self.state = state
         self.check: SystemCheck | None = None
         self._shown: tuple[Finding, ...] = ()
-        ui = panel.ui
+        ui = state.ui
         self._prepareTree()
         ui.checkButton.clicked.connect(self.onCheck)
         ui.findingsTree.itemSelectionChanged.connect(self.onSelection)
         ui.remedyButton.clicked.connect(self.onRemedy)
         ui.copyFindingsButton.clicked.connect(self.onCopy)
+        state.observe(self.update)
 
     def onCheck(self) -> None:
         """Start looking; it takes seconds and blocks nothing."""
@@ -56,14 +55,14 @@ class SystemSection:
         """Everything was looked at."""
         self.check = check
         cards = [f for f in check.findings if re.fullmatch(CARD, f.name) and f.status != PROBLEM]
-        self.panel.settings.setDevices([(f.name, f"{f.name}: {f.detail}") for f in cards])
-        self.panel.update()
+        self.state.devices = [(f.name, f"{f.name}: {f.detail}") for f in cards]
+        self.state.changed()
         self.update()
 
     def onSelection(self) -> None:
         """Another finding was chosen: show what can be done about it."""
         finding = self._selected()
-        ui = self.panel.ui
+        ui = self.state.ui
         ui.remedyLabel.text = (finding.remedy or "") if finding is not None else ""
         ui.remedyLabel.visible = bool(ui.remedyLabel.text)
         action = finding.action if finding is not None else None
@@ -82,7 +81,7 @@ class SystemSection:
 
         if self.check is not None:
             qt.QApplication.clipboard().setText(self.check.text())
-            self.panel.ui.systemLabel.text = _("The findings are in the clipboard.")
+            self.state.ui.systemLabel.text = _("The findings are in the clipboard.")
 
     def cancel(self) -> None:
         """Stop looking."""
@@ -92,7 +91,7 @@ class SystemSection:
 
     def update(self) -> None:
         """Show what was found."""
-        ui, check = self.panel.ui, self.check
+        ui, check = self.state.ui, self.check
         running = check is not None and check.running
         findings = check.findings if check is not None else ()
         ui.checkButton.enabled = not running
@@ -123,20 +122,17 @@ class SystemSection:
         return _("Everything is in order.")
 
     def _perform(self, action: Action) -> None:
-        try:
-            said = perform(action)
-        except Exception as error:
-            showError(error)
-            return
-        if said:
-            self.panel.ui.systemLabel.text = said
-        self.panel.settings.readPacks()
-        self.panel.update()
+        with errorsShown():
+            message = perform(action)
+            if message:
+                self.state.ui.systemLabel.text = message
+            self.state.readPacks()
+            self.state.changed()
 
     def _prepareTree(self) -> None:
         import qt
 
-        tree = self.panel.ui.findingsTree
+        tree = self.state.ui.findingsTree
         tree.columnCount = 2
         tree.setHeaderLabels([_("What"), _("Found")])
         tree.header().setSectionResizeMode(0, qt.QHeaderView.ResizeToContents)
@@ -145,7 +141,7 @@ class SystemSection:
     def _show(self, findings: tuple[Finding, ...]) -> None:
         import qt
 
-        tree = self.panel.ui.findingsTree
+        tree = self.state.ui.findingsTree
         tree.clear()
         for finding in findings:
             item = qt.QTreeWidgetItem()
@@ -160,7 +156,7 @@ class SystemSection:
         self.onSelection()
 
     def _selected(self) -> Finding | None:
-        tree = self.panel.ui.findingsTree
+        tree = self.state.ui.findingsTree
         item = tree.currentItem()
         index = tree.indexOfTopLevelItem(item) if item is not None else -1
         return self._shown[index] if 0 <= index < len(self._shown) else None
