@@ -50,8 +50,9 @@ class Option:
     @property
     def choices(self) -> list[str]:
         """The words of a closed list; empty where other values are taken as well."""
-        closed = isinstance(self.kind, type) and issubclass(self.kind, StrEnum)
-        return [member.value for member in self.kind] if closed else []  # type: ignore[attr-defined]
+        if isinstance(self.kind, type) and issubclass(self.kind, StrEnum):
+            return [member.value for member in self.kind]
+        return []
 
     @property
     def values(self) -> str:
@@ -68,8 +69,8 @@ class Option:
         Raises:
             ValueError: with advice, when it cannot be taken.
         """
-        if value is None and self.default is None:
-            return None
+        if self.kind is None or (value is None and self.default is None):
+            return value
         if self.choices:
             word = str(value).lower()
             if word not in self.choices:
@@ -79,7 +80,7 @@ class Option:
             return _number(self.kind, self.minimum, value)
         if self.kind is bool and not isinstance(value, bool):
             raise ValueError("Give True or False.")
-        return value if self.kind is None else self.kind(value)
+        return self.kind(value)
 
 
 def number(kind: type[int] | type[float], minimum: float) -> Callable[[str], Any]:
