@@ -308,7 +308,7 @@ def explain_failure(output: str, task: str, log: Path | None = None) -> BrainTum
         return DependencyError(
             f"The package index could not be reached while {task}: {said}{where}",
             "Check the network, and the proxy if there is one (HTTPS_PROXY, `pip config`). Without "
-            "internet, collect wheels elsewhere: see 'Without internet' in README.md.",
+            "internet, collect wheels elsewhere: see Resources/Docs/offline.md.",
         )
     if "No matching distribution found" in output:
         return DependencyError(

@@ -20,7 +20,7 @@ STANDIN = CHECKOUT / "Testing" / "Standins" / "Slicer"
 
 #: Files of Resources that are for the web and not installed; of experiments only the
 #: configurations are.
-FOR_THE_WEB = ("CMakeLists.txt", "Tutorial.md", "Screenshots", "ExtensionsIndex")
+FOR_THE_WEB = ("CMakeLists.txt", "Docs", "ExtensionsIndex")
 EXPERIMENTS = "Experiments/"
 
 #: Keys of schema v1.0.2 of an Extensions Index entry, and which it cannot do without.
@@ -150,6 +150,17 @@ def test_the_modules_own_tests_are_registered(installed):
     }
 
 
+def test_the_wheel_holds_what_the_extension_installs():
+    wheel = pytest.importorskip("hatchling.builders.wheel", reason="hatchling makes the wheel")
+    files = wheel.WheelBuilder(str(CHECKOUT)).recurse_included_files()
+    held = {path.distribution_path.replace(os.sep, "/") for path in files}
+    held = {name for name in held if not name.startswith("BrainTumorSegLib/Resources/Experiments")}
+    resources = {name for name in installed_resources() if not name.startswith(EXPERIMENTS)}
+    expected = {f"BrainTumorSegLib/{name}" for name in tracked(LIBRARY, "*")}
+    expected |= {f"BrainTumorSegLib/Resources/{name}" for name in resources}
+    assert held - {"BrainTumorSegLib/Resources/CMakeLists.txt"} == expected
+
+
 # --- the Extensions Index ------------------------------------------------------------------
 
 
@@ -219,3 +230,9 @@ def test_the_description_is_a_sentence_that_says_what_it_is_not():
     text = extension_metadata()["EXTENSION_DESCRIPTION"]
     assert "not a medical device" in text
     assert len(text.split()) > 20
+
+
+def test_the_description_names_the_licence_of_code_and_weights():
+    text = extension_metadata()["EXTENSION_DESCRIPTION"]
+    assert "Apache License 2.0" in text
+    assert "CC BY-SA 4.0" in text

@@ -1,4 +1,4 @@
-"""README and tutorial on 3D Slicer: their code runs, their words are on the buttons."""
+"""What the documentation says on 3D Slicer: its code runs, its words are on the buttons."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ pytest.importorskip("slicer", reason="slicer-core has the MRML nodes")
 pytest.importorskip("PySide6", reason="PySide6 plays Slicer's widgets")
 
 import SimpleITK as sitk
+from documentation import CHECKOUT, DOCS, blocks
 from mrml_nodes import add_volume, head
 from mrml_run import finish_run
 from slicer_standins import module_in_application
-from test_readme import CHECKOUT, README, readme_blocks
 
 from BrainTumorSegLib.core.progress import ProgressEvent
 from BrainTumorSegLib.core.requirements import REQUIRED
@@ -28,7 +28,7 @@ from BrainTumorSegLib.slicer_app.run.result import importResult
 from BrainTumorSegLib.slicer_app.sample_data import DEMONSTRATION, PUBLIC_CASES
 from BrainTumorSegLib.slicer_app.scene.volumes import setVolume
 
-TUTORIAL = CHECKOUT / "Resources" / "Tutorial.md"
+TUTORIAL, PYTHON, OFFLINE = (DOCS / name for name in ("tutorial.md", "python.md", "offline.md"))
 UI = CHECKOUT / "BrainTumorSeg" / "Resources" / "UI" / "BrainTumorSeg.ui"
 
 
@@ -76,12 +76,12 @@ def console(scene, tmp_path, monkeypatch):
 
 
 def blocks_with(text: str) -> list[str]:
-    return [block for block in readme_blocks("python") if text in block]
+    return [block for block in blocks(PYTHON, "python") if text in block]
 
 
 def execute(block: str) -> dict[str, Any]:
     variables: dict[str, Any] = {"__name__": "__main__"}
-    exec(compile(block, str(README), "exec"), variables)
+    exec(compile(block, str(PYTHON), "exec"), variables)
     return variables
 
 
@@ -192,16 +192,10 @@ def test_the_tutorial_names_the_sample_data():
 
 
 def test_the_offline_command_fetches_what_slicer_does_not_ship():
-    (command,) = re.findall(r"pip download --dest wheels (.*)", tutorial())
+    text = OFFLINE.read_text(encoding="utf-8")
+    (command,) = re.findall(r"pip download --dest wheels (.*)", text)
     needed = {need.name for need in REQUIRED if need.name.lower() not in PROTECTED}
     assert set(command.split()) - {"torch", "torchvision"} == needed
-
-
-def test_pictures_and_links_of_the_tutorial_lead_somewhere():
-    targets = re.findall(r"\]\(([^)#]+)\)", tutorial())
-    local = [target for target in targets if "://" not in target]
-    assert len(local) >= 6
-    assert [target for target in local if not (TUTORIAL.parent / target).is_file()] == []
 
 
 def test_the_tutorial_says_on_its_first_screen_what_the_program_is_not():
