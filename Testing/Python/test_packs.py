@@ -158,6 +158,7 @@ def test_a_made_pack_says_what_it_was_told(made):
     assert made.bytes == sum((made.folder / m.file).stat().st_size for m in made.members)
     assert made.manifest["schema"] == SCHEMA
     assert sorted(p.name for p in made.folder.iterdir()) == [
+        "LICENSE",
         "MODEL_CARD.md",
         "fold0.safetensors",
         "fold1.safetensors",
@@ -691,6 +692,7 @@ def test_only_named_files_are_imported(folder, places):
     (folder / "virus.exe").write_bytes(b"MZ")
     pack = import_pack(folder)
     assert sorted(p.name for p in pack.folder.iterdir()) == [
+        "LICENSE",
         "MODEL_CARD.md",
         "fold0.safetensors",
         "fold1.safetensors",

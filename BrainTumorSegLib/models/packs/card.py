@@ -1,11 +1,26 @@
-"""The model card: what a person should know before using a pack."""
+"""Texts beside the weights: the model card and the licence."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
-from BrainTumorSegLib.models.packs.manifest import ModelPack
+from BrainTumorSegLib.models.packs.manifest import MANIFEST, MODEL_CARD, ModelPack
+
+#: What an attribution refers to.
+HOMEPAGE = "https://github.com/BrainTumorSeg/SlicerBrainTumorSeg"
+
+#: By SPDX name: name, canonical address and terms of licences that need a word of explanation.
+_LICENCES = {
+    "CC-BY-SA-4.0": (
+        "Creative Commons Attribution-ShareAlike 4.0 International (CC-BY-SA-4.0)",
+        "https://creativecommons.org/licenses/by-sa/4.0/legalcode",
+        "You may share and adapt them for any purpose, even commercially, if you say where they "
+        "come from and what you changed, and pass on what you derive from them under the same "
+        "licence. This summary does not replace the licence itself.",
+    ),
+}
 
 
 def model_card(pack: ModelPack, notes: str = "") -> str:
@@ -36,6 +51,30 @@ def model_card(pack: ModelPack, notes: str = "") -> str:
     if notes.strip():
         parts.append(notes.strip())
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def licence_text(pack: ModelPack) -> str:
+    """Plain text for a pack's ``LICENSE``: terms, attribution, and the data that were used."""
+    plain = (pack.licence, "https://spdx.org/licenses/", "")
+    name, address, terms = _LICENCES.get(pack.licence, plain)
+    files = ", ".join((*(member.file for member in pack.members), MANIFEST, MODEL_CARD))
+    sources = "\n".join(
+        f"* {source['name']}: {source['licence']}"
+        + (f" <{source['url']}>" if source.get("url") else "")
+        for source in pack.provenance["sources"]
+    )
+    parts = [
+        f"{pack.name} {pack.version}: licence of the weights",
+        fill(
+            f"The weights in this folder and what describes them ({files}) are licensed under", 88
+        ),
+        f"    {name}\n    {address}",
+        fill(terms, 88),
+        "The program that runs them has a licence of its own, the Apache License 2.0.",
+        f"Attribution: {pack.name} {pack.version}, a model pack of BrainTumorSeg\n({HOMEPAGE}).",
+        f"The weights were made from these data, whose makers are to be named too:\n\n{sources}",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _facts(pack: ModelPack) -> list[tuple[str, str]]:

@@ -13,9 +13,10 @@ from torch import Tensor
 from BrainTumorSegLib.core.errors import PackError
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.models.networks import NetworkSpec
-from BrainTumorSegLib.models.packs.card import model_card
+from BrainTumorSegLib.models.packs.card import licence_text, model_card
 from BrainTumorSegLib.models.packs.files import new_folder
 from BrainTumorSegLib.models.packs.manifest import (
+    LICENCE_FILE,
     MANIFEST,
     MODEL_CARD,
     SCHEMA,
@@ -61,7 +62,9 @@ def make_pack(
     card_notes: str = "",
     overwrite: bool = False,
 ) -> ModelPack:
-    """Write a pack: weights, manifest with hashes, model card. It appears whole or not at all.
+    """Write a pack, which appears whole or not at all.
+
+    It has weights, a manifest with their hashes, a model card and a licence.
 
     Args:
         folder: the pack's folder; by custom it has the pack's name.
@@ -93,6 +96,7 @@ def make_pack(
         (staging / MODEL_CARD).write_text(
             model_card(pack, card_notes), encoding="utf-8", newline="\n"
         )
+        (staging / LICENCE_FILE).write_text(licence_text(pack), encoding="utf-8", newline="\n")
         verify_pack(pack)
     return read_pack(folder)
 

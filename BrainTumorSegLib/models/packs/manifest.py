@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MANIFEST = "pack.json"
 MODEL_CARD = "MODEL_CARD.md"
+#: Packs of version 0.1 have none.
+LICENCE_FILE = "LICENSE"
 
 #: Name and version of the manifest's layout.
 SCHEMA_NAME, SCHEMA_VERSION = "brain-tumor-seg-pack", 1

@@ -14,9 +14,11 @@ from typing import IO
 
 from BrainTumorSegLib.core.errors import PackError
 from BrainTumorSegLib.io.atomic import atomic_path
+from BrainTumorSegLib.models.packs.card import licence_text
 from BrainTumorSegLib.models.packs.files import copy_exactly, new_folder, remove_folder
 from BrainTumorSegLib.models.packs.library import BUNDLED, USER, find_packs, user_models_folder
 from BrainTumorSegLib.models.packs.manifest import (
+    LICENCE_FILE,
     MANIFEST,
     MAX_TEXT_BYTES,
     MODEL_CARD,
@@ -38,14 +40,20 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 _DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
+
+class _MissingFileError(PackError):
+    """The source does not hold a file that was looked for."""
+
+
 Opener = Callable[[str], IO[bytes]]
 
 
 def import_pack(source: Path, overwrite: bool = False) -> ModelPack:
     """Copy a pack into the person's own folder of packs, after checking all of it.
 
-    Only the files that the manifest names are copied. A zip may hold the pack
-    at its top or inside one folder.
+    Only the files that the manifest names are copied, with model card and licence; a licence
+    that is not there is written from the manifest. A zip may hold the pack at its top or
+    inside one folder.
 
     Args:
         source: a pack's folder or ``.zip``.
@@ -75,6 +83,7 @@ def import_pack(source: Path, overwrite: bool = False) -> ModelPack:
         with new_folder(final, overwrite) as folder:
             (folder / MANIFEST).write_bytes(text)
             (folder / MODEL_CARD).write_bytes(_read_text(open_file, MODEL_CARD, source))
+            (folder / LICENCE_FILE).write_bytes(_licence(open_file, pack, source))
             for member in pack.members:
                 with _reading(source), open_file(member.file) as stream:
                     copy_exactly(stream, folder / member.file, member.bytes, member.file)
@@ -83,7 +92,7 @@ def import_pack(source: Path, overwrite: bool = False) -> ModelPack:
 
 
 def export_pack(pack: ModelPack, destination: Path, overwrite: bool = False) -> Path:
-    """Write a verified copy of a pack.
+    """Write a verified copy of a pack, with a licence even if it has none.
 
     Args:
         pack: from `load_pack`.
@@ -100,20 +109,21 @@ def export_pack(pack: ModelPack, destination: Path, overwrite: bool = False) -> 
     destination = Path(destination)
     verify_pack(pack)
     names = [MANIFEST, MODEL_CARD, *(member.file for member in pack.members)]
+    licence = _licence(lambda name: _open_in_folder(pack.folder, name), pack, pack.folder)
     if destination.suffix.lower() != ".zip":
         with new_folder(destination, overwrite) as folder:
             for name in names:
                 shutil.copyfile(pack.folder / name, folder / name)
+            (folder / LICENCE_FILE).write_bytes(licence)
             verify_pack(read_pack(folder))
         return destination
     with (
         atomic_path(destination, overwrite) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
+        archive.writestr(_zip_entry(pack, LICENCE_FILE), licence)
         for name in names:
-            entry = zipfile.ZipInfo(f"{pack.name}/{name}", _ZIP_TIME)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            entry = _zip_entry(pack, name)
             with (pack.folder / name).open("rb") as source, archive.open(entry, "w") as target:
                 shutil.copyfileobj(source, target)
     return destination
@@ -140,6 +150,21 @@ def remove_pack(name: str) -> Path:
             f"Only packs in {user_models_folder()} can be removed.",
         )
     raise PackError(f"There is no model pack {name!r}.", "See brain-tumor-seg models list.")
+
+
+def _zip_entry(pack: ModelPack, name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(f"{pack.name}/{name}", _ZIP_TIME)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = (stat.S_IFREG | 0o644) << 16
+    return entry
+
+
+def _licence(open_file: Opener, pack: ModelPack, source: Path) -> bytes:
+    """The pack's licence as it stands there; made from the manifest where there is none."""
+    try:
+        return _read_text(open_file, LICENCE_FILE, source)
+    except _MissingFileError:
+        return licence_text(pack).encode()
 
 
 @contextmanager
@@ -175,7 +200,7 @@ def _open_in_folder(folder: Path, name: str) -> IO[bytes]:
     if path.is_symlink():
         raise PackError(f"{path} is a symbolic link.", "Put the file itself into the pack.")
     if not path.is_file():
-        raise PackError(f"{folder} lacks the file {name}.", "Get the pack again.")
+        raise _MissingFileError(f"{folder} lacks the file {name}.", "Get the pack again.")
     try:
         return path.open("rb")
     except OSError as error:
@@ -188,7 +213,7 @@ def _open_in_zip(
     archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], name: str, source: Path
 ) -> IO[bytes]:
     if name not in entries:
-        raise PackError(f"{source} lacks the file {name}.", "Get the pack again.")
+        raise _MissingFileError(f"{source} lacks the file {name}.", "Get the pack again.")
     return archive.open(entries[name])
 
 
