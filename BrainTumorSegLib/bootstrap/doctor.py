@@ -200,7 +200,7 @@ def _devices() -> list[Finding]:
 def _cpu() -> Finding:
     import torch
 
-    from BrainTumorSegLib.inference.engines.processor import native_bf16
+    from BrainTumorSegLib.inference.engines.choosing import native_bf16
 
     ask = getattr(torch.cpu, "get_capabilities", dict)
     bf16 = native_bf16()

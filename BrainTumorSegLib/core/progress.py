@@ -1,4 +1,4 @@
-"""How far a run has come, how long it will take, and the wish to stop it."""
+"""How far a run has come, how long it will take, and the request to stop it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,17 @@ from dataclasses import asdict, dataclass
 from typing import IO
 
 from BrainTumorSegLib.core.errors import Cancelled
+
+#: Stages of `pipeline.segment` and around it, with their rough share of the time on a CPU.
+STAGES: Mapping[str, float] = {
+    "read": 2,
+    "register": 20,
+    "brain": 15,
+    "prepare": 4,
+    "segment": 50,
+    "restore": 6,
+    "write": 3,
+}
 
 
 class CancelToken:

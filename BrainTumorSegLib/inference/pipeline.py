@@ -13,11 +13,10 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.options import Brain, Options
-from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.core.progress import STAGES, Progress
 from BrainTumorSegLib.core.requirements import computing_versions
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.core.stages import STAGES
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.inference.cascade import Cascade, choose_cascade
 from BrainTumorSegLib.inference.engines.choosing import OpenedEngine, open_engine, plan_engine

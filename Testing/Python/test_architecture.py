@@ -129,7 +129,7 @@ ABSENT_IN_SLICER = (
 #: What the scene work and the panel rely on, besides their own files.
 BARE = (
     *("core.errors", "core.tissue", "core.sequences", "core.case", "core.progress"),
-    *("core.requirements", "core.resources", "core.volumes", "core.stages"),
+    *("core.requirements", "core.resources", "core.volumes"),
     *("models.packs", "models.packs.library", "models.packs.manifest"),
     *("io.atomic", "io.terminology"),
 )

@@ -16,7 +16,7 @@ sys.path.insert(0, str(BENCHMARK))
 import bf16 as check  # noqa: E402
 
 from BrainTumorSegLib.core.requirements import installed_version  # noqa: E402
-from BrainTumorSegLib.inference.engines.processor import native_bf16  # noqa: E402
+from BrainTumorSegLib.inference.engines.choosing import native_bf16  # noqa: E402
 from BrainTumorSegLib.models.packs import load_pack  # noqa: E402
 from BrainTumorSegLib.models.packs.card import model_card  # noqa: E402
 from BrainTumorSegLib.models.packs.manifest import BF16_LIMIT  # noqa: E402

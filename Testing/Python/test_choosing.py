@@ -17,10 +17,10 @@ from BrainTumorSegLib.inference.engines import choosing
 from BrainTumorSegLib.inference.engines.choosing import (
     ENGINES,
     PRECISIONS,
+    native_bf16,
     open_engine,
     plan_engine,
 )
-from BrainTumorSegLib.inference.engines.processor import native_bf16
 from BrainTumorSegLib.models.packs import load_pack
 
 SHAPE = (3, 64, 96)

@@ -11,7 +11,16 @@ from BrainTumorSegLib.core.resources import resource_path
 
 @pytest.mark.parametrize(
     ("golden", "pack"),
-    [pytest.param(g, pack, id=f"{g.name}-{pack}") for g in CASES for pack in g.packs],
+    [
+        pytest.param(
+            golden,
+            pack,
+            id=f"{golden.name}-{pack}",
+            marks=[pytest.mark.real_scans] if golden.real else [],
+        )
+        for golden in CASES
+        for pack in golden.packs
+    ],
 )
 def test_labels_and_volumes_are_those_on_record(golden, pack, request):
     if golden.real:

@@ -123,8 +123,13 @@ def _shown(value: Any) -> str:
 
 def make_progress(kind: str, stages: Mapping[str, float] | None = None) -> Progress:
     """Progress that is shown as ``--progress`` says; stages of `segment` by default."""
-    from BrainTumorSegLib.core.progress import JsonLines, Progress, TerminalBar, WarningLines
-    from BrainTumorSegLib.core.stages import STAGES
+    from BrainTumorSegLib.core.progress import (
+        STAGES,
+        JsonLines,
+        Progress,
+        TerminalBar,
+        WarningLines,
+    )
 
     sinks = {"json": JsonLines, "bar": TerminalBar, "none": WarningLines}
     # A bar drawn into a log file is only noise.

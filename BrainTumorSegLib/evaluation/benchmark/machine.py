@@ -9,7 +9,7 @@ from typing import Any
 
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.requirements import computing_versions
-from BrainTumorSegLib.inference.engines.processor import native_bf16
+from BrainTumorSegLib.inference.engines.choosing import native_bf16
 
 
 def describe_machine(device: str = "cpu") -> dict[str, Any]:

@@ -23,7 +23,6 @@ from BrainTumorSegLib.inference.engines import Engine
 from BrainTumorSegLib.inference.engines.folding import load_folded
 from BrainTumorSegLib.inference.engines.model_cache import cache_folder
 from BrainTumorSegLib.inference.engines.openvino_engine import MemberSource, OpenVinoEngine
-from BrainTumorSegLib.inference.engines.processor import native_bf16
 from BrainTumorSegLib.inference.engines.torch_engine import TorchEngine, choose_device
 from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.models.packs import ModelPack, load_members
@@ -254,3 +253,12 @@ def _require_unchanged(pack: ModelPack, members: tuple[Member, ...]) -> None:
 
 def _network(pack: ModelPack, name: str) -> nn.Module:
     return load_members(pack, [name])[name]
+
+
+def native_bf16() -> bool | None:
+    """Whether the processor multiplies bf16 numbers; None where torch is too old to tell."""
+    ask = getattr(torch.cpu, "get_capabilities", dict)
+    abilities: dict[str, bool] = ask()
+    if not abilities:
+        return None
+    return any(abilities.get(key) for key in ("avx512_bf16", "amx_bf16", "bf16"))
