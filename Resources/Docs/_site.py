@@ -183,7 +183,7 @@ def _commands(
 
 
 def _usage(command: argparse.ArgumentParser) -> str:
-    formatter = argparse.HelpFormatter(command.prog, width=96)
+    formatter = argparse.HelpFormatter(command.prog, width=80)
     groups = command._mutually_exclusive_groups
     formatter.add_usage(command.usage, command._actions, groups, prefix="")
     return formatter.format_help().strip()

@@ -209,6 +209,14 @@ def test_links_of_the_pages_lead_somewhere(page):
     assert [path for path in targets if not path.exists() and path not in made] == []
 
 
+def test_the_tests_that_reviewers_are_sent_to_exist():
+    named = set(
+        re.findall(r"`(test_\w+\.py)`", (DOCS / "reviewers.md").read_text(encoding="utf-8"))
+    )
+    assert len(named) >= 5
+    assert named <= {path.name for path in Path(__file__).parent.glob("test_*.py")}
+
+
 # --- pages that are made -------------------------------------------------------------------
 
 
