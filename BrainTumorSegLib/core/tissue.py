@@ -99,11 +99,6 @@ class LabelProtocol:
         self.name = name
         self.labels = dict(sorted(labels.items()))
 
-    @property
-    def separates_core(self) -> bool:
-        """Whether necrosis and non-enhancing tumour have labels of their own."""
-        return all(len(allowed) == 1 for allowed in self.labels.values())
-
     def __repr__(self) -> str:
         return f"LabelProtocol({self.name!r})"
 

@@ -1,4 +1,4 @@
-"""Volumes of a segmentation, and its agreement with a truth."""
+"""Volumes of a segmentation, and Dice with reference labels."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def volume_title(key: str) -> str:
     return f"{Region[key].title.capitalize()} ({key})"
 
 
-def dice(predicted: np.ndarray, truth: np.ndarray) -> float:
+def dice(predicted: np.ndarray, reference: np.ndarray) -> float:
     """Dice overlap ``2 |A and B| / (|A| + |B|)`` of two boolean arrays.
 
     Both empty count as full agreement, 1; one empty as none, 0 (BraTS convention).
     """
-    total = int(predicted.sum()) + int(truth.sum())
-    return 1.0 if total == 0 else 2.0 * int((predicted & truth).sum()) / total
+    total = int(predicted.sum()) + int(reference.sum())
+    return 1.0 if total == 0 else 2.0 * int((predicted & reference).sum()) / total
 
 
-#: What is scored: each tissue, the core that most truths do not divide, the regions.
+#: What is scored: each tissue, the core that most label protocols do not divide, the regions.
 SCORED: Mapping[str, frozenset[Tissue]] = {
     "WT": Region.WT.value,
     "TC": Region.TC.value,
@@ -58,8 +58,8 @@ def tissue_mask(labels: np.ndarray, tissues: frozenset[Tissue]) -> np.ndarray:
     return np.isin(labels, [int(tissue) for tissue in tissues])
 
 
-def truth_mask(allowed: np.ndarray, tissues: frozenset[Tissue]) -> np.ndarray | None:
-    """Where a truth given as sets says "one of these tissues", if it can say so.
+def reference_mask(allowed: np.ndarray, tissues: frozenset[Tissue]) -> np.ndarray | None:
+    """Where reference labels given as sets say "one of these tissues", if they can say so.
 
     Args:
         allowed: tissue bits, see `io.labelmaps.allowed_tissues`.
@@ -67,18 +67,9 @@ def truth_mask(allowed: np.ndarray, tissues: frozenset[Tissue]) -> np.ndarray | 
 
     Returns:
         Boolean mask; None when some voxel may or may not belong to the group, for
-        example necrosis in a truth that merges it with non-enhancing tumour.
+        example necrosis in labels that merge it with non-enhancing tumour.
     """
     group = sum(1 << int(tissue) for tissue in tissues)
     inside = (allowed & ~np.uint8(group)) == 0
     undecided = ~inside & ((allowed & np.uint8(group)) != 0)
     return None if undecided.any() else inside
-
-
-def dice_scores(labels: np.ndarray, allowed: np.ndarray) -> dict[str, float | None]:
-    """Dice of every scored group in one case, 3D; None where the truth cannot tell."""
-    scores: dict[str, float | None] = {}
-    for name, tissues in SCORED.items():
-        truth = truth_mask(allowed, tissues)
-        scores[name] = None if truth is None else dice(tissue_mask(labels, tissues), truth)
-    return scores

@@ -1,7 +1,7 @@
 """Harder conditions than those of curated data, made of a case in memory, to see what they cost.
 
 Nothing on disk is changed. What chance decides comes from the seed, the name of the case and
-that of the condition, so that every pack meets the same spoilt scans.
+that of the condition, so that every pack meets the same perturbed scans.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.core.case import Case, Scan
+from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.evaluation.painted_head import with_head
 from BrainTumorSegLib.synthesis.tumours.fields import noise
 from BrainTumorSegLib.synthesis.tumours.scanner import take_slices
+
+from .painted_head import with_head
 
 #: The untouched scans, with which all others are compared.
 AS_IS = "as-is"
@@ -30,19 +31,19 @@ BIAS, BIAS_MM, NOISE = 0.35, 120.0, 0.1
 
 
 @dataclass(frozen=True)
-class Spoilt:
+class PerturbedCase:
     """A case under a condition.
 
     Attributes:
         case: what is segmented.
-        truth: image of allowed tissues on the grid of its reference.
+        reference_labels: image of allowed tissues on the grid of its reference.
     """
 
     case: Case
-    truth: sitk.Image
+    reference_labels: sitk.Image
 
 
-Spoil = Callable[[Spoilt, np.random.Generator], Spoilt]
+Perturb = Callable[[PerturbedCase, np.random.Generator], PerturbedCase]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Condition:
         key: for the command line.
         title: for tables.
         meaning: a sentence that says what is done.
-        spoil: does it.
+        perturb: does it.
         registration, brain: of the options, instead of those of the case; None keeps them.
         shading, keep_islands: of the options.
         without: the sequence that it takes away.
@@ -64,7 +65,7 @@ class Condition:
     key: str
     title: str
     meaning: str
-    spoil: Spoil
+    perturb: Perturb
     registration: str | None = None
     brain: str | None = None
     shading: str = "auto"
@@ -73,17 +74,20 @@ class Condition:
     scans_of: str | None = None
 
 
-def spoil_case(condition: Condition, case: Case, truth: sitk.Image, seed: int = 0) -> Spoilt:
+def perturb_case(
+    condition: Condition, case: Case, reference_labels: sitk.Image, seed: int = 0
+) -> PerturbedCase:
     """Bring a case into a condition; the images given are not changed.
 
     Args:
         condition: one of `CONDITIONS`.
         case: registered scans.
-        truth: allowed tissues on the grid of its reference, uint8.
+        reference_labels: allowed tissues on the grid of its reference, uint8.
         seed: the same one gives the same voxels.
     """
     name = f"{condition.scans_of or condition.key}|{case.identity}".encode()
-    return condition.spoil(Spoilt(case, truth), np.random.default_rng([seed, zlib.crc32(name)]))
+    rng = np.random.default_rng([seed, zlib.crc32(name)])
+    return condition.perturb(PerturbedCase(case, reference_labels), rng)
 
 
 def read_conditions(keys: SequenceOf[str]) -> tuple[Condition, ...]:
@@ -101,64 +105,62 @@ def read_conditions(keys: SequenceOf[str]) -> tuple[Condition, ...]:
     return tuple(condition for key, condition in CONDITIONS.items() if key in wanted)
 
 
-def _unchanged(spoilt: Spoilt, _: np.random.Generator) -> Spoilt:
-    return spoilt
+def _unchanged(given: PerturbedCase, _: np.random.Generator) -> PerturbedCase:
+    return given
 
 
-def _thick(spoilt: Spoilt, _: np.random.Generator) -> Spoilt:
-    images = {s: thick_slices(scan.image) for s, scan in spoilt.case.scans.items()}
-    truth = thick_slices(spoilt.truth, nearest=True)
-    return Spoilt(spoilt.case.with_images(images), truth)
+def _thick(given: PerturbedCase, _: np.random.Generator) -> PerturbedCase:
+    images = {s: thick_slices(scan.image) for s, scan in given.case.scans.items()}
+    labels = thick_slices(given.reference_labels, nearest=True)
+    return PerturbedCase(given.case.with_images(images), labels)
 
 
-def _moved(spoilt: Spoilt, rng: np.random.Generator) -> Spoilt:
+def _moved(given: PerturbedCase, rng: np.random.Generator) -> PerturbedCase:
     """Every scan but the reference lies a little elsewhere, by its header: no value is changed."""
-    case = spoilt.case
+    case = given.case
     images = {
         s: moved_image(scan.image, rng) for s, scan in case.scans.items() if s is not case.reference
     }
-    return Spoilt(case.with_images(images), spoilt.truth)
+    return replace(given, case=case.with_images(images))
 
 
-def _without(sequence: Sequence) -> Spoil:
-    def drop(spoilt: Spoilt, _: np.random.Generator) -> Spoilt:
-        scans = {s: scan for s, scan in spoilt.case.scans.items() if s is not sequence}
-        return Spoilt(replace(spoilt.case, scans=scans), spoilt.truth)
+def _without(sequence: Sequence) -> Perturb:
+    def drop(given: PerturbedCase, _: np.random.Generator) -> PerturbedCase:
+        scans = {s: scan for s, scan in given.case.scans.items() if s is not sequence}
+        return replace(given, case=replace(given.case, scans=scans))
 
     return drop
 
 
-def _head(spoilt: Spoilt, rng: np.random.Generator) -> Spoilt:
-    return Spoilt(with_head(spoilt.case, rng), spoilt.truth)
+def _head(given: PerturbedCase, rng: np.random.Generator) -> PerturbedCase:
+    return replace(given, case=with_head(given.case, rng))
 
 
-def _biased(spoilt: Spoilt, rng: np.random.Generator) -> Spoilt:
-    return _changed(spoilt, lambda scan: _with_bias(scan, rng))
+def _each_scan(
+    change: Callable[[sitk.Image, np.ndarray, np.random.Generator], np.ndarray],
+) -> Perturb:
+    """Change the values ``[slice, row, column]`` of every scan."""
+
+    def perturb(given: PerturbedCase, rng: np.random.Generator) -> PerturbedCase:
+        images: dict[Sequence, sitk.Image] = {}
+        for sequence, scan in given.case.scans.items():
+            values = sitk.GetArrayFromImage(scan.image).astype(np.float32)
+            image = sitk.GetImageFromArray(change(scan.image, values, rng).astype(np.float32))
+            image.CopyInformation(scan.image)
+            images[sequence] = image
+        return replace(given, case=given.case.with_images(images))
+
+    return perturb
 
 
-def _noisy(spoilt: Spoilt, rng: np.random.Generator) -> Spoilt:
-    return _changed(spoilt, lambda scan: _with_noise(scan, rng))
-
-
-def _changed(spoilt: Spoilt, change: Callable[[Scan], np.ndarray]) -> Spoilt:
-    images: dict[Sequence, sitk.Image] = {}
-    for sequence, scan in spoilt.case.scans.items():
-        image = sitk.GetImageFromArray(change(scan).astype(np.float32))
-        image.CopyInformation(scan.image)
-        images[sequence] = image
-    return Spoilt(spoilt.case.with_images(images), spoilt.truth)
-
-
-def _with_bias(scan: Scan, rng: np.random.Generator) -> np.ndarray:
-    values = sitk.GetArrayFromImage(scan.image).astype(np.float32)
-    wavelength = BIAS_MM / float(np.prod(scan.image.GetSpacing()) ** (1 / 3))
+def _with_bias(image: sitk.Image, values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    wavelength = BIAS_MM / float(np.prod(image.GetSpacing()) ** (1 / 3))
     field = noise(rng, values.shape, wavelength)
     return values * np.exp(np.float32(BIAS) * np.clip(field, -2.2, 2.2))
 
 
-def _with_noise(scan: Scan, rng: np.random.Generator) -> np.ndarray:
+def _with_noise(_: sitk.Image, values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Magnitude of a signal with complex noise (Gudbjartsson and Patz 1995), where there is one."""
-    values = sitk.GetArrayFromImage(scan.image).astype(np.float32)
     signal = values != 0
     deviation = np.float32(NOISE * np.median(values[signal])) if signal.any() else np.float32(0)
     real, imaginary = (rng.standard_normal(values.shape, np.float32) for _ in range(2))
@@ -220,6 +222,7 @@ _MOVED = (
     f"{SHIFT_MM:g} mm"
 )
 
+_biased = _each_scan(_with_bias)
 _SHADED = f"each scan times a smooth field, deviation {100 * BIAS:g} % over about {BIAS_MM:g} mm"
 
 CONDITIONS: Mapping[str, Condition] = {
@@ -255,22 +258,18 @@ CONDITIONS: Mapping[str, Condition] = {
             "misregistered, registered",
             f"{_MOVED}; then registered",
             _moved,
-            "auto",
+            registration="auto",
             scans_of="misregistered",
         ),
-        Condition(
-            "without-t1",
-            "without T1",
-            "T1 is not given",
-            _without(Sequence.T1),
-            without=Sequence.T1,
-        ),
-        Condition(
-            "without-flair",
-            "without FLAIR",
-            "FLAIR is not given",
-            _without(Sequence.FLAIR),
-            without=Sequence.FLAIR,
+        *(
+            Condition(
+                f"without-{sequence.value}",
+                f"without {sequence.name}",
+                f"{sequence.name} is not given",
+                _without(sequence),
+                without=sequence,
+            )
+            for sequence in (Sequence.T1, Sequence.FLAIR)
         ),
         Condition(
             "skull",
@@ -279,13 +278,7 @@ CONDITIONS: Mapping[str, Condition] = {
             _head,
             brain="auto",
         ),
-        Condition(
-            "bias-field",
-            "bias field",
-            f"{_SHADED}; not corrected",
-            _biased,
-            shading="off",
-        ),
+        Condition("bias-field", "bias field", f"{_SHADED}; not corrected", _biased, shading="off"),
         Condition(
             "bias-field-corrected",
             "bias field, corrected",
@@ -297,7 +290,7 @@ CONDITIONS: Mapping[str, Condition] = {
             "noise",
             "noise",
             f"Rician noise of {100 * NOISE:g} % of the brain's median in each scan",
-            _noisy,
+            _each_scan(_with_noise),
         ),
     )
 }

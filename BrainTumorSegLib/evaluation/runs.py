@@ -1,60 +1,82 @@
 """Segmenting cases in every arm of a comparison, and scoring what comes out.
 
-Out of fold means: each case is segmented by the members that were trained
-without its fold. All figures come from whole runs of the pipeline on the
-reference grid, so that they include cutting, restoring and cleaning up.
+Out of fold means: each case is segmented by the members that were trained without its fold. All
+figures come from whole runs of the pipeline on the reference grid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.core.case import Case
+from BrainTumorSegLib.core.case import Case, Scan, make_case
 from BrainTumorSegLib.core.errors import InputError, TrainingError
 from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import recognise_files
 from BrainTumorSegLib.core.volumes import volumes_ml
-from BrainTumorSegLib.evaluation.arms import Arm, members_for
-from BrainTumorSegLib.evaluation.conditions import Spoilt, spoil_case
-from BrainTumorSegLib.evaluation.scores import CaseScore, score_labels
 from BrainTumorSegLib.inference.pipeline import check_sequences, segment
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
-from BrainTumorSegLib.io.truth import read_truth
+from BrainTumorSegLib.io.reference_labels import read_reference_labels
+from BrainTumorSegLib.models.packs import ModelPack
+from BrainTumorSegLib.synthesis.tumours.generate import synthesise
+from BrainTumorSegLib.synthesis.tumours.kinds import Kind
+from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig, held_out
+from BrainTumorSegLib.synthesis.tumours.sources import Sources
 from BrainTumorSegLib.training.cohort import LabelledCase
+
+from .conditions import AS_IS, CONDITIONS, Condition, PerturbedCase, perturb_case
+from .metrics import CaseScore, score_labels
+from .statistics import FalseFinding
+
+#: What synthetic samples show: the four tumors, then brains in which all that is found is false.
+KINDS = (
+    *(Kind.GLIOBLASTOMA, Kind.ASTROCYTOMA, Kind.MENINGIOMA, Kind.NEURINOMA),
+    *(Kind.HEALTHY, Kind.MULTIPLE_SCLEROSIS),
+)
 
 
 @dataclass(frozen=True)
-class FalseFinding:
-    """What one arm found in one scan of a brain without tumour.
+class Arm:
+    """One way to segment all cases.
 
     Attributes:
-        arm: name of the arm.
-        case: name of the scan's folder, or of the case.
-        volumes_ml: by tissue and region, see `measure.volumes_ml`; all of it is false.
+        name: what tells it from the other arms.
+        pack: whose members to use.
+        pack_title: name of the pack, with its folder where two packs have one name.
+        views: name of the TTA.
+        members: how many members, the first ones of the manifest; None for all.
+        condition: what is done to the scans before.
+        against: name of the arm that it is compared with; empty for the first of all.
     """
 
-    arm: str
-    case: str
-    volumes_ml: Mapping[str, float]
+    name: str
+    pack: ModelPack
+    pack_title: str
+    views: str
+    members: int | None
+    condition: Condition = CONDITIONS[AS_IS]
+    against: str = ""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Something with a known truth that can be segmented.
+    """Something with reference labels that can be segmented.
 
     Attributes:
         name: of the case.
-        group: what it looks like.
-        fold: that keeps it out of training; None when no member saw it.
+        group: its kind.
+        fold: that keeps it out of training; None when no member was trained on it.
         load: gives the scans, and the allowed tissues on the grid of their reference.
         registration, brain: of the options.
     """
@@ -67,43 +89,116 @@ class Subject:
     brain: str = "stripped"
 
 
-def score_cases(
-    cases: SequenceOf[LabelledCase],
-    arms: SequenceOf[Arm],
-    measures: Collection[str] = ("dice",),
-    device: str = "auto",
-    out_of_fold: bool = True,
-    progress: Progress | None = None,
-    seed: int = 0,
-    stage: str = "evaluate",
-) -> list[CaseScore]:
-    """Segment every case of a cohort in every arm and compare with its labels.
+def make_arms(
+    packs: SequenceOf[ModelPack],
+    views: SequenceOf[str],
+    members: SequenceOf[int | None] = (None,),
+) -> tuple[Arm, ...]:
+    """Every pack with every TTA and every number of members.
 
-    All cases are read once before, so that one that cannot be scored is told at once.
+    The first arm is what the others are compared with. A name holds what differs between
+    arms; where nothing does, the TTA.
+    """
+    packs = tuple({pack.folder: pack for pack in packs}.values())
+    views, members = tuple(dict.fromkeys(views)), tuple(dict.fromkeys(members))
+    names = Counter(pack.name for pack in packs)
+    arms = []
+    for pack, count, view in product(packs, members, views):
+        title = pack.name if names[pack.name] == 1 else f"{pack.name} ({pack.folder})"
+        parts = [title] if len(packs) > 1 else []
+        if len(views) > 1 or len(packs) == len(members) == 1:
+            parts.append(view)
+        if len(members) > 1:
+            plural = "" if count == 1 else "s"
+            parts.append(f"{'all' if count is None else count} member{plural}")
+        arms.append(Arm(", ".join(parts), pack, title, view, count))
+    return tuple(arms)
+
+
+def with_conditions(arms: SequenceOf[Arm], conditions: SequenceOf[Condition]) -> tuple[Arm, ...]:
+    """Every arm under every condition, each compared with itself under the first one.
+
+    Raises:
+        TrainingError: when a condition takes away a sequence that a pack needs.
+    """
+    if len(conditions) < 2:
+        return tuple(arms)
+    made = []
+    for condition, arm in product(conditions, arms):
+        missing = condition.without
+        if missing in arm.pack.sequences and missing not in arm.pack.may_be_missing:
+            raise TrainingError(
+                f"Pack {arm.pack.name!r} cannot do without {missing.name}.",
+                f"Leave the condition {condition.key} out.",
+            )
+        first, own = (
+            title if len(arms) == 1 else f"{arm.name}, {title}"
+            for title in (conditions[0].title, condition.title)
+        )
+        made.append(replace(arm, name=own, condition=condition, against=first))
+    return tuple(made)
+
+
+def members_for(arm: Arm, fold: int | None) -> tuple[str, ...]:
+    """Names of the members that segment a case.
 
     Args:
-        cases: labelled ones; what their scans still need is done, see `cohort.Preparation`.
-        out_of_fold: use only members trained without the case's fold; False uses
-            the whole ensemble, which is right for cases that no member saw.
+        arm: of the comparison.
+        fold: use only members trained without this fold; None for a case that no
+            member was trained on.
 
-    The other arguments, what is returned and raised: see `score_subjects`.
+    Raises:
+        TrainingError: when the pack has too few such members.
     """
+    names, which = tuple(member.name for member in arm.pack.members), "in all"
+    if fold is not None:
+        names = members_without_fold(arm.pack, fold)
+        which = f"that were trained without fold {fold}"
+    if arm.members is None:
+        return names
+    if not 1 <= arm.members <= len(names):
+        raise TrainingError(
+            f"{arm.members} members were asked for; pack {arm.pack.name!r} has {len(names)} "
+            f"{which}.",
+            f"Give --members with numbers from 1 to {len(names)}.",
+        )
+    return names[: arm.members]
+
+
+def members_without_fold(pack: ModelPack, fold: int) -> tuple[str, ...]:
+    """Names of the members that were not trained on the cases of a fold.
+
+    Raises:
+        TrainingError: when there is none.
+    """
+    names = tuple(m.name for m in pack.members if m.trained.get("fold") == fold)
+    if not names:
+        raise TrainingError(
+            f"No member of pack {pack.name!r} was trained without fold {fold}.",
+            "Score this case with the whole ensemble if no member was trained on it "
+            "(--ensemble), or train a member for this fold.",
+        )
+    return names
+
+
+def cohort_subjects(cases: SequenceOf[LabelledCase], arms: SequenceOf[Arm]) -> list[Subject]:
+    """The cases of a cohort; what their scans still need is done as their `Preparation` says.
+
+    All are read once, so that one that cannot be scored is reported before any is segmented.
+
+    Raises:
+        InputError: as `load_labelled`, or when a pack needs a sequence that a case lacks.
+        TrainingError: as `load_labelled`.
+    """
+    subjects = []
     for case in cases:
         loaded, _ = load_labelled(case)
         for pack in {arm.pack.folder: arm.pack for arm in arms}.values():
             check_sequences(loaded, pack)
-    subjects = [
-        Subject(
-            case.name,
-            case.group,
-            case.fold,
-            partial(load_labelled, case),
-            case.preparation.registration,
-            case.preparation.brain,
-        )
-        for case in cases
-    ]
-    return score_subjects(subjects, arms, measures, device, out_of_fold, progress, seed, stage)
+        options = (case.preparation.registration, case.preparation.brain)
+        load = partial(load_labelled, case)
+        subjects.append(Subject(case.name, case.group, case.fold, load, *options))
+    return subjects
 
 
 def score_subjects(
@@ -116,15 +211,16 @@ def score_subjects(
     seed: int = 0,
     stage: str = "evaluate",
 ) -> list[CaseScore]:
-    """Segment every subject in every arm and compare with its truth.
+    """Segment every subject in every arm and compare with its reference labels.
 
     Args:
         subjects: what to segment.
         arms: from `make_arms` and `with_conditions`; arms of one condition should follow
             each other, then each subject is brought into it once.
-        measures: keys of `extras.MEASURES`.
+        measures: keys of `metrics.MEASURES`.
         device: where to compute.
-        out_of_fold: use only members trained without the subject's fold.
+        out_of_fold: use only members trained without the subject's fold; False uses the
+            whole ensemble, which is right for cases that no member was trained on.
         progress: advanced once a subject and arm.
         seed: of what conditions leave to chance.
         stage: of the progress.
@@ -145,12 +241,12 @@ def score_subjects(
     progress.stage(stage, len(subjects) * len(arms))
     scores = []
     for one in subjects:
-        case, truth = one.load()
-        spoilt, condition = Spoilt(case, truth), None
+        case, reference_labels = one.load()
+        perturbed, condition = PerturbedCase(case, reference_labels), None
         for arm in arms:
             if arm.condition is not condition:
                 condition = arm.condition
-                spoilt = spoil_case(condition, case, truth, seed)
+                perturbed = perturb_case(condition, case, reference_labels, seed)
             used = members[arm.name, one.name]
             options = Options(
                 registration=condition.registration or one.registration,
@@ -158,7 +254,13 @@ def score_subjects(
                 bias_field=condition.shading,
                 keep_distant_components=condition.keep_islands,
             )
-            labels = _labels(spoilt.case, arm, used, device, options, progress)
+            labels = _segment(perturbed.case, arm, used, device, options, progress)
+            groups = score_labels(
+                sitk.GetArrayViewFromImage(labels),
+                sitk.GetArrayViewFromImage(perturbed.reference_labels),
+                tuple(reversed(labels.GetSpacing())),
+                measures,
+            )
             scores.append(
                 CaseScore(
                     arm=arm.name,
@@ -168,12 +270,7 @@ def score_subjects(
                     case=one.name,
                     group=one.group,
                     fold=one.fold,
-                    groups=score_labels(
-                        sitk.GetArrayViewFromImage(labels),
-                        sitk.GetArrayViewFromImage(spoilt.truth),
-                        tuple(reversed(labels.GetSpacing())),
-                        measures,
-                    ),
+                    groups=groups,
                     condition=condition.key,
                     against=arm.against,
                 )
@@ -182,18 +279,18 @@ def score_subjects(
     return scores
 
 
-def score_tumour_free(
+def score_tumor_free(
     cases: SequenceOf[Case],
     arms: SequenceOf[Arm],
     device: str = "auto",
     progress: Progress | None = None,
 ) -> list[FalseFinding]:
-    """Segment scans of brains without tumour, as scanned; whatever is found is false.
+    """Segment scans of brains without tumor, as scanned; whatever is found is false.
 
-    No member saw these scans, so every arm uses all the members that it may.
+    No member was trained on these scans, so every arm uses all the members that it may.
 
     Args:
-        cases: from `tumour_free_case`.
+        cases: from `tumor_free_case`.
         arms: from `make_arms`.
         device: where to compute.
         progress: advanced once a scan and arm.
@@ -207,15 +304,14 @@ def score_tumour_free(
     members = {arm.name: members_for(arm, None) for arm in arms}
     progress.stage("tumour-free", len(cases) * len(arms))
     found = []
-    for case in cases:
-        for arm in arms:
-            labels = _labels(case, arm, members[arm.name], device, Options(), progress)
-            found.append(FalseFinding(arm.name, case.identity, volumes_ml(labels)))
-            progress.advance(1, case.identity)
+    for case, arm in product(cases, arms):
+        labels = _segment(case, arm, members[arm.name], device, Options(), progress)
+        found.append(FalseFinding(arm.name, case.identity, volumes_ml(labels)))
+        progress.advance(1, case.identity)
     return found
 
 
-def tumour_free_case(folder: Path) -> Case:
+def tumor_free_case(folder: Path) -> Case:
     """Load the scans of a folder, recognised by their file names; other files are left alone.
 
     Raises:
@@ -236,29 +332,69 @@ def tumour_free_case(folder: Path) -> Case:
 def load_labelled(case: LabelledCase) -> tuple[Case, sitk.Image]:
     """Scans of a case of a cohort, and its allowed tissues on the grid of their reference.
 
-    Labels on another grid are brought to it by nearest neighbour.
+    Labels on another grid are brought to it by nearest neighbor.
 
     Raises:
         TrainingError: when no labelled voxel lies in the scans though there are some.
         InputError: when a file cannot be read, or a label means nothing in the protocol.
     """
     loaded = load_case(case.scans, identity=case.name)
-    labels = read_truth(case.labels)
-    truth = sitk.Resample(
+    labels = read_reference_labels(case.labels)
+    resampled = sitk.Resample(
         labels, loaded.reference_scan.image, sitk.Transform(), sitk.sitkNearestNeighbor
     )
-    values = sitk.GetArrayFromImage(truth)
+    values = sitk.GetArrayFromImage(resampled)
     if not values.any() and sitk.GetArrayViewFromImage(labels).any():
         raise TrainingError(
             f"No labelled voxel of {case.labels} lies in the scans of case {case.name}.",
             "The labels must lie in the space of the T1CE scan.",
         )
     allowed = sitk.GetImageFromArray(allowed_tissues(values, case.protocol, str(case.labels)))
-    allowed.CopyInformation(truth)
+    allowed.CopyInformation(resampled)
     return loaded, allowed
 
 
-def _labels(
+def synthetic_subjects(
+    count: int, sources: Sources, seed: int = 0, kinds: SequenceOf[Kind] = KINDS
+) -> list[Subject]:
+    """Synthetic samples, made when they are loaded: settings that training never draws.
+
+    Whole heads at the settings of `settings.held_out`, stripped of the skull, all sequences.
+
+    Args:
+        count: of each kind.
+        sources: label maps to make them of; real cases in it are not used.
+        seed: the same one gives the same voxels.
+        kinds: what to make.
+    """
+    config = held_out(SynthesisConfig())
+    acquisition = replace(config.acquisition, missing=0.0, skull=0.0)
+    config = replace(config, acquisition=acquisition)
+    return [
+        Subject(
+            f"{kind.value}-{seed}-{number}",
+            kind.value,
+            None,
+            partial(_synthesize, config.only(kind), sources, [seed, place, number]),
+        )
+        for place, kind in enumerate(kinds)
+        for number in range(count)
+    ]
+
+
+def _synthesize(
+    config: SynthesisConfig, sources: Sources, seeds: SequenceOf[int]
+) -> tuple[Case, sitk.Image]:
+    sample = synthesise(config, sources, seeds)
+    name = f"{sample.record['kind']}-{seeds[0]}-{seeds[-1]}"
+    scans = {
+        sequence: Scan(sample.image((array * sample.brain).astype(np.float32)), name)
+        for sequence, array in sample.scans.items()
+    }
+    return make_case(name, scans), sample.image(sample.allowed)
+
+
+def _segment(
     case: Case,
     arm: Arm,
     members: tuple[str, ...],

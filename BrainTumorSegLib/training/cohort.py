@@ -22,7 +22,7 @@ from BrainTumorSegLib.core.errors import InputError, TrainingError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import LabelProtocol
 from BrainTumorSegLib.io.atomic import atomic_path
-from BrainTumorSegLib.io.truth import truth_protocol
+from BrainTumorSegLib.io.reference_labels import reference_protocol
 from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.preprocessing.brain import METHODS
 from BrainTumorSegLib.preprocessing.registration import ENGINES
@@ -88,7 +88,7 @@ class LabelledCase:
         name: of the case.
         group: what it looks like, for tables by group (``high-grade``, ``meningioma``).
         fold: number of the fold that keeps this case out of training.
-        protocol: what the values of its labels mean, as `io.truth.read_truth` gives them.
+        protocol: what the values of its labels mean, as `read_reference_labels` gives them.
         scans: file of each sequence; T1 and FLAIR may be missing.
         labels: file of the labels, in the space of T1CE.
         preparation: what the scans still need.
@@ -406,7 +406,7 @@ def _folds(rows: list[dict[str, str]], config: CohortConfig, table: Path) -> lis
 def _protocol(row: Mapping[str, str], labels: Path, config: CohortConfig) -> LabelProtocol:
     text = row.get("label_protocol") or config.label_protocol
     try:
-        protocol = truth_protocol(labels, read_protocol(text) if text else None)
+        protocol = reference_protocol(labels, read_protocol(text) if text else None)
     except InputError as error:
         raise TrainingError(f"Case {row['case']}: {error.message}", error.remedy) from error
     if protocol is None:

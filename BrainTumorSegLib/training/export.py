@@ -42,7 +42,7 @@ SAMPLES, SLAB = 6, 48
 #: Stage of progress.
 STAGE = "check"
 
-#: Measures of `evaluation.summary.flat_summary` that go into the manifest, with their titles.
+#: Measures of `evaluation.statistics.flat_summary` that go into the manifest, with their titles.
 _FIGURES = {
     "WT": "Dice, whole tumour (WT)",
     "TC": "Dice, tumour core (TC)",

@@ -23,7 +23,7 @@ from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
-from BrainTumorSegLib.io.truth import read_truth
+from BrainTumorSegLib.io.reference_labels import read_reference_labels
 from BrainTumorSegLib.io.volumes import read_image
 from BrainTumorSegLib.preprocessing.brain import extract_brain
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalise, to_grid
@@ -159,7 +159,7 @@ def prepare_volume(case: LabelledCase, progress: Progress | None = None) -> Labe
         raise
     except BrainTumorSegError as error:
         raise type(error)(f"Case {case.name}: {error.message}", error.remedy) from error
-    reference_labels = read_truth(case.labels)
+    reference_labels = read_reference_labels(case.labels)
     labels = to_grid(reference_labels, grid, interpolator=sitk.sitkNearestNeighbor)
     allowed = allowed_tissues(labels, case.protocol, str(case.labels))
     if not labels.any() and sitk.GetArrayViewFromImage(reference_labels).any():

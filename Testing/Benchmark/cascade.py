@@ -21,7 +21,7 @@ import SimpleITK as sitk
 import torch
 
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.evaluation.scores import score_labels
+from BrainTumorSegLib.evaluation.metrics import score_labels
 from BrainTumorSegLib.inference.cascade import Cascade, near_tumour
 from BrainTumorSegLib.inference.engines.choosing import open_engine, plan_engine
 from BrainTumorSegLib.inference.labels import label_slices

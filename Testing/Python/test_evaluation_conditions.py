@@ -14,18 +14,17 @@ from BrainTumorSegLib.cli import application as cli
 from BrainTumorSegLib.core.case import Case, Scan
 from BrainTumorSegLib.core.errors import InputError, TrainingError
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.evaluation import runs, synthetic
-from BrainTumorSegLib.evaluation.arms import make_arms, with_conditions
-from BrainTumorSegLib.evaluation.condition_sheet import draw_conditions
+from BrainTumorSegLib.evaluation import runs
 from BrainTumorSegLib.evaluation.conditions import (
     CONDITIONS,
+    perturb_case,
     read_conditions,
-    spoil_case,
     thick_slices,
 )
-from BrainTumorSegLib.evaluation.files import comparisons
-from BrainTumorSegLib.evaluation.runs import Subject, score_subjects
-from BrainTumorSegLib.evaluation.tables import markdown_tables
+from BrainTumorSegLib.evaluation.figures import draw_conditions
+from BrainTumorSegLib.evaluation.report import markdown_tables
+from BrainTumorSegLib.evaluation.runs import Subject, make_arms, score_subjects, with_conditions
+from BrainTumorSegLib.evaluation.statistics import comparisons
 from BrainTumorSegLib.preprocessing.brain.stripped import mask_of_stripped_scan
 from BrainTumorSegLib.synthesis.tumours.kinds import Kind
 from BrainTumorSegLib.synthesis.tumours.sources import Sources
@@ -62,16 +61,16 @@ def arrays(case):
     return {s: sitk.GetArrayFromImage(scan.image) for s, scan in case.scans.items()}
 
 
-def spoil(key, name="c", seed=0):
+def perturb(key, name="c", seed=0):
     case, truth = stripped(name)
-    return spoil_case(CONDITIONS[key], case, truth, seed)
+    return perturb_case(CONDITIONS[key], case, truth, seed)
 
 
 @pytest.mark.parametrize("key", [k for k in CONDITIONS if k != "skull"])
 def test_what_was_given_stays_as_it_was_and_chance_is_seeded(key):
     case, truth = stripped()
     before = arrays(case), [scan.image.GetOrigin() for scan in case.scans.values()]
-    first, again = (spoil_case(CONDITIONS[key], case, truth, 3) for _ in range(2))
+    first, again = (perturb_case(CONDITIONS[key], case, truth, 3) for _ in range(2))
     assert [scan.image.GetOrigin() for scan in case.scans.values()] == before[1]
     for sequence, array in before[0].items():
         np.testing.assert_array_equal(sitk.GetArrayFromImage(case.scans[sequence].image), array)
@@ -82,8 +81,8 @@ def test_what_was_given_stays_as_it_was_and_chance_is_seeded(key):
 
 
 def test_other_cases_and_other_seeds_meet_other_chance():
-    first = spoil("noise").case
-    for other in (spoil("noise", seed=1), spoil("noise", name="d")):
+    first = perturb("noise").case
+    for other in (perturb("noise", seed=1), perturb("noise", name="d")):
         assert not np.array_equal(arrays(first)[Sequence.T1], arrays(other.case)[Sequence.T1])
 
 
@@ -106,17 +105,17 @@ def test_thick_slices_lie_where_they_average(turned):
 
 
 def test_the_truth_of_thick_slices_lies_on_their_grid_and_keeps_its_values():
-    spoilt = spoil("thick-slices")
-    reference = spoilt.case.reference_scan.image
-    assert spoilt.truth.GetSize() == reference.GetSize()
-    assert spoilt.truth.GetOrigin() == reference.GetOrigin()
-    assert spoilt.truth.GetSpacing() == reference.GetSpacing()
-    assert set(np.unique(sitk.GetArrayFromImage(spoilt.truth))) == {1, 16}
+    perturbed = perturb("thick-slices")
+    reference = perturbed.case.reference_scan.image
+    assert perturbed.reference_labels.GetSize() == reference.GetSize()
+    assert perturbed.reference_labels.GetOrigin() == reference.GetOrigin()
+    assert perturbed.reference_labels.GetSpacing() == reference.GetSpacing()
+    assert set(np.unique(sitk.GetArrayFromImage(perturbed.reference_labels))) == {1, 16}
 
 
 def test_misregistration_turns_by_three_degrees_and_shifts_by_two_millimetres():
     case, _ = stripped()
-    moved = spoil("misregistered").case
+    moved = perturb("misregistered").case
     kept = case.scans[Sequence.T1CE].image
     assert moved.scans[Sequence.T1CE].image.GetOrigin() == kept.GetOrigin()
     middle = [(n - 1) / 2 for n in kept.GetSize()]
@@ -134,7 +133,7 @@ def test_misregistration_turns_by_three_degrees_and_shifts_by_two_millimetres():
 
 
 def test_with_and_without_registration_the_same_scans_are_met():
-    off, on = spoil("misregistered").case, spoil("misregistered-registered").case
+    off, on = perturb("misregistered").case, perturb("misregistered-registered").case
     for sequence in Sequence:
         assert off.scans[sequence].image.GetOrigin() == on.scans[sequence].image.GetOrigin()
     assert CONDITIONS["misregistered"].registration == "none"
@@ -142,8 +141,8 @@ def test_with_and_without_registration_the_same_scans_are_met():
 
 
 def test_a_missing_sequence_is_gone_and_no_other():
-    assert set(spoil("without-t1").case.scans) == {Sequence.T1CE, Sequence.FLAIR}
-    assert set(spoil("without-flair").case.scans) == {Sequence.T1, Sequence.T1CE}
+    assert set(perturb("without-t1").case.scans) == {Sequence.T1CE, Sequence.FLAIR}
+    assert set(perturb("without-flair").case.scans) == {Sequence.T1, Sequence.T1CE}
 
 
 def test_bias_is_slow_and_noise_is_not_and_both_leave_the_air_alone():
@@ -151,7 +150,7 @@ def test_bias_is_slow_and_noise_is_not_and_both_leave_the_air_alone():
     was = arrays(case)[Sequence.T1CE]
     brain = was != 0
     for key, smooth in (("bias-field", True), ("noise", False)):
-        now = arrays(spoil(key).case)[Sequence.T1CE]
+        now = arrays(perturb(key).case)[Sequence.T1CE]
         assert not now[~brain].any()
         ratio = np.log(now[brain] / was[brain])
         assert 0.03 < ratio.std() < 0.5
@@ -176,7 +175,7 @@ def test_a_painted_head_keeps_the_brain_and_is_no_stripped_scan(tmp_path):
     truth = sitk.GetImageFromArray(np.where(brain, 1, 1).astype(np.uint8))
     truth.CopyInformation(scans[Sequence.T1CE].image)
     assert mask_of_stripped_scan(scans[Sequence.T1].image) is not None
-    painted = spoil_case(CONDITIONS["skull"], case, truth).case
+    painted = perturb_case(CONDITIONS["skull"], case, truth).case
     for sequence, array in arrays(painted).items():
         was = sitk.GetArrayFromImage(scans[sequence].image)
         assert np.abs(array[brain] - was[brain]).max() < 15
@@ -196,7 +195,7 @@ def test_a_head_is_only_painted_round_a_stripped_brain():
     case, truth = stripped()
     whole = {s: Scan(scan.image + 1, scan.source) for s, scan in case.scans.items()}
     with pytest.raises(InputError, match="No head can be painted"):
-        spoil_case(CONDITIONS["skull"], Case("c", whole), truth)
+        perturb_case(CONDITIONS["skull"], Case("c", whole), truth)
 
 
 def test_the_same_scans_are_drawn_once(tmp_path):
@@ -245,7 +244,7 @@ def test_each_arm_is_compared_with_itself_on_the_untouched_scans(monkeypatch):
         found = ball(radius={"as-is": 0.15, "noise": 0.12}.get(arm.condition.key, 0.1))
         return image(np.where(found, 4, 0).astype(np.uint8))
 
-    monkeypatch.setattr(runs, "_labels", labels)
+    monkeypatch.setattr(runs, "_segment", labels)
     subjects = [
         Subject(name, "toy", 0, lambda name=name: stripped(name), "brainsfit") for name in "cde"
     ]
@@ -270,7 +269,7 @@ def test_islands_are_kept_in_their_condition_and_in_no_other(monkeypatch):
         kept[arm.condition.key] = options.keep_islands
         return image(np.where(ball(), 4, 0).astype(np.uint8))
 
-    monkeypatch.setattr(runs, "_labels", labels)
+    monkeypatch.setattr(runs, "_segment", labels)
     arms = with_conditions(make_arms([pack("a")], ["none"]), read_conditions(["as-is-islands"]))
     score_subjects([Subject("c", "toy", 0, stripped)], arms)
     assert kept == {"as-is": False, "as-is-islands": True}
@@ -297,9 +296,9 @@ def test_synthetic_subjects_are_held_out_and_of_every_kind(monkeypatch):
             scans=scans, brain=brain, allowed=allowed, record={"kind": "x"}, image=image
         )
 
-    monkeypatch.setattr(synthetic, "synthesise", make)
-    subjects = synthetic.synthetic_subjects(2, Sources(), seed=5)
-    assert len({one.name for one in subjects}) == 2 * len(synthetic.KINDS)
+    monkeypatch.setattr(runs, "synthesise", make)
+    subjects = runs.synthetic_subjects(2, Sources(), seed=5)
+    assert len({one.name for one in subjects}) == 2 * len(runs.KINDS)
     assert {one.group for one in subjects} >= {k.value for k in Kind if k.has_tumour} - {"carved"}
     assert {one.fold for one in subjects} == {None}
     for one in subjects:
@@ -345,15 +344,15 @@ def test_the_command_writes_conditions_and_synthesis_each_with_their_tables(
             image=image,
         )
 
-    monkeypatch.setattr(runs, "_labels", labels)
-    monkeypatch.setattr(synthetic, "synthesise", make)
+    monkeypatch.setattr(runs, "_segment", labels)
+    monkeypatch.setattr(runs, "synthesise", make)
     out = tmp_path / "out"
     command = ["evaluate", "--data", str(data), "--pack", "glioma-lite", "--tta", "none"]
     command += ["--measures", "dice", "--progress", "none"]
     conditions = ["--conditions", "noise", "thick-slices", "--synthetic", "1"]
     assert cli.main([*command, *conditions, "-o", str(out)]) == 0
     assert met.count(("noise", 1)) == met.count(("thick-slices", 1)) == 2
-    assert met.count(("as-is", 5)) == len(synthetic.KINDS)
+    assert met.count(("as-is", 5)) == len(runs.KINDS)
     assert "| noise | as is | WT |" in (out / "tables.md").read_text(encoding="utf-8")
     told = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     assert told["command"].endswith("--measures dice --synthetic 1")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from BrainTumorSegLib.core.errors import DependencyError
 from BrainTumorSegLib.core.tissue import PROTOCOLS
-from BrainTumorSegLib.evaluation import extras
-from BrainTumorSegLib.evaluation.scores import score_labels
+from BrainTumorSegLib.evaluation import report
+from BrainTumorSegLib.evaluation.metrics import score_labels
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 
 MERGED = PROTOCOLS["core1_edema2_enhancing4"]
@@ -24,17 +26,20 @@ def cube(shape=(24, 40, 40), start=(6, 10, 10), size=10):
 @pytest.fixture
 def surface_score():
     pytest.importorskip("monai", reason="HD95 and NSD need the extra evaluate (MONAI)")
-    from BrainTumorSegLib.evaluation.surfaces import surface_score
+    from BrainTumorSegLib.evaluation.metrics import surface_score
 
-    return surface_score
+    return lambda *masks: SimpleNamespace(**surface_score(*masks))
 
 
 @pytest.fixture
 def lesion_score():
     pytest.importorskip("panoptica", reason="lesions need the extra evaluate (panoptica)")
-    from BrainTumorSegLib.evaluation.lesions import lesion_score
+    from BrainTumorSegLib.evaluation.metrics import lesion_score
 
-    return lesion_score
+    # Without the words lesion and lesions.
+    return lambda *masks: SimpleNamespace(
+        **{name.partition("_")[2]: value for name, value in lesion_score(*masks).items()}
+    )
 
 
 @pytest.mark.parametrize(("axis", "distance"), [(0, 10.0), (1, 2.0), (2, 1.0)])
@@ -166,26 +171,37 @@ def test_what_a_truth_cannot_tell_has_no_score_and_what_it_can_tell_has(lesion_s
         scores = score_labels(values, allowed, (1, 1, 1), ("dice", "surface", "lesions"))
         assert {name for name, score in scores.items() if score is None} == undecided
         for name, score in scores.items():
-            if score is None or not score.truth:
+            if score is None or not score.reference:
                 continue
-            assert score.dice == score.surface.nsd == 1.0 and score.surface.hd95_mm == 0.0
-            assert (score.lesions is not None) == (name in ("WT", "TC", "ET"))
+            assert score.dice == score.nsd == 1.0 and score.hd95_mm == 0.0
+            assert (score.lesion_f1 is not None) == (name in ("WT", "TC", "ET"))
+
+
+def test_labels_that_separate_the_core_score_every_tissue_and_merged_ones_the_core():
+    values, predicted = np.array([[[0, 1, 3, 2, 4]]]), np.array([[[0, 1, 1, 2, 4]]], np.uint8)
+    scores = score_labels(predicted, allowed_tissues(values, SEPARATED), (1, 1, 1))
+    assert scores["necrosis"].dice == pytest.approx(2 / 3)
+    assert scores["non_enhancing"].dice == 0.0 and scores["core"].dice == 1.0
+    merged = allowed_tissues(np.where(values == 3, 1, values), MERGED)
+    scores = score_labels(predicted, merged, (1, 1, 1))
+    assert scores["necrosis"] is None and scores["non_enhancing"] is None
+    assert {scores[name].dice for name in ("core", "WT", "TC", "ET")} == {1.0}
 
 
 def test_volumes_of_groups_are_millilitres():
     values = np.zeros((10, 10, 10), np.uint8)
     values[:5] = 2
     scores = score_labels(np.zeros_like(values), allowed_tissues(values, MERGED), (2, 1, 1))
-    assert scores["WT"].truth_ml == pytest.approx(1.0) and scores["WT"].predicted_ml == 0.0
+    assert scores["WT"].reference_ml == pytest.approx(1.0) and scores["WT"].predicted_ml == 0.0
     assert scores["WT"].dice == 0.0 and scores["ET"].dice == 1.0
-    assert scores["WT"].surface is None and scores["WT"].lesions is None
+    assert scores["WT"].nsd is None and scores["WT"].lesions_found is None
 
 
 def test_without_the_extra_dice_is_taken_and_the_rest_named(monkeypatch):
-    monkeypatch.setattr(extras, "has_package", lambda name: name is None)
-    assert extras.choose_measures(None) == (("dice",), ("surface", "lesions"))
-    assert extras.choose_measures(["dice"]) == (("dice",), ())
+    monkeypatch.setattr(report, "has_package", lambda name: name is None)
+    assert report.choose_measures(None) == (("dice",), ("surface", "lesions"))
+    assert report.choose_measures(["dice"]) == (("dice",), ())
     for measure, package in (("surface", "monai"), ("lesions", "panoptica")):
         with pytest.raises(DependencyError, match=package) as caught:
-            extras.choose_measures([measure])
+            report.choose_measures([measure])
         assert "BrainTumorSeg[evaluate]" in caught.value.remedy

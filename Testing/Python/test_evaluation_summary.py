@@ -13,39 +13,34 @@ import pytest
 
 from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.volumes import SCORED
-from BrainTumorSegLib.evaluation.arms import make_arms, members_for
-from BrainTumorSegLib.evaluation.files import (
+from BrainTumorSegLib.evaluation.metrics import CaseScore, GroupScore
+from BrainTumorSegLib.evaluation.report import (
+    markdown_tables,
     summary_json,
     write_case_table,
     write_comparisons,
     write_false_table,
     write_group_table,
 )
-from BrainTumorSegLib.evaluation.lesions import LesionScore
-from BrainTumorSegLib.evaluation.runs import FalseFinding
-from BrainTumorSegLib.evaluation.scores import CaseScore, GroupScore
-from BrainTumorSegLib.evaluation.summary import (
+from BrainTumorSegLib.evaluation.runs import make_arms, members_for
+from BrainTumorSegLib.evaluation.statistics import (
+    FalseFinding,
+    compare,
     compare_arms,
     false_findings,
     flat_summary,
-    summarise_false,
-    summarise_group,
-)
-from BrainTumorSegLib.evaluation.surfaces import SurfaceScore
-from BrainTumorSegLib.evaluation.tables import markdown_tables
-from BrainTumorSegLib.evaluation.uncertainty import (
-    compare,
     mean_estimate,
     pooled_estimate,
     resampled_cases,
+    summarize_false,
+    summarize_group,
 )
 
 
-def group(both, predicted, truth, surface=None, lesions=None):
-    total = predicted + truth
-    return GroupScore(
-        2 * both / total if total else 1.0, both, predicted, truth, 1e-3, surface, lesions
-    )
+def group(both, predicted, reference, *measured):
+    total = predicted + reference
+    dice = 2 * both / total if total else 1.0
+    return GroupScore(dice, both, predicted, reference, 1e-3, *measured)
 
 
 def case(name, arm="none", whole=None, enhancing=None, looks="glioma"):
@@ -72,7 +67,7 @@ def test_the_mean_runs_over_cases_that_have_the_tissue_and_brats_over_all():
         case("silent", enhancing=group(0, 0, 0)),
         case("missed", enhancing=group(0, 0, 100)),
     ]
-    figures = summarise_group(rows, "ET")
+    figures = summarize_group(rows, "ET")
     assert figures.present["dice"].value == pytest.approx((0.9 + 0.0) / 2)
     assert figures.present["dice"].cases == 2
     assert figures.brats["dice"].value == pytest.approx((0.9 + 0 + 1 + 0) / 4)
@@ -86,17 +81,17 @@ def test_the_mean_runs_over_cases_that_have_the_tissue_and_brats_over_all():
 
 def test_the_pooled_dice_weighs_voxels_where_the_mean_weighs_cases():
     rows = [case("small", whole=group(0, 10, 10)), case("large", whole=group(1000, 1000, 1000))]
-    figures = summarise_group(rows, "WT")
+    figures = summarize_group(rows, "WT")
     assert figures.present["dice"].value == pytest.approx(0.5)
     assert figures.pooled_dice.value == pytest.approx(2000 / 2020)
 
 
 def test_hd95_of_a_miss_is_left_out_and_counted_and_374_mm_for_brats():
-    found = group(90, 100, 100, SurfaceScore(4.0, 0.8), LesionScore(1, 0, 1, 2 / 3, 0.45))
-    missed = group(0, 0, 100, SurfaceScore(None, 0.0), LesionScore(0, 1, 0, 0.0, 0.0))
-    neither = group(0, 0, 0, SurfaceScore(None, 1.0), LesionScore(0, 0, 0, None, None))
+    found = group(90, 100, 100, 4.0, 0.8, 1, 0, 1, 2 / 3, 0.45)
+    missed = group(0, 0, 100, None, 0.0, 0, 1, 0, 0.0, 0.0)
+    neither = group(0, 0, 0, None, 1.0, 0, 0, 0, None, None)
     rows = [case(str(n), enhancing=score) for n, score in enumerate((found, missed, neither))]
-    figures = summarise_group(rows, "ET")
+    figures = summarize_group(rows, "ET")
     assert (figures.present["hd95_mm"].value, figures.present["hd95_mm"].cases) == (4.0, 1)
     assert figures.present["nsd"].value == pytest.approx(0.4)
     assert figures.brats["hd95_mm"].value == pytest.approx((4 + 374 + 0) / 3)
@@ -108,7 +103,7 @@ def test_hd95_of_a_miss_is_left_out_and_counted_and_374_mm_for_brats():
 
 
 def test_groups_that_a_truth_cannot_tell_do_not_enter_any_mean():
-    figures = summarise_group([case("a")], "necrosis")
+    figures = summarize_group([case("a")], "necrosis")
     assert figures.present["dice"].cases == 0 and math.isnan(figures.present["dice"].value)
     assert "necrosis" not in flat_summary([case("a")])
 
@@ -198,8 +193,8 @@ def test_tables_say_which_dice_is_which_and_compare_with_the_first_arm():
 
 @pytest.mark.parametrize("known", [True, False])
 def test_surfaces_stand_below_their_titles_where_no_truth_has_enhancing_tumour(known):
-    whole = group(800, 1000, 1000, SurfaceScore(4.0, 0.8))
-    row = case("a", whole=whole, enhancing=group(0, 0, 0, SurfaceScore(None, 1.0)))
+    whole = group(800, 1000, 1000, 4.0, 0.8)
+    row = case("a", whole=whole, enhancing=group(0, 0, 0, None, 1.0))
     if not known:
         row = replace(row, groups={**row.groups, "ET": None})
     lines = markdown_tables([row]).splitlines()
@@ -215,7 +210,7 @@ def test_false_findings_of_the_cohort_and_of_single_scans_are_told():
     rows = [case("a"), free]
     findings = [*false_findings(rows), FalseFinding("none", "control", {"WT": 0.0, "ET": 0.0})]
     assert [f.case for f in findings] == ["free", "control"]
-    summary = summarise_false(findings)
+    summary = summarize_false(findings)
     assert (summary.scans, summary.with_findings) == (2, 1)
     assert (summary.mean_ml, summary.max_ml) == (1.0, 2.0)
     assert "1 of 2 | 1.00 | 2.00" in markdown_tables(rows, findings)
@@ -253,10 +248,9 @@ def test_the_picture_shows_every_arm(tmp_path):
     pytest.importorskip("matplotlib", reason="pictures need matplotlib (extra evaluate)")
     from PIL import Image
 
-    from BrainTumorSegLib.evaluation.picture import draw_scores
+    from BrainTumorSegLib.evaluation.figures import draw_scores
 
-    surface = SurfaceScore(4.0, 0.8)
-    rows = [*both_arms(gain=20), case("x", "one", group(900, 1000, 1000, surface))]
+    rows = [*both_arms(gain=20), case("x", "one", group(900, 1000, 1000, 4.0, 0.8))]
     draw_scores(rows, tmp_path / "scores.png")
     picture = np.asarray(Image.open(tmp_path / "scores.png").convert("RGB"))
     assert picture.std() > 10

@@ -16,16 +16,16 @@ from toy_cases import write_toy_cohort
 from BrainTumorSegLib.cli import application as cli
 from BrainTumorSegLib.core.errors import Cancelled, TrainingError
 from BrainTumorSegLib.core.progress import CancelToken, Progress
-from BrainTumorSegLib.evaluation.experiments import scoring
+from BrainTumorSegLib.evaluation.experiments import run
 from BrainTumorSegLib.evaluation.experiments.config import (
     ARM_KEYS,
     bundled_experiments,
     find_experiment,
     read_experiment,
 )
-from BrainTumorSegLib.evaluation.experiments.running import RowScores, run_experiment, stage_weights
-from BrainTumorSegLib.evaluation.experiments.summary import case_means, compare_rows, row_figures
-from BrainTumorSegLib.evaluation.scores import CaseScore, GroupScore
+from BrainTumorSegLib.evaluation.experiments.results import case_means, compare_rows, row_figures
+from BrainTumorSegLib.evaluation.experiments.run import RowScores, run_experiment, stage_weights
+from BrainTumorSegLib.evaluation.metrics import CaseScore, GroupScore
 from BrainTumorSegLib.models.weights import load_weights
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.dataset import SliceSampler
@@ -279,7 +279,7 @@ def test_an_experiment_that_was_stopped_goes_on_to_the_same_weights_and_scores(
 
 def test_a_finished_experiment_is_only_written_out_again(cohort, toy, tmp_path, monkeypatch):
     before = (toy / "table.md").read_text(encoding="utf-8")
-    monkeypatch.setattr(scoring, "TorchEngine", None)  # called, it would raise
+    monkeypatch.setattr(run, "TorchEngine", None)  # called, it would raise
     monkeypatch.setattr("BrainTumorSegLib.training.trainer.train_member", None)
     assert cli.main(experiment_arguments(write_config(tmp_path), cohort, toy)) == 0
     assert (toy / "table.md").read_text(encoding="utf-8") == before
@@ -290,14 +290,14 @@ def test_scores_of_other_weights_are_not_kept(cohort, toy, tmp_path, monkeypatch
     arm = experiment.arms[0]
     members = [toy / "first" / f"fold0-seed{seed}" for seed in (3, 4)]
     cases = [case for case in read_cohort(cohort) if case.fold == 0]
-    ensemble = scoring.Ensemble((0,), "none")
-    segment, segmented = scoring._segment, []
-    monkeypatch.setattr(scoring, "_segment", lambda *a: segmented.append(a) or segment(*a))
+    ensemble, machine = run.Ensemble((0,), "none"), Machine(cache=toy / "cache")
+    segment, segmented = run._segment, []
+    monkeypatch.setattr(run, "_segment", lambda *a: segmented.append(a) or segment(*a))
 
     def newly_segmented(folders):
         before = len(segmented)
-        scoring.score_ensembles(
-            *(cases, arm.training, folders, [ensemble], 2, toy / "cache", tmp_path / "scores")
+        run.score_ensembles(
+            *(cases, arm.training, folders, [ensemble], 2, tmp_path / "scores", machine)
         )
         return len(segmented) - before
 
@@ -470,7 +470,7 @@ def test_what_is_missing_is_asked_for(capsys, arguments, words):
 def test_a_missing_package_is_told_before_anything_is_trained(
     cohort, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("BrainTumorSegLib.evaluation.extras.has_package", lambda name: False)
+    monkeypatch.setattr("BrainTumorSegLib.evaluation.report.has_package", lambda name: False)
     config = write_config(tmp_path, re.sub('"adam"', '"ralamb"', TOY))
     assert cli.main(experiment_arguments(config, cohort, tmp_path / "out")) == 7
     error = capsys.readouterr().err

@@ -10,8 +10,7 @@ from BrainTumorSegLib.core.masks import largest_piece, mask_volume_ml
 from BrainTumorSegLib.core.tissue import PROTOCOLS, Region, Tissue
 from BrainTumorSegLib.core.volumes import (
     dice,
-    dice_scores,
-    truth_mask,
+    reference_mask,
     volume_title,
     volumes_ml,
 )
@@ -73,28 +72,11 @@ def test_dice_follows_the_brats_convention_for_empty_masks():
     assert dice(something, nothing) == dice(nothing, something) == 0.0
 
 
-def test_a_truth_that_merges_the_core_cannot_score_necrosis_but_scores_the_core():
-    truth = np.array([0, 1, 1, 2, 4])
-    predicted = np.array([0, 1, 3, 2, 4], np.uint8)
-    scores = dice_scores(predicted, allowed_tissues(truth, PROTOCOLS["core1_edema2_enhancing4"]))
-    assert scores["necrosis"] is None and scores["non_enhancing"] is None
-    assert scores["core"] == scores["WT"] == scores["TC"] == scores["ET"] == 1.0
-
-
-def test_a_truth_that_separates_the_core_scores_every_tissue():
-    protocol = PROTOCOLS["necrosis1_edema2_nonenhancing3_enhancing4"]
-    truth = np.array([0, 1, 3, 2, 4])
-    scores = dice_scores(np.array([0, 1, 1, 2, 4], np.uint8), allowed_tissues(truth, protocol))
-    assert scores["necrosis"] == pytest.approx(2 / 3)
-    assert scores["non_enhancing"] == 0.0
-    assert scores["core"] == 1.0
-
-
-def test_truth_masks_of_regions_are_decided_under_every_protocol():
+def test_reference_masks_of_regions_are_decided_under_every_protocol():
     for protocol in PROTOCOLS.values():
         allowed = allowed_tissues(np.array(list(protocol.labels)), protocol)
         for region in Region:
-            assert truth_mask(allowed, region.value) is not None
+            assert reference_mask(allowed, region.value) is not None
 
 
 def test_specks_go_and_lesions_stay_with_all_their_tissues():

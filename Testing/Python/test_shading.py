@@ -16,7 +16,7 @@ from BrainTumorSegLib.core.case import Case, Scan
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.evaluation.conditions import CONDITIONS, spoil_case
+from BrainTumorSegLib.evaluation.conditions import CONDITIONS, perturb_case
 from BrainTumorSegLib.inference import pipeline
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.preprocessing.bias_field import (
@@ -82,8 +82,8 @@ def shaded(volumes, grid, strength=0.35, seed=1):
 @pytest.mark.parametrize("spacing", [(2.0, 2.0, 2.0), (1.0, 1.0, 5.5), (1.5, 1.5, 3.0)])
 def test_a_strong_field_is_found_strong_and_taken_out_on_any_grid(spacing):
     volumes, brain, grid = phantom(spacing)
-    spoilt, logs = shaded(volumes, grid)
-    corrected, found = correct_shading(spoilt, brain, grid)
+    perturbed, logs = shaded(volumes, grid)
+    corrected, found = correct_shading(perturbed, brain, grid)
     best, _ = correct_shading(volumes, brain, grid, "n4")
     for sequence, log in logs.items():
         assert found[sequence].corrected
@@ -96,8 +96,8 @@ def test_a_strong_field_is_found_strong_and_taken_out_on_any_grid(spacing):
 
 def test_scans_without_strong_shading_are_left_alone_to_the_bit():
     volumes, brain, grid = phantom()
-    spoilt, _ = shaded(volumes, grid, strength=0.08)
-    for given in (volumes, spoilt):
+    perturbed, _ = shaded(volumes, grid, strength=0.08)
+    for given in (volumes, perturbed):
         result, found = correct_shading(given, brain, grid)
         assert all(result[sequence] is given[sequence] for sequence in given)
         assert all(f.spread < STRONG and not f.corrected for f in found.values())
@@ -105,11 +105,11 @@ def test_scans_without_strong_shading_are_left_alone_to_the_bit():
 
 def test_what_was_given_is_not_changed():
     volumes, brain, grid = phantom()
-    spoilt, _ = shaded(volumes, grid)
-    before = {s: v.copy() for s, v in spoilt.items()}
-    correct_shading(spoilt, brain, grid, "n4")
+    perturbed, _ = shaded(volumes, grid)
+    before = {s: v.copy() for s, v in perturbed.items()}
+    correct_shading(perturbed, brain, grid, "n4")
     for sequence, volume in before.items():
-        np.testing.assert_array_equal(spoilt[sequence], volume)
+        np.testing.assert_array_equal(perturbed[sequence], volume)
 
 
 def test_n4_corrects_every_scan_and_off_looks_at_none():
@@ -139,8 +139,10 @@ def test_the_same_values_come_out_however_many_threads_there_are():
 
 def test_a_scan_that_ends_inside_the_brain_keeps_its_border_and_is_corrected_elsewhere():
     volumes, brain, grid = phantom()
-    spoilt, _ = shaded(volumes, grid)
-    cut = {s: np.where(np.arange(len(v))[:, None, None] < 50, v, np.nan) for s, v in spoilt.items()}
+    perturbed, _ = shaded(volumes, grid)
+    cut = {
+        s: np.where(np.arange(len(v))[:, None, None] < 50, v, np.nan) for s, v in perturbed.items()
+    }
     result, found = correct_shading(cut, brain, grid)
     for sequence, volume in result.items():
         assert found[sequence].corrected
@@ -235,7 +237,7 @@ def test_with_and_without_correction_the_same_shaded_scans_are_met():
     left, corrected = CONDITIONS["bias-field"], CONDITIONS["bias-field-corrected"]
     for sequence in Sequence:
         one, other = (
-            spoil_case(c, case, truth, 3).case.scans[sequence].image for c in (left, corrected)
+            perturb_case(c, case, truth, 3).case.scans[sequence].image for c in (left, corrected)
         )
         np.testing.assert_array_equal(*map(sitk.GetArrayFromImage, (one, other)))
     assert (left.shading, corrected.shading, CONDITIONS["as-is"].shading) == ("off", "auto", "auto")
@@ -248,8 +250,8 @@ def test_a_real_scan_is_left_alone_and_a_shaded_one_corrected(real_data):
         {s: folder / f"{folder.name}_{s.value}.nii.gz" for s in Sequence}, identity=folder.name
     )
     for key, strong in (("as-is", False), ("bias-field", True)):
-        spoilt = spoil_case(CONDITIONS[key], case, case.reference_scan.image).case
-        arrays = {s: sitk.GetArrayFromImage(i.image) for s, i in spoilt.scans.items()}
+        perturbed = perturb_case(CONDITIONS[key], case, case.reference_scan.image).case
+        arrays = {s: sitk.GetArrayFromImage(i.image) for s, i in perturbed.scans.items()}
         # Every other voxel each way is enough to tell, and quicker.
         arrays = {s: a[::2, ::2, ::2].astype(np.float32) for s, a in arrays.items()}
         brain = arrays[Sequence.T1] > 0

@@ -124,7 +124,7 @@ def test_every_protocol_gives_every_tissue_exactly_one_number(protocol):
 
 
 def test_only_one_protocol_tells_necrosis_from_non_enhancing_tumour():
-    separate = [name for name, protocol in PROTOCOLS.items() if protocol.separates_core]
+    separate = [n for n, p in PROTOCOLS.items() if all(len(a) == 1 for a in p.labels.values())]
     assert separate == ["necrosis1_edema2_nonenhancing3_enhancing4"]
 
 

@@ -17,7 +17,7 @@ from toy_cases import toy_recipe, train, write_toy_cohort
 from BrainTumorSegLib.cli import application as cli
 from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.resources import resource_path
-from BrainTumorSegLib.evaluation.arms import members_without_fold
+from BrainTumorSegLib.evaluation.runs import members_without_fold
 from BrainTumorSegLib.models.packs import load_pack, verify_pack
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.config import read_config
@@ -175,7 +175,7 @@ def test_mistakes_are_told_before_anything_is_segmented(
 
 
 def test_a_measure_whose_package_is_missing_names_the_extra(cohort, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("BrainTumorSegLib.evaluation.extras.has_package", lambda name: name is None)
+    monkeypatch.setattr("BrainTumorSegLib.evaluation.report.has_package", lambda name: name is None)
     command = ["evaluate", "--data", str(cohort), "-o", str(tmp_path / "out")]
     assert cli.main([*command, "--measures", "lesions"]) == 7
     assert "BrainTumorSeg[evaluate]" in capsys.readouterr().err

@@ -85,7 +85,7 @@ def test_folders_without_a_table_are_cases_whatever_format_their_files_have(tmp_
 def test_a_segmentation_says_itself_what_its_labels_mean(tmp_path):
     write_files(tmp_path / "a", THREE, "tumour.seg.nrrd")
     (case,) = read_cohort(tmp_path)
-    assert case.protocol.separates_core
+    assert case.protocol.name == "necrosis1_edema2_nonenhancing3_enhancing4"
     allowed = prepare_volume(case).allowed
     assert set(np.unique(allowed)) == {1 << int(t) for t in Tissue if t != Tissue.NON_ENHANCING}
 

@@ -139,22 +139,23 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from BrainTumorSegLib.evaluation.arms import make_arms, with_conditions
     from BrainTumorSegLib.evaluation.conditions import read_conditions
-    from BrainTumorSegLib.evaluation.extras import (
-        MEASURES,
+    from BrainTumorSegLib.evaluation.metrics import MEASURES
+    from BrainTumorSegLib.evaluation.report import (
         PICTURE_PACKAGE,
         choose_measures,
         has_package,
         require,
+        write_results,
     )
     from BrainTumorSegLib.evaluation.runs import (
-        score_cases,
+        cohort_subjects,
+        make_arms,
         score_subjects,
-        score_tumour_free,
-        tumour_free_case,
+        score_tumor_free,
+        tumor_free_case,
+        with_conditions,
     )
-    from BrainTumorSegLib.evaluation.writing import write_results
     from BrainTumorSegLib.io.atomic import check_folder, check_writable
     from BrainTumorSegLib.models.packs import load_pack
 
@@ -187,19 +188,19 @@ def run(args: argparse.Namespace) -> int:
         )
     if not has_package(PICTURE_PACKAGE):
         progress.warn(f"No picture is drawn: {PICTURE_PACKAGE} is not installed.")
-    controls = [tumour_free_case(path) for path in args.tumour_free]
+    controls = [tumor_free_case(path) for path in args.tumour_free]
     command, device = _command(args), args.device
-    scores = score_cases(cases, arms, measures, device, not args.ensemble, progress, args.seed)
-    findings = score_tumour_free(controls, untouched if cases else plain, device, progress)
+    common = {"measures": measures, "device": device, "progress": progress, "seed": args.seed}
+    cohort = cohort_subjects(cases, arms)
+    scores = score_subjects(cohort, arms, out_of_fold=not args.ensemble, **common)
+    findings = score_tumor_free(controls, untouched if cases else plain, device, progress)
     if len(conditions) > 1 and has_package(PICTURE_PACKAGE) and cases:
         _draw_conditions(args, cases[0], conditions)
     tables = []
     if scores:
         tables.append(write_results(args.output, scores, findings, command, left_out, args.picture))
     if subjects:
-        made = score_subjects(
-            subjects, plain, measures, device, False, progress, args.seed, "synthetic"
-        )
+        made = score_subjects(subjects, plain, out_of_fold=False, stage="synthetic", **common)
         # Without cases the controls have no other table to stand in.
         own = () if scores else findings
         tables.append(write_results(args.output / "synthetic", made, own, command, left_out))
@@ -209,7 +210,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _synthetic(args: argparse.Namespace) -> list[Subject]:
-    from BrainTumorSegLib.evaluation.synthetic import synthetic_subjects
+    from BrainTumorSegLib.evaluation.runs import synthetic_subjects
     from BrainTumorSegLib.synthesis.tumours.sources import find_sources
 
     if not args.synthetic:
@@ -220,12 +221,12 @@ def _synthetic(args: argparse.Namespace) -> list[Subject]:
 def _draw_conditions(
     args: argparse.Namespace, case: LabelledCase, conditions: SequenceOf[Condition]
 ) -> None:
-    from BrainTumorSegLib.evaluation.condition_sheet import draw_conditions
+    from BrainTumorSegLib.evaluation.figures import draw_conditions
     from BrainTumorSegLib.evaluation.runs import load_labelled
 
     args.output.mkdir(parents=True, exist_ok=True)
-    loaded, truth = load_labelled(case)
-    draw_conditions(loaded, truth, conditions, args.output / "conditions.png", args.seed)
+    loaded, labels = load_labelled(case)
+    draw_conditions(loaded, labels, conditions, args.output / "conditions.png", args.seed)
 
 
 def _cases(args: argparse.Namespace) -> tuple[LabelledCase, ...]:

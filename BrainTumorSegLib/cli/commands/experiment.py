@@ -56,9 +56,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from BrainTumorSegLib.evaluation.experiments.config import find_experiment, read_experiment
-    from BrainTumorSegLib.evaluation.experiments.plan import plan
-    from BrainTumorSegLib.evaluation.experiments.running import run_experiment, stage_weights
+    from BrainTumorSegLib.evaluation.experiments.config import (
+        find_experiment,
+        plan,
+        read_experiment,
+    )
+    from BrainTumorSegLib.evaluation.experiments.run import run_experiment, stage_weights
     from BrainTumorSegLib.inference.engines.torch_engine import choose_device
     from BrainTumorSegLib.training.cohort import read_cohort
     from BrainTumorSegLib.training.distributed import Machine
@@ -93,8 +96,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _write(experiment: Experiment, cases: tuple, scored: tuple, folder: Path, command: str) -> str:
     """Write all files of a finished experiment and return its account."""
-    from BrainTumorSegLib.evaluation.experiments.picture import draw_experiment
-    from BrainTumorSegLib.evaluation.experiments.tables import (
+    from BrainTumorSegLib.evaluation.experiments.results import (
+        draw_experiment,
         markdown,
         write_cases,
         write_row_comparisons,
@@ -116,7 +119,7 @@ def _write(experiment: Experiment, cases: tuple, scored: tuple, folder: Path, co
 def _require_packages(experiment: Experiment) -> None:
     """Find out now, and not after hours, that a package is missing."""
     from BrainTumorSegLib.core.errors import DependencyError
-    from BrainTumorSegLib.evaluation.extras import has_package
+    from BrainTumorSegLib.evaluation.report import has_package
 
     needed = {"matplotlib"}
     if {arm.training.optimizer for arm in experiment.arms} & {"ranger", "ralamb"}:

@@ -7,6 +7,8 @@ import tomllib
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field, replace
+from itertools import product
+from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from BrainTumorSegLib.core.errors import BrainTumorSegError, TrainingError
 from BrainTumorSegLib.core.resources import resource_path
 from BrainTumorSegLib.inference.tta import VIEW_SETS
 from BrainTumorSegLib.preprocessing.model_grid import RECIPES, recipe_channels
-from BrainTumorSegLib.training.cohort import CohortConfig, check_cohort_config
+from BrainTumorSegLib.training.cohort import CohortConfig, LabelledCase, check_cohort_config
 from BrainTumorSegLib.training.config import (
     FORMER_KEYS,
     TrainingConfig,
@@ -23,6 +25,8 @@ from BrainTumorSegLib.training.config import (
     training_from_table,
     training_from_tables,
 )
+
+from ..markdown import render
 
 #: What an arm may change of the common training; all else is budget, and alike for all arms.
 ARM_KEYS = (
@@ -53,13 +57,13 @@ class ExperimentArm:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of an experiment's table: an arm, looked at in one way.
+    """One line of an experiment's table: the members of an arm, used in one way.
 
     Attributes:
         name: what differs between the rows: arm, members, views.
         arm: whose members.
-        members: size of the ensemble; every choice of so many seeds is scored, and averaged.
-        views: name of the set of views.
+        members: size of the ensemble; every choice of that many seeds is scored, and averaged.
+        views: name of the TTA.
     """
 
     name: str
@@ -82,6 +86,10 @@ class Published:
     columns: tuple[str, ...] = ()
     rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def of(self, row: str, missing: str) -> tuple[str, ...]:
+        """The figures of one row, or as many times what stands for none."""
+        return self.rows.get(row, (missing,) * len(self.columns))
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -95,7 +103,7 @@ class Experiment:
         caveats: why its figures say less than they seem to, one sentence each.
         folds: left out in turn; the cases of each are scored by members that never saw them.
         seeds: one member of each arm and fold for each.
-        score_every: score every so manieth slice of a case.
+        score_every: score every n-th slice of a case.
         rows: what is compared; the first is what the others are tested against.
         arms: what is trained.
         published: what stands beside the table.
@@ -194,12 +202,12 @@ def _experiment(name: str, content: Mapping[str, Any]) -> Experiment:
 def _arms(content: Mapping[str, Any]) -> tuple[ExperimentArm, ...]:
     common = training_from_tables(content)
     table = content.get("training", {})
-    for key, remedy in (
-        ("seed", "Write the list seeds at the top of the file."),
-        ("fold", "Write the list folds at the top of the file."),
-    ):
+    for key in ("seed", "fold"):
         if key in table:
-            raise TrainingError(f"training.{key} is no key of an experiment.", remedy)
+            raise TrainingError(
+                f"training.{key} is no key of an experiment.",
+                f"Write the list {key}s at the top of the file.",
+            )
     if common.validation.every and common.validation.on == "fold":
         raise TrainingError(
             "training.validation.on is 'fold': checkpoints would be chosen on the very cases "
@@ -207,10 +215,10 @@ def _arms(content: Mapping[str, Any]) -> tuple[ExperimentArm, ...]:
             "Set training.validation.every = 0, or on = 'synthesis'.",
         )
     tables = content.get("arms", [])
-    if not isinstance(tables, list) or not all(isinstance(t, Mapping) for t in tables):
-        raise TrainingError("arms is no list of tables.", "Begin each arm with a line [[arms]].")
-    if not tables:
-        raise TrainingError("There is no arm.", "Begin each arm with a line [[arms]].")
+    is_list = isinstance(tables, list) and all(isinstance(table, Mapping) for table in tables)
+    if not tables or not is_list:
+        wrong = "There is no arm." if is_list else "arms is no list of tables."
+        raise TrainingError(wrong, "Begin each arm with a line [[arms]].")
     channels_given = "in_channels" in table.get("network", {})
     arms: list[ExperimentArm] = []
     for number, own in enumerate(tables, start=1):
@@ -254,29 +262,22 @@ def _rows(
     arms: SequenceOf[ExperimentArm], members: SequenceOf[int], views: SequenceOf[str]
 ) -> tuple[Row, ...]:
     rows = []
-    for arm in arms:
-        for count in members:
-            for view in views:
-                parts = [arm.name] if len(arms) > 1 or len(members) == len(views) == 1 else []
-                if len(members) > 1:
-                    parts.append(f"{count} member{'' if count == 1 else 's'}")
-                if len(views) > 1:
-                    parts.append(view)
-                rows.append(Row(", ".join(parts), arm, count, view))
+    for arm, count, view in product(arms, members, views):
+        parts = [arm.name] if len(arms) > 1 or len(members) == len(views) == 1 else []
+        if len(members) > 1:
+            parts.append(f"{count} member{'' if count == 1 else 's'}")
+        if len(views) > 1:
+            parts.append(view)
+        rows.append(Row(", ".join(parts), arm, count, view))
     return tuple(rows)
 
 
-def _published(table: Any, rows: SequenceOf[str]) -> Published:
-    if not isinstance(table, Mapping):
-        raise TrainingError(f"published is {table!r}; a table was expected.")
-    refuse_unknown(table, ("source", "columns", "rows"), "published.")
+def _published(given: Any, rows: SequenceOf[str]) -> Published:
+    table = _table(given, "published", ("source", "columns", "rows"))
     if not table:
         return Published()
     columns = _texts(table.get("columns", []), "published.columns")
-    figures = table.get("rows", {})
-    if not isinstance(figures, Mapping):
-        raise TrainingError(f"published.rows is {figures!r}; a table was expected.")
-    refuse_unknown(figures, rows, "published.rows.")
+    figures = _table(table.get("rows", {}), "published.rows", rows)
     texts = {name: _texts(cells, f"published.rows.{name}") for name, cells in figures.items()}
     for name, cells in texts.items():
         if len(cells) != len(columns):
@@ -286,10 +287,19 @@ def _published(table: Any, rows: SequenceOf[str]) -> Published:
     return Published(_text(table.get("source", ""), "published.source"), columns, texts)
 
 
+def _table(value: Any, name: str, known: SequenceOf[str]) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TrainingError(f"{name} is {value!r}; a table was expected.")
+    refuse_unknown(value, known, f"{name}.")
+    return value
+
+
 def _numbers(value: Any, name: str, least: int) -> tuple[int, ...]:
     numbers = _list(value, int, f"whole numbers from {least}", name)
     if min(numbers) < least or any(isinstance(number, bool) for number in numbers):
         raise TrainingError(f"{name} is {value!r}; whole numbers from {least} were expected.")
+    if repeated := [number for number in numbers if numbers.count(number) > 1]:
+        raise TrainingError(f"{name} holds {repeated[0]} twice.")
     return numbers
 
 
@@ -301,9 +311,6 @@ def _list(value: Any, kind: type, what: str, name: str, empty: bool = False) -> 
     fits = isinstance(value, list) and all(isinstance(item, kind) for item in value)
     if not fits or not (value or empty):
         raise TrainingError(f"{name} is {value!r}; a list of {what} was expected.")
-    twice = [item for item in value if value.count(item) > 1]
-    if twice and kind is int:
-        raise TrainingError(f"{name} holds {twice[0]} twice.")
     return tuple(value)
 
 
@@ -311,3 +318,47 @@ def _text(value: Any, name: str) -> str:
     if not isinstance(value, str):
         raise TrainingError(f"{name} is {value!r}; a text was expected.")
     return value
+
+
+def plan(experiment: Experiment, cases: SequenceOf[LabelledCase] | None = None) -> str:
+    """What an experiment would do, in words, before anything is computed.
+
+    Args:
+        experiment: from `read_experiment`.
+        cases: the cohort, if it is known already.
+    """
+    return render(
+        "experiment-plan.txt.jinja",
+        experiment=experiment,
+        cases=cases,
+        budget=budget_line(experiment),
+        describe_arm=describe_arm,
+        comb=comb,
+    ).rstrip("\n")
+
+
+def budget_line(experiment: Experiment) -> str:
+    """What every arm gets, in one line."""
+    training = experiment.arms[0].training
+    slices = training.steps * training.batch
+    rows, columns = training.crop
+    schedule = training.schedule
+    if schedule == "flat-cosine":
+        schedule += f" ({training.flat:g} flat)"
+    seeds = ", ".join(map(str, experiment.seeds))
+    return (
+        f"{training.steps} steps of {training.batch} slices ({slices} slices), crops of "
+        f"{rows}x{columns}, schedule {schedule} after {training.warmup} steps of warm-up, "
+        f"average of the weights {training.ema_decay:g}, {training.precision}; "
+        f"seed{'' if len(experiment.seeds) == 1 else 's'} {seeds}."
+    )
+
+
+def describe_arm(arm: ExperimentArm) -> str:
+    """Network, input channels and optimizer of an arm, in one line."""
+    training, network = arm.training, arm.training.network
+    return (
+        f"{network.architecture} with {network.encoder} (depth {network.encoder_depth}), input "
+        f"{training.input_channels} ({network.in_channels} channels), {training.optimizer}, "
+        f"learning rate {training.learning_rate:g}, weight decay {training.weight_decay:g}"
+    )

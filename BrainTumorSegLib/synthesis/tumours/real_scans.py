@@ -15,7 +15,7 @@ from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import LabelProtocol, Tissue
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
-from BrainTumorSegLib.io.truth import read_truth
+from BrainTumorSegLib.io.reference_labels import read_reference_labels
 from BrainTumorSegLib.io.volumes import read_image
 from BrainTumorSegLib.synthesis.grid import COARSE, Array
 from BrainTumorSegLib.synthesis.tumours.anatomy_classes import A
@@ -62,7 +62,7 @@ def read_real(case: RealCase) -> Anatomy:
                 "Painting on real scans needs registered scans at 1 mm.",
             )
     arrays = {s: sitk.GetArrayFromImage(i).astype(np.float32) for s, i in images.items()}
-    labels = sitk.GetArrayFromImage(sitk.DICOMOrient(read_truth(case.labels), "LPS"))
+    labels = sitk.GetArrayFromImage(sitk.DICOMOrient(read_reference_labels(case.labels), "LPS"))
     allowed = allowed_tissues(labels, case.protocol, str(case.labels))
     return anatomy_from_scans(case.name, arrays, allowed)
 

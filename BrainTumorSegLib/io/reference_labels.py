@@ -1,4 +1,4 @@
-"""Expert labels in any of the forms in which people keep them."""
+"""Reference labels of experts, in any of the forms in which people keep them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from BrainTumorSegLib.core.tissue import LabelProtocol, protocol_by_name
 from BrainTumorSegLib.io.labelmaps import read_labels
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
 
-#: What the labels mean that `read_truth` makes of a segmentation with named segments.
+#: What the labels mean that `read_reference_labels` makes of a segmentation with named segments.
 SEGMENTS_PROTOCOL = "necrosis1_edema2_nonenhancing3_enhancing4"
 
 
@@ -19,7 +19,7 @@ def is_segmentation(path: Path) -> bool:
     return path.name.lower().endswith(".seg.nrrd")
 
 
-def read_truth(path: Path) -> sitk.Image:
+def read_reference_labels(path: Path) -> sitk.Image:
     """Read a label map with the values of the file, or a ``.seg.nrrd`` as tissue labels.
 
     Raises:
@@ -28,6 +28,6 @@ def read_truth(path: Path) -> sitk.Image:
     return read_seg_nrrd(path) if is_segmentation(path) else read_labels(path)
 
 
-def truth_protocol(path: Path, named: LabelProtocol | None) -> LabelProtocol | None:
-    """What the values of `read_truth` mean: its segments say so, else the protocol named."""
+def reference_protocol(path: Path, named: LabelProtocol | None) -> LabelProtocol | None:
+    """The protocol of `read_reference_labels`: its segments say so, else the one named."""
     return protocol_by_name(SEGMENTS_PROTOCOL) if is_segmentation(path) else named

@@ -1,0 +1,67 @@
+"""Markdown by templates that have their figures filled in, and CSV."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable
+from collections.abc import Sequence as SequenceOf
+from pathlib import Path
+from typing import Any
+
+from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.io.atomic import atomic_path
+
+from .statistics import Estimate
+
+
+def render(template: str, **content: Any) -> str:
+    """Fill a template of ``Resources/Report``, which also has `number` and `interval`.
+
+    Lines keep no blanks at their ends.
+
+    Raises:
+        jinja2.UndefinedError: when the template names what is not given.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(resource_path("Report")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    text = environment.get_template(template).render(number=number, interval=interval, **content)
+    return "\n".join(line.rstrip() for line in text.split("\n"))
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number for a cell; nothing where it is undefined."""
+    return "" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def interval(estimate: Estimate | None, digits: int = 3, sign: str = "") -> str:
+    """A mean with its interval, if it has one; a dash where there is no case.
+
+    Args:
+        estimate: of a mean over cases.
+        digits: behind the point.
+        sign: ``+`` to tell of gains.
+    """
+    if estimate is None or not estimate.cases:
+        return "-"
+    values = (estimate.value, estimate.low, estimate.high)
+    value, low, high = (f"{v:{sign}.{digits}f}" for v in values)
+    return value if estimate.cases < 2 else f"{value} [{low}, {high}]"
+
+
+def write_csv(path: Path, columns: SequenceOf[str], rows: Iterable[SequenceOf[object]]) -> None:
+    """Write a table, which appears whole or not at all; an older one is replaced."""
+    with (
+        atomic_path(path, overwrite=True) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as stream,
+    ):
+        writer = csv.writer(stream)
+        writer.writerow(columns)
+        writer.writerows(rows)
