@@ -24,7 +24,7 @@ from sidebyside.picture import draw
 from sidebyside.tables import markdown
 
 from BrainTumorSegLib.core.sequences import recognise_files
-from BrainTumorSegLib.evaluation.benchmark.machine import processor_name
+from BrainTumorSegLib.evaluation.benchmark.worker import processor_name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""What the tests of the benchmark share: wishes, a small case, the schema."""
+"""What the tests of the benchmark share: choices, a small case, the schema."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.resources import resource_path
-from BrainTumorSegLib.evaluation.benchmark.arms import Wishes
+from BrainTumorSegLib.evaluation.benchmark.plan import Choices
 from BrainTumorSegLib.models.packs import load_pack
 
 
-def wishes(**changed):
+def choices(**changed):
     given = {
         "base": {"pack": str(load_pack().folder), "registration": "none", "brain": "stripped"},
         "engines": ("openvino-fp32", "torch-fp32", "torch-bf16"),
         "views": ("tta1", "none"),
         "members": (1, 5),
     }
-    return Wishes(**{**given, **changed})
+    return Choices(**{**given, **changed})
 
 
 def write_case(folder):

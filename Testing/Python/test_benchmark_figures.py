@@ -7,16 +7,15 @@ import time
 
 import numpy as np
 import pytest
-from benchmark_cases import check_schema, wishes
+from benchmark_cases import check_schema, choices
 
 from BrainTumorSegLib.core.progress import Progress
-from BrainTumorSegLib.evaluation.benchmark import clock, document, peaks, roofline, runs
-from BrainTumorSegLib.evaluation.benchmark.arms import SIZES, make_plan
-from BrainTumorSegLib.evaluation.benchmark.picture import draw_benchmark
-from BrainTumorSegLib.evaluation.benchmark.scaling import fit_line
-from BrainTumorSegLib.evaluation.benchmark.spreads import ratios, spread
-from BrainTumorSegLib.evaluation.benchmark.tables import markdown_tables
-from BrainTumorSegLib.evaluation.benchmark.work import ImageWork, image_work
+from BrainTumorSegLib.evaluation.benchmark import report, roofline, worker
+from BrainTumorSegLib.evaluation.benchmark.figures import draw_benchmark
+from BrainTumorSegLib.evaluation.benchmark.plan import SIZES, Arm, make_plan
+from BrainTumorSegLib.evaluation.benchmark.report import fit_line, markdown_tables, ratios
+from BrainTumorSegLib.evaluation.benchmark.roofline import ImageWork, image_work, spread
+from BrainTumorSegLib.evaluation.benchmark.run import Measured
 from BrainTumorSegLib.models.networks import NetworkSpec
 from BrainTumorSegLib.models.packs import load_pack
 
@@ -49,19 +48,21 @@ def test_the_counted_operations_of_a_network_are_those_of_its_convolutions():
 
 def test_moved_numbers_are_inputs_and_outputs_and_weights_once_a_batch():
     work = ImageWork(flop=100, weights=8, fused=10, unfused=30)
-    assert work.bytes_an_image(4, 1) == 4 * 18
-    assert work.bytes_an_image(2, 4) == 2 * 12
+    assert work.bytes_an_image("fp32", 1) == 4 * 18
+    assert work.bytes_an_image("bf16", 4) == 2 * 12
 
 
-def test_the_floor_is_the_slower_of_arithmetic_and_memory():
+@pytest.mark.parametrize(("precision", "floor"), [("fp32", 20.0), ("bf16", 10.0)])
+def test_the_floor_is_the_slower_of_arithmetic_and_memory(precision, floor):
     work = ImageWork(flop=1000, weights=0, fused=50, unfused=90)
-    machine = {"flop_per_s": {"fp32": 500.0, "bf16": 1e9}, "bytes_per_s": 100.0}
-    assert roofline.floors(work, 10, 1, "fp32", machine) == {
-        "compute_s": 20.0,
-        "memory_s": 20.0,
-        "floor_s": 20.0,
-    }
-    assert roofline.floors(work, 10, 1, "bf16", machine)["floor_s"] == 10.0
+    machine = {"device": "cpu", "threads": 2, "bytes_per_s": 100.0}
+    machine["flop_per_s"] = {"fp32": 500.0, "bf16": 1e9}
+    arm = Arm("x", options={"device": "cpu", "views": "none", "members": 1})
+    run = fake_run(0, 40.0, slices=10)
+    run["engine"] = {"device": "cpu", "precision": precision, "batch": 1}
+    place = roofline.achieved(Measured(arm, [run]), work, {"cpu": machine})
+    assert (place["images"], place["floor_s"]) == (10, floor)
+    assert place["times_floor"] == 40 / floor
 
 
 def test_the_best_peak_is_the_best_kernel_of_the_best_round():
@@ -82,17 +83,17 @@ def test_the_best_peak_is_the_best_kernel_of_the_best_round():
 
 
 def test_peaks_are_rates_of_every_precision_of_the_device(monkeypatch):
-    monkeypatch.setattr(peaks, "_MATRIX", {"cpu": 64})
-    monkeypatch.setattr(peaks, "_TRIAD", {"cpu": 1000})
-    monkeypatch.setattr(peaks, "_CHANNELS", 8)
-    found = peaks.measure_peaks("cpu", seconds=0.0)
+    monkeypatch.setattr(roofline, "_MATRIX", {"cpu": 64})
+    monkeypatch.setattr(roofline, "_TRIAD", {"cpu": 1000})
+    monkeypatch.setattr(roofline, "_CHANNELS", 8)
+    found = roofline.measure_peaks("cpu", seconds=0.001)
     assert set(found["flop_per_s"]) == {"fp32", "bf16"}
     assert all(rate > 0 for rates in found["flop_per_s"].values() for rate in rates.values())
     assert found["triad_bytes"] == 12_000 and found["bytes_per_s"] > 0
 
 
 def test_the_clock_gives_every_stage_its_time_and_none_to_the_end():
-    watch = clock.StageClock()
+    watch = worker.StageClock()
     progress = Progress({}, (watch,))
     progress.stage("a", 2)
     progress.advance()
@@ -100,15 +101,15 @@ def test_the_clock_gives_every_stage_its_time_and_none_to_the_end():
     progress.stage("b")
     sum(number**2 for number in range(100_000))
     progress.finish()
-    spent = watch.spent()
+    spent = watch.spent
     assert list(spent) == ["a", "b"]
     assert spent["a"]["wall_s"] >= 0.02 and spent["b"]["cpu_s"] >= 0
 
 
 def test_peak_memory_is_that_of_this_process():
-    before = clock.peak_memory_bytes()
+    before = worker.peak_memory_bytes()
     held = np.ones(200_000_000, np.uint8)
-    assert clock.peak_memory_bytes() >= max(before, held.nbytes)
+    assert worker.peak_memory_bytes() >= max(before, held.nbytes)
 
 
 # From runs to a document
@@ -136,7 +137,7 @@ def fake_measured(plan, rounds=3):
     """Runs in which torch takes twice as long, and slices decide all else."""
     found = {}
     for name, arm in plan.arms.items():
-        measured = runs.Measured(arm)
+        measured = Measured(arm)
         for number in range(rounds):
             if arm.kind == "peaks":
                 rates = {"matrix product": 1e11, "convolution": 9e10}
@@ -159,11 +160,10 @@ def fake_measured(plan, rounds=3):
     return found
 
 
-def fake_setting(plan):
-    return document.Setting(
-        command="brain-tumor-seg benchmark",
-        case="demonstration case",
-        prepared={
+def fake_document(plan, measured):
+    pack = load_pack()
+    setting = report.describe_setting(
+        {
             "machine": {
                 "processor": "Test",
                 "instructions": "AVX2",
@@ -178,18 +178,19 @@ def fake_setting(plan):
             "scans": [{"sequence": "t1ce", "size": [240, 240, 155], "spacing": [1.0, 1.0, 1.0]}],
             "work": {"slices": 99, "rows": 192, "columns": 160},
         },
-        pack=load_pack(),
-        plan=plan,
-        runs=3,
-        threads=None,
-        absent={"cuda-fp16": "Device 'cuda' is not there."},
+        pack,
+        "demonstration case",
+        command="brain-tumor-seg benchmark",
+        settings={"runs": 3, "threads": None},
+        unavailable={"cuda-fp16": "Device 'cuda' is not there."},
     )
+    return report.make_document(setting, plan, pack, measured)
 
 
 @pytest.fixture(scope="module")
 def made():
-    plan = make_plan(wishes())
-    return document.make_document(fake_setting(plan), fake_measured(plan))
+    plan = make_plan(choices())
+    return fake_document(plan, fake_measured(plan))
 
 
 def test_the_document_follows_its_schema(made):
@@ -255,8 +256,8 @@ def test_the_tables_hold_every_comparison_and_say_how_they_came_about(made):
 
 
 def test_a_benchmark_with_crops_is_a_document_and_its_roofline_is_of_the_whole_case():
-    plan = make_plan(wishes(crop="1/3 of the slices", peak_seconds=0.1))
-    made = document.make_document(fake_setting(plan), fake_measured(plan))
+    plan = make_plan(choices(crop="1/3 of the slices", peak_seconds=0.1))
+    made = fake_document(plan, fake_measured(plan))
     check_schema(made)
     assert made["roofline"]["arms"][0]["arm"] == plan.base
     assert all(plan.arms[p["arm"]].case == "case" for p in made["roofline"]["arms"])
@@ -270,17 +271,17 @@ def test_the_picture_is_drawn_from_a_whole_document_and_from_one_with_failures(m
     draw_benchmark(made, tmp_path / "whole.png")
     with Image.open(tmp_path / "whole.png") as picture:
         assert min(picture.size) > 800
-    plan = make_plan(wishes())
+    plan = make_plan(choices())
     measured = fake_measured(plan)
     for found in measured.values():
         found.runs, found.failure = [], {"message": "no", "remedy": None}
-    draw_benchmark(document.make_document(fake_setting(plan), measured), tmp_path / "none.png")
+    draw_benchmark(fake_document(plan, measured), tmp_path / "none.png")
     assert (tmp_path / "none.png").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("failing", ["base", "baseline", "peaks", "all but one"])
 def test_failed_arms_are_listed_and_the_others_keep_their_figures(failing):
-    plan = make_plan(wishes())
+    plan = make_plan(choices())
     measured = fake_measured(plan)
     lost = {
         "base": [plan.base],
@@ -291,7 +292,7 @@ def test_failed_arms_are_listed_and_the_others_keep_their_figures(failing):
     for name in lost:
         measured[name].runs = []
         measured[name].failure = {"message": "It broke.", "remedy": "Mend it."}
-    broken = document.make_document(fake_setting(plan), measured)
+    broken = fake_document(plan, measured)
     check_schema(broken)
     assert [failure["arm"] for failure in broken["failures"]] == lost
     others = [a for a in broken["arms"] if a["kind"] == "segment" and a["name"] not in lost]

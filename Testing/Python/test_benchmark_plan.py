@@ -6,12 +6,19 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from benchmark_cases import wishes, write_case
+from benchmark_cases import choices, write_case
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.evaluation.benchmark import arms, preparing
-from BrainTumorSegLib.evaluation.benchmark.arms import ENGINES, PARTS, SIZES, make_plan
-from BrainTumorSegLib.evaluation.benchmark.scaling import resized
+from BrainTumorSegLib.evaluation.benchmark.plan import (
+    ENGINES,
+    PARTS,
+    SIZES,
+    available_engines,
+    engines_by_name,
+    make_plan,
+)
+from BrainTumorSegLib.evaluation.benchmark.run import case_scans
+from BrainTumorSegLib.evaluation.benchmark.worker import resized
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +27,9 @@ def case(tmp_path_factory):
 
 
 def test_the_plan_has_a_comparison_for_every_part_and_runs_equal_arms_once():
-    plan = make_plan(wishes())
+    plan = make_plan(choices())
     parts = [chosen.part for chosen in plan.comparisons]
-    assert parts == [p for p in PARTS if p != "roofline" and (p != "cascade" or arms.has_cascade())]
+    assert parts == [part for part in PARTS if part != "roofline"]
     named = {name for chosen in plan.comparisons for name in chosen.arms.values()}
     assert named <= plan.arms.keys()
     settings = [
@@ -34,7 +41,7 @@ def test_the_plan_has_a_comparison_for_every_part_and_runs_equal_arms_once():
 
 
 def test_the_baselines_are_torch_in_float32_no_views_one_member_and_the_whole_volume():
-    plan = make_plan(wishes())
+    plan = make_plan(choices())
     baselines = {c.part: plan.arms[c.baseline] for c in plan.comparisons}
     engine = baselines["engines"].options
     assert (engine["engine"], engine["precision"], engine["members"]) == ("torch", "fp32", 5)
@@ -45,13 +52,13 @@ def test_the_baselines_are_torch_in_float32_no_views_one_member_and_the_whole_vo
 
 
 def test_the_first_engine_the_first_views_and_all_members_are_those_of_the_base():
-    options = make_plan(wishes()).arms[make_plan(wishes()).base].options
+    options = make_plan(choices()).arms[make_plan(choices()).base].options
     assert (options["engine"], options["views"], options["members"]) == ("openvino", "tta1", 5)
 
 
 def test_on_a_crop_engines_and_views_have_few_members_and_the_whole_case_keeps_the_stages():
     crop = "1/3 of the slices"
-    plan = make_plan(wishes(crop=crop, peak_seconds=0.1))
+    plan = make_plan(choices(crop=crop, peak_seconds=0.1))
     of = {c.part: [plan.arms[name] for name in c.arms.values()] for c in plan.comparisons}
     for part, members in (("engines", {1}), ("views", {1}), ("members", {1, 5})):
         assert {arm.case for arm in of[part]} == {crop}
@@ -65,15 +72,14 @@ def test_on_a_crop_engines_and_views_have_few_members_and_the_whole_case_keeps_t
 
 
 def test_only_the_parts_that_were_asked_for_are_planned():
-    plan = make_plan(wishes(parts=("views",)))
+    plan = make_plan(choices(parts=("views",)))
     assert [c.part for c in plan.comparisons] == ["views"]
     assert {arm.kind for arm in plan.arms.values()} == {"segment"}
     assert len(plan.arms) == 2
 
 
-def test_a_cascade_gets_arms_of_its_own_and_is_off_in_all_others(monkeypatch):
-    monkeypatch.setattr(arms, "has_cascade", lambda: True)
-    plan = make_plan(wishes())
+def test_a_cascade_gets_arms_of_its_own_and_is_off_in_all_others():
+    plan = make_plan(choices())
     chosen = next(c for c in plan.comparisons if c.part == "cascade")
     off, on = (plan.arms[name] for name in chosen.arms.values())
     assert off.name == plan.base and on.options["cascade"] == "on"
@@ -82,15 +88,15 @@ def test_a_cascade_gets_arms_of_its_own_and_is_off_in_all_others(monkeypatch):
 
 
 def test_an_engine_without_a_precision_means_all_of_them():
-    assert arms.engines_by_name(["torch", "openvino-bf16", "torch-bf16"]) == (
+    assert engines_by_name(["torch", "openvino-bf16", "torch-bf16"]) == (
         *("torch-fp32", "torch-bf16", "openvino-bf16"),
     )
     with pytest.raises(InputError, match="abacus"):
-        arms.engines_by_name(["abacus"])
+        engines_by_name(["abacus"])
 
 
 def test_engines_that_cannot_be_tried_here_are_named_with_the_reason():
-    there, absent = arms.available_engines()
+    there, absent = available_engines()
     assert {*there, *absent} == set(ENGINES) and not set(there) & set(absent)
     assert "torch-fp32" in there
     if not torch.cuda.is_available():
@@ -98,7 +104,7 @@ def test_engines_that_cannot_be_tried_here_are_named_with_the_reason():
 
 
 def test_scans_are_told_from_labels_in_a_folder(case):
-    found = preparing.case_scans([case])
+    found = case_scans([case])
     assert {s.value: p.name for s, p in found.items()} == {
         name: f"toy_{name}.nii.gz" for name in ("t1", "t1ce", "flair")
     }
@@ -107,7 +113,7 @@ def test_scans_are_told_from_labels_in_a_folder(case):
 @pytest.mark.parametrize("names", [["toy_t1.nii.gz"], ["nothing"]])
 def test_a_case_without_the_scan_that_is_always_needed_is_refused(case, names):
     with pytest.raises(InputError):
-        preparing.case_scans([case / name for name in names])
+        case_scans([case / name for name in names])
 
 
 # Sizes

@@ -17,8 +17,8 @@ from benchmark_cases import check_schema, write_case
 from BrainTumorSegLib.cli import application as cli
 from BrainTumorSegLib.cli.commands import benchmark as command
 from BrainTumorSegLib.core.progress import Progress
-from BrainTumorSegLib.evaluation.benchmark import runs
-from BrainTumorSegLib.evaluation.benchmark.arms import PARTS, Arm
+from BrainTumorSegLib.evaluation.benchmark import run as runs
+from BrainTumorSegLib.evaluation.benchmark.plan import PARTS, Arm
 from BrainTumorSegLib.evaluation.benchmark.worker import Order
 from BrainTumorSegLib.models.packs import load_pack
 
@@ -31,7 +31,7 @@ def case(tmp_path_factory):
 def test_arms_run_in_turns_and_a_failing_one_is_tried_once(monkeypatch, tmp_path):
     order = []
 
-    def run_arm(arm, material):
+    def run_arm(arm, inputs):
         order.append(arm.name)
         if arm.name == "b":
             raise runs.RunFailed("It broke.", "Mend it.")
@@ -42,7 +42,7 @@ def test_arms_run_in_turns_and_a_failing_one_is_tried_once(monkeypatch, tmp_path
     measured = runs.measure(
         {name: Arm(name) for name in "abc"},
         3,
-        runs.Material({}, tmp_path),
+        runs.Inputs({}, tmp_path),
         progress,
         lambda found: rounds.append(len(found["a"].runs)),
     )
@@ -55,13 +55,16 @@ def test_arms_run_in_turns_and_a_failing_one_is_tried_once(monkeypatch, tmp_path
 
 def test_a_size_that_could_not_be_made_fails_alone(tmp_path):
     with pytest.raises(runs.RunFailed, match="1/3"):
-        runs.run_arm(Arm("x", case="1/3 of the slices"), runs.Material({"case": {}}, tmp_path))
+        runs.run_arm(
+            Arm("x", case="1/3 of the slices"), runs.Inputs({"case": {"scans": {}}}, tmp_path)
+        )
 
 
 def test_an_explained_error_of_a_run_comes_back_with_its_remedy_and_leaves_nothing(tmp_path):
-    order = Order("open", {"pack": "nonesuch"}, {}, "", 0.0)
     with pytest.raises(runs.RunFailed) as caught:
-        runs.run_order(order, tmp_path)
+        runs.run_arm(
+            Arm("x", "open", {"pack": "nonesuch"}), runs.Inputs({"case": {"scans": {}}}, tmp_path)
+        )
     assert "nonesuch" in caught.value.message and caught.value.remedy
     assert list(tmp_path.iterdir()) == []
 
@@ -69,7 +72,7 @@ def test_an_explained_error_of_a_run_comes_back_with_its_remedy_and_leaves_nothi
 def test_a_run_that_dies_is_reported_with_what_it_said(tmp_path, monkeypatch):
     monkeypatch.setattr(runs.sys, "executable", "/bin/false" if os.name == "posix" else "false")
     with pytest.raises(runs.RunFailed, match="ended with code 1"):
-        runs.run_order(Order("open", {}, {}, "", 0.0), tmp_path)
+        runs.run_order(Order("open", {}, {}), tmp_path)
 
 
 def test_the_whole_command_measures_a_small_case_and_reports_the_arm_that_failed(

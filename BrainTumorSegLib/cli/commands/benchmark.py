@@ -24,8 +24,8 @@ from BrainTumorSegLib.core.options import Brain, Options, Tta
 
 if TYPE_CHECKING:
     from BrainTumorSegLib.core.progress import Progress
-    from BrainTumorSegLib.evaluation.benchmark.arms import Plan
-    from BrainTumorSegLib.evaluation.benchmark.runs import Measured
+    from BrainTumorSegLib.evaluation.benchmark.plan import Plan
+    from BrainTumorSegLib.evaluation.benchmark.run import Measured
     from BrainTumorSegLib.models.packs import ModelPack
 
 _PARTS = ("engines", "views", "members", "cascade", "size", "cases", "roofline")
@@ -124,10 +124,12 @@ def run(args: argparse.Namespace) -> int:
     progress = make_progress(args.progress, {"prepare": 5.0, "measure": 95.0})
     progress.stage("prepare")
     with loading():
-        from BrainTumorSegLib.evaluation.benchmark.document import Setting, make_document
-        from BrainTumorSegLib.evaluation.benchmark.preparing import case_scans, prepare
-        from BrainTumorSegLib.evaluation.benchmark.runs import measure
-        from BrainTumorSegLib.evaluation.benchmark.tables import markdown_tables
+        from BrainTumorSegLib.evaluation.benchmark.report import (
+            describe_setting,
+            make_document,
+            markdown_tables,
+        )
+        from BrainTumorSegLib.evaluation.benchmark.run import case_scans, measure, prepare
         from BrainTumorSegLib.models.packs import load_pack
         from BrainTumorSegLib.synthesis.demo_case import make_demo_case
 
@@ -141,33 +143,29 @@ def run(args: argparse.Namespace) -> int:
         folder = Path(temporary)
         if scans is None:
             scans = dict(make_demo_case(folder / "demo").paths)
-        material, prepared = prepare(plan, scans, folder, args.threads)
-        setting = Setting(
+        inputs, prepared = prepare(plan, scans, folder, args.threads)
+        setting = describe_setting(
+            prepared,
+            pack,
+            prepared["identity"] if args.case else "demonstration case",
             command=_command(args),
-            case=prepared["identity"] if args.case else "demonstration case",
-            prepared=prepared,
-            pack=pack,
-            plan=plan,
-            runs=runs,
-            threads=args.threads,
-            absent=absent,
+            settings={"runs": runs, "threads": args.threads},
+            unavailable=absent,
         )
-
         kept: list[Path] = []
 
         def keep(measured: Mapping[str, Measured]) -> None:
             if args.output is not None:
-                kept.append(
-                    _write_json(args.output, make_document(setting, measured, complete=False))
-                )
+                document = make_document(setting, plan, pack, measured, complete=False)
+                kept.append(_write_json(args.output, document))
 
         try:
-            measured = measure(plan.arms, runs, material, progress, keep)
+            measured = measure(plan.arms, runs, inputs, progress, keep)
         except BaseException:
             if kept:
                 print(f"{kept[-1]} holds what was measured so far.", file=sys.stderr)
             raise
-    document = make_document(setting, measured)
+    document = make_document(setting, plan, pack, measured)
     progress.finish()
     tables = markdown_tables(document)
     if args.output is not None:
@@ -190,9 +188,9 @@ def _check(args: argparse.Namespace) -> None:
 
 def _plan(args: argparse.Namespace, pack: ModelPack) -> tuple[Plan, dict[str, str]]:
     """The arms that follow from the options, and the engines that cannot be tried here."""
-    from BrainTumorSegLib.evaluation.benchmark.arms import (
+    from BrainTumorSegLib.evaluation.benchmark.plan import (
         PARTS,
-        Wishes,
+        Choices,
         available_engines,
         engines_by_name,
         make_plan,
@@ -222,7 +220,7 @@ def _plan(args: argparse.Namespace, pack: ModelPack) -> tuple[Plan, dict[str, st
         "brainsfit": None if args.brainsfit is None else str(args.brainsfit.resolve()),
         "brain": args.brain,
     }
-    wishes = Wishes(
+    choices = Choices(
         base=base,
         engines=there,
         views=tuple(dict.fromkeys(views)),
@@ -231,7 +229,7 @@ def _plan(args: argparse.Namespace, pack: ModelPack) -> tuple[Plan, dict[str, st
         parts=tuple(args.only or usual),
         **less,
     )
-    return make_plan(wishes), absent
+    return make_plan(choices), absent
 
 
 def _member_counts(args: argparse.Namespace, there: int) -> tuple[int, ...]:
@@ -248,7 +246,7 @@ def _member_counts(args: argparse.Namespace, there: int) -> tuple[int, ...]:
 def _write(folder: Path, document: Mapping[str, Any], tables: str, progress: Progress) -> None:
     from importlib.util import find_spec
 
-    from BrainTumorSegLib.evaluation.benchmark.picture import draw_benchmark
+    from BrainTumorSegLib.evaluation.benchmark.figures import draw_benchmark
     from BrainTumorSegLib.io.atomic import atomic_path
 
     _write_json(folder, document)

@@ -48,7 +48,8 @@ _STEPS = 1000
 #: For the progress: a training slice costs about three passes; slices and pixels of a case.
 _PASSES, _CASE_SLICES, _CASE_PIXELS = 3, 140, 192 * 160
 
-#: Where training labels tell more than a case's own labels do, see `training.volumes.separate_core`.
+#: Where training labels tell more than a case's own labels do, see
+#: `training.volumes.separate_core`.
 _WEAK = ("necrosis", "non_enhancing")
 
 

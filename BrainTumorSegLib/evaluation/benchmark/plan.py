@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, InputError
-from BrainTumorSegLib.core.options import Options
 
 #: What can be asked for, in the order of the report.
 PARTS = ("engines", "views", "members", "cascade", "size", "cases", "roofline")
 
-#: Engines with their precisions, by the name that a person gives.
+#: Engines with their precisions, by name on the command line.
 ENGINES: Mapping[str, Mapping[str, str]] = {
     f"{name}-{precision}": {"engine": engine, "device": device, "precision": precision}
     for name, engine, device, precisions in (
@@ -45,7 +44,7 @@ class Arm:
         name: says all of it; no two arms share one.
         kind: ``segment``, ``open`` (only load the networks) or ``peaks`` (only measure the
             machine).
-        options: fields of `options.Options` that are set, plain JSON types.
+        options: fields of `core.options.Options` that are set, plain JSON types.
         case: `WHOLE_CASE` or a key of `SIZES`.
         cases: how many cases the process segments one after the other.
         empty_cache: whether converted networks of earlier runs are out of reach.
@@ -75,6 +74,7 @@ class Comparison:
 
     @property
     def baseline(self) -> str:
+        """Name of the first arm."""
         return next(iter(self.arms.values()))
 
 
@@ -94,19 +94,19 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What a person chose.
+class Choices:
+    """What the user chose.
 
     Attributes:
         base: fields of `Options` that hold for every arm (pack, registration, brain).
         engines: keys of `ENGINES`; the first is that of all other comparisons.
-        views: sets of views; the first is that of all other comparisons.
+        views: names of TTA; the first is that of all other comparisons.
         members: numbers of members; the largest is that of all other comparisons.
         sizes: keys of `SIZES`.
         cases: how many cases one process does.
         parts: of `PARTS`.
-        crop: the size on which engines, views and numbers of members are compared, engines
-            and views with the fewest members; `WHOLE_CASE` compares all in full.
+        crop: the size on which engines, TTA and numbers of members are compared, engines
+            and TTA with the fewest members; `WHOLE_CASE` compares all in full.
         peak_seconds: how long each kernel is repeated to find the machine's peaks; None for
             the usual time.
     """
@@ -130,14 +130,14 @@ def engines_by_name(names: SequenceOf[str]) -> tuple[str, ...]:
     """
     found: list[str] = []
     for name in names:
-        meant = [key for key in ENGINES if key == name or key.partition("-")[0] == name]
+        meant = [key for key in ENGINES if name in (key, key.partition("-")[0])]
         if not meant:
             raise InputError(
                 f"Unknown engine {name!r}.",
                 f"Known: {', '.join(ENGINES)}; without a precision all of that engine's.",
             )
-        found += [key for key in meant if key not in found]
-    return tuple(found)
+        found += meant
+    return tuple(dict.fromkeys(found))
 
 
 def available_engines(bf16: bool = False) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -149,9 +149,9 @@ def available_engines(bf16: bool = False) -> tuple[tuple[str, ...], dict[str, st
     from BrainTumorSegLib.inference.engines.choosing import plan_engine
 
     there, absent = [], {}
-    for name, wish in ENGINES.items():
+    for name, requested in ENGINES.items():
         try:
-            plan_engine(**wish)
+            plan_engine(**requested)
         except BrainTumorSegError as error:
             absent[name] = error.message
         else:
@@ -162,93 +162,76 @@ def available_engines(bf16: bool = False) -> tuple[tuple[str, ...], dict[str, st
     return tuple(sorted(there, key=lambda name: name != usual)), absent
 
 
-def has_cascade() -> bool:
-    """Whether the pipeline has a cascade that can be switched."""
-    return "slice_preselection" in {option.name for option in fields(Options)}
-
-
-def make_plan(wishes: Wishes) -> Plan:
+def make_plan(choices: Choices) -> Plan:
     """The arms for the comparisons that were chosen; what is the same in two is run once.
 
     Arms of every comparison but that of the cascade run without cascade, so that the work
     that they do can be counted.
     """
     arms: dict[str, Arm] = {}
-    engine, views, members = wishes.engines[0], wishes.views[0], max(wishes.members)
+    engine, views, members = choices.engines[0], choices.views[0], max(choices.members)
 
-    def run(
-        engine: str = engine,
-        views: str = views,
-        members: int = members,
-        cascade: str | None = "off",
-        case: str = WHOLE_CASE,
-        cases: int = 1,
-    ) -> str:
-        name = f"{engine}, {views}, {members} member{'s' if members > 1 else ''}"
-        options = {**wishes.base, **ENGINES[engine], "views": views, "members": members}
-        if has_cascade():
-            options["cascade"] = cascade
-            name += "" if cascade == "off" else f", cascade {cascade}"
+    def run(case: str = WHOLE_CASE, cases: int = 1, engine: str = engine, **changed: Any) -> str:
+        options = {**choices.base, **ENGINES[engine], "views": views, "members": members}
+        options |= {"cascade": "off", **changed}
+        plural = "s" if options["members"] > 1 else ""
+        name = f"{engine}, {options['views']}, {options['members']} member{plural}"
+        name += "" if options["cascade"] == "off" else f", cascade {options['cascade']}"
         name += f", {case}" if case != WHOLE_CASE else ""
         name += f", {cases} cases in one process" if cases > 1 else ""
         arms.setdefault(name, Arm(name, "segment", options, case, cases))
         return name
 
-    def opened(empty: bool) -> str:
-        name = f"{engine}, {members} loaded, {'empty' if empty else 'filled'} cache"
-        options = {**wishes.base, **ENGINES[engine], "members": members}
-        arms.setdefault(name, Arm(name, "open", options, empty_cache=empty))
-        return name
-
     base = run()
     few, which = members, ""
-    if wishes.crop != WHOLE_CASE:
-        few = min(wishes.members)
-        which = f"; {few} member{'s' if few > 1 else ''}, {wishes.crop}"
-    comparisons = []
-    for part in PARTS:
-        if part not in wishes.parts:
-            continue
-        if part == "engines":
-            # PyTorch in float32 is what every other figure can be compared with.
-            order = sorted(wishes.engines, key=lambda name: name != "torch-fp32")
-            compared = {name: run(engine=name, members=few, case=wishes.crop) for name in order}
-            title = f"Engines and precisions{which}"
-        elif part == "views":
-            order = sorted(wishes.views)  # none, tta1, tta2, tta3
-            compared = {name: run(views=name, members=few, case=wishes.crop) for name in order}
-            title = f"Views (TTA){which}"
-        elif part == "members":
-            counts = sorted(wishes.members)
-            compared = {str(count): run(members=count, case=wishes.crop) for count in counts}
-            title = "Members of the ensemble" + (f"; {wishes.crop}" if which else "")
-        elif part == "cascade" and has_cascade():
-            compared = {f"cascade {word}": run(cascade=word) for word in ("off", "on")}
-            title = "Cascade: one member and view everywhere, all of them near tumour"
-        elif part == "size":
-            compared = {size: run(case=size) for size in _whole_first(wishes.sizes)}
-            title = "Size of the volume (registered, with its brain mask)"
-        elif part == "cases":
-            compared = {
+    if choices.crop != WHOLE_CASE:
+        few = min(choices.members)
+        which = f"; {few} member{'s' if few > 1 else ''}, {choices.crop}"
+    # PyTorch in float32 is what every other figure can be compared with.
+    engines = sorted(choices.engines, key=lambda name: name != "torch-fp32")
+    whole_first = sorted(choices.sizes, key=lambda size: SIZES[size] != 1.0)
+    compared = {
+        "engines": (
+            f"Engines and precisions{which}",
+            lambda: {e: run(choices.crop, engine=e, members=few) for e in engines},
+        ),
+        "views": (
+            f"Views (TTA){which}",
+            lambda: {v: run(choices.crop, views=v, members=few) for v in sorted(choices.views)},
+        ),
+        "members": (
+            f"Members of the ensemble{which and '; ' + choices.crop}",
+            lambda: {str(m): run(choices.crop, members=m) for m in sorted(choices.members)},
+        ),
+        "cascade": (
+            "Cascade: one member and view everywhere, all of them near tumour",
+            lambda: {f"cascade {word}": run(cascade=word) for word in ("off", "on")},
+        ),
+        "size": (
+            "Size of the volume (registered, with its brain mask)",
+            lambda: {size: run(size) for size in whole_first},
+        ),
+        "cases": (
+            "Cases, seconds a case",
+            lambda: {
                 "one process a case": base,
-                f"{wishes.cases} cases in one process": run(cases=wishes.cases),
-            }
-            opened(False)
-            if engine.startswith("openvino"):
-                opened(True)
-            title = "Cases, seconds a case"
-        else:
-            continue
-        comparisons.append(Comparison(part, title, compared))
-    if "roofline" in wishes.parts:
-        for device in sorted({ENGINES[name]["device"] for name in wishes.engines}):
+                f"{choices.cases} cases in one process": run(cases=choices.cases),
+            },
+        ),
+    }
+    comparisons = tuple(
+        Comparison(part, title, make())
+        for part, (title, make) in compared.items()
+        if part in choices.parts
+    )
+    if "cases" in choices.parts:
+        for empty in (False, True) if engine.startswith("openvino") else (False,):
+            name = f"{engine}, {members} loaded, {'empty' if empty else 'filled'} cache"
+            options = {**choices.base, **ENGINES[engine], "members": members}
+            arms[name] = Arm(name, "open", options, empty_cache=empty)
+    if "roofline" in choices.parts:
+        seconds = {} if choices.peak_seconds is None else {"seconds": choices.peak_seconds}
+        for device in sorted({ENGINES[name]["device"] for name in choices.engines}):
             name = f"peaks of {device}"
-            options = {"device": device}
-            if wishes.peak_seconds is not None:
-                options["seconds"] = wishes.peak_seconds
-            arms[name] = Arm(name, "peaks", options)
-    return Plan(base, arms, tuple(comparisons))
-
-
-def _whole_first(sizes: SequenceOf[str]) -> list[str]:
-    return sorted(sizes, key=lambda size: SIZES[size] != 1.0)
+            arms[name] = Arm(name, "peaks", {"device": device, **seconds})
+    return Plan(base, arms, comparisons)
