@@ -17,11 +17,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from sidebyside.contestants import CONTESTANTS, HERE, Contestant, Task, variant
-from sidebyside.figures import Run, rows
-from sidebyside.measuring import run_measured
-from sidebyside.picture import draw
-from sidebyside.tables import markdown
+from sidebyside.contestants import CONTESTANTS, HERE, Contestant, Task, run_measured, variant
+from sidebyside.results import Run, draw, markdown, rows
 
 from BrainTumorSegLib.core.sequences import recognise_files
 from BrainTumorSegLib.evaluation.benchmark.worker import processor_name

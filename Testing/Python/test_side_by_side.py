@@ -14,11 +14,8 @@ BENCHMARK = Path(__file__).resolve().parents[1] / "Benchmark"
 sys.path.insert(0, str(BENCHMARK))
 
 import run as side_by_side  # noqa: E402
-from sidebyside.contestants import CONTESTANTS, Task, variant  # noqa: E402
-from sidebyside.figures import Run, Spread, missing_time, rows  # noqa: E402
-from sidebyside.measuring import Cost, run_measured  # noqa: E402
-from sidebyside.picture import draw  # noqa: E402
-from sidebyside.tables import markdown  # noqa: E402
+from sidebyside.contestants import CONTESTANTS, Cost, Task, run_measured, variant  # noqa: E402
+from sidebyside.results import Run, Spread, draw, markdown, missing_time, rows  # noqa: E402
 
 OURS = "ours-openvino"
 

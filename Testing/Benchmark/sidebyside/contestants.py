@@ -1,18 +1,24 @@
-"""Who can take part, and the command that each one is started with."""
+"""Who can take part, the command that each one is started with, and what it costs. POSIX only."""
 
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sidebyside.figures import Run, missing_time
-from sidebyside.measuring import Cost
+from sidebyside.results import Run, missing_time
 
 HERE = Path(__file__).resolve().parents[1]
+
+#: What ru_maxrss counts in.
+_MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
 #: The stage of our own report that a peer's network stage is compared with.
 OUR_NETWORK_STAGE = "segment"
@@ -47,6 +53,23 @@ class Task:
     @property
     def scan_options(self) -> list[str]:
         return [word for name, path in self.scans.items() for word in (f"--{name}", str(path))]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a process and all its children took.
+
+    Attributes:
+        wall_s: from its start to its end.
+        cpu_s: user and system time of all threads and of children that have ended.
+        peak_bytes: the largest resident size of a single one of its processes.
+        exit_code: 0 for success.
+    """
+
+    wall_s: float
+    cpu_s: float
+    peak_bytes: int
+    exit_code: int
 
 
 @dataclass(frozen=True)
@@ -136,3 +159,47 @@ def variant(text: str) -> Contestant:
     if not (name and equals) or name in CONTESTANTS:
         raise ValueError(f"{text!r} is not a new name, an equals sign and options")
     return Contestant(name, f"BrainTumorSeg, {options}", tuple(shlex.split(options)))
+
+
+def run_measured(
+    command: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    timeout_s: float | None = None,
+) -> Cost:
+    """Run a command to its end; what it prints goes to ``log``.
+
+    Raises:
+        TimeoutError: when it was stopped for taking too long.
+    """
+    with log.open("wb") as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+        )
+        too_late = threading.Event()
+
+        def stop() -> None:
+            too_late.set()
+            process.kill()
+
+        timer = threading.Timer(timeout_s, stop) if timeout_s else None
+        if timer:
+            timer.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        if timer:
+            timer.cancel()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if too_late.is_set():
+        raise TimeoutError(f"stopped after {timeout_s:.0f} s: {' '.join(command)}")
+    return Cost(
+        wall_s=wall,
+        cpu_s=usage.ru_utime + usage.ru_stime,
+        peak_bytes=usage.ru_maxrss * _MAXRSS_BYTES,
+        exit_code=process.returncode,
+    )

@@ -1,11 +1,18 @@
-"""From measured runs to medians and ratios; from some timed passes to all of them."""
+"""From measured runs to medians and ratios, as Markdown and as bars."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
+
+_COLUMNS = (
+    *("", "end to end, ratio", "network, ratio", "CPU time, ratio", "seconds end to end"),
+    *("seconds in the network", "peak memory, GB", "runs"),
+)
+_OURS, _PEER, _NETWORK = "#1b7f5c", "#8a94a6", "#00000040"
 
 
 @dataclass(frozen=True)
@@ -136,3 +143,101 @@ def _row(name: str, own: Sequence[Run], ours: Sequence[Run]) -> Row:
 def _spread(runs: Sequence[Run], value: Callable[[Run], float | None]) -> Spread | None:
     values = [number for run in runs if (number := value(run)) is not None]
     return Spread.of(values) if len(values) == len(runs) else None
+
+
+def markdown(rows: Sequence[Row], titles: Mapping[str, str], yardstick: str) -> str:
+    """A table; ratios are to the yardstick's median, extremes in brackets."""
+    lines = [_line(_COLUMNS), _line(["---"] * len(_COLUMNS))]
+    for row in rows:
+        title = titles[row.name]
+        if row.name == yardstick:
+            title = f"**{title}**"
+        if row.extrapolated:
+            title += f" (extrapolated from {row.timed_items} of {row.all_items})"
+        lines.append(
+            _line(
+                [
+                    title,
+                    ratio(row.wall_ratio),
+                    ratio(row.network_ratio),
+                    ratio(row.cpu_ratio),
+                    seconds(row.wall),
+                    seconds(row.network),
+                    f"{row.peak_bytes / 1e9:.1f}",
+                    str(row.runs),
+                ]
+            )
+        )
+    note = (
+        "Ratios are times over those of the row in bold: medians, and in brackets the least and "
+        "the greatest that single runs allow."
+    )
+    if any(row.extrapolated for row in rows):
+        note += (
+            " Extrapolated: so many of the slices or patches were computed and timed, everything "
+            "else was done in full, and the mean time of what was computed, without the first "
+            "pass, was added for the rest."
+        )
+    return "\n".join([*lines, "", note, ""])
+
+
+def ratio(spread: Spread | None) -> str:
+    """For example ``5.1 (4.8-5.6)``."""
+    if spread is None:
+        return "not told"
+    return f"{spread.middle:.2f} ({spread.low:.2f}-{spread.high:.2f})"
+
+
+def seconds(spread: Spread | None) -> str:
+    """Like `ratio`, in seconds."""
+    if spread is None:
+        return "not told"
+    if spread.low == spread.high:
+        return f"{spread.middle:.1f}"
+    return f"{spread.middle:.1f} ({spread.low:.1f}-{spread.high:.1f})"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def draw(
+    rows: Sequence[Row], titles: Mapping[str, str], ours: set[str], subtitle: str, path: Path
+) -> None:
+    """Write horizontal bars of end-to-end times as multiples of the yardstick's, as PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+    from matplotlib.patches import Patch
+
+    ordered = sorted(rows, key=lambda row: row.wall_ratio.middle, reverse=True)
+    figure, axes = plt.subplots(figsize=(9, 1.7 + 0.55 * len(ordered)), layout="constrained")
+    for place, row in enumerate(ordered):
+        middle = row.wall_ratio.middle
+        colour = _OURS if row.name in ours else _PEER
+        below, above = middle - row.wall_ratio.low, row.wall_ratio.high - middle
+        axes.barh(place, middle, 0.62, color=colour, xerr=[[below], [above]], capsize=3)
+        if row.network is not None:
+            axes.barh(place, middle * row.network.middle / row.wall.middle, 0.62, color=_NETWORK)
+        mark = "*" if row.extrapolated else ""
+        axes.annotate(
+            f"{middle:.1f}{mark}",
+            (row.wall_ratio.high, place),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+        )
+    axes.set_yticks(range(len(ordered)), [titles[row.name] for row in ordered])
+    axes.set_xlim(0, 1.12 * max(row.wall_ratio.high for row in ordered))
+    axes.set_xlabel("time from files to label map, as a multiple of ours")
+    # Over the names, too: over the bars alone a long one would be cut off.
+    figure.suptitle(subtitle, fontsize=9, x=0.01, ha="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    marks = [Patch(color=_OURS, label="ours"), Patch(color=_PEER, label="peers")]
+    marks.append(Patch(color=_NETWORK, label="of it in the network"))
+    if any(row.extrapolated for row in ordered):
+        marks.append(Patch(color="none", label="* extrapolated"))
+    figure.legend(handles=marks, frameon=False, fontsize=8, loc="outside lower right", ncols=4)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
