@@ -15,9 +15,9 @@ from typing import Any
 from BrainTumorSegLib.core.errors import Cancelled, InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.version import __version__
-from BrainTumorSegLib.slicer_app.host.application import inApplication, workerPython
+from BrainTumorSegLib.slicer_app.host.application import workerPython
+from BrainTumorSegLib.slicer_app.host.host import inApplication
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.worker.failures import workerFailure
 from BrainTumorSegLib.slicer_app.worker.worker import finishedWorker
 
 #: Section of the Sample Data module.
@@ -169,7 +169,7 @@ def _make(folder: Path, onWait: Callable[[], bool] | None) -> None:
         if worker.cancelled:
             raise Cancelled(_("The demonstration case was not made."))
         if worker.exitCode != 0:
-            raise workerFailure(worker, None)
+            raise worker.failure()
 
 
 def _loaded(paths: Mapping[Sequence, Path]) -> dict[Sequence, Any]:
@@ -223,11 +223,8 @@ def _onDemonstrationWanted(source: Any = None) -> list[Any]:
 
 def _installPackages() -> None:
     """Ask for what the worker needs, as a run would, unless the case was made before."""
-    from BrainTumorSegLib.slicer_app.install.dependencies import (
-        install,
-        missingPackages,
-        usesOtherPython,
-    )
+    from BrainTumorSegLib.slicer_app.host.application import usesOtherPython
+    from BrainTumorSegLib.slicer_app.install.dependencies import install, missingPackages
 
     made = all(path.is_file() for path in _files(cacheFolder()).values())
     if not made and not usesOtherPython() and missingPackages():

@@ -18,7 +18,6 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.slicer_app.host.application import runFolder
-from BrainTumorSegLib.slicer_app.worker.failures import workerFailure
 from BrainTumorSegLib.slicer_app.worker.worker import finishedWorker
 
 #: Quick choices: two networks, so that they can disagree, each slice once, scans as they lie.
@@ -56,7 +55,7 @@ def demonstration() -> Demonstration:
     with finishedWorker(arguments, timeout=PATIENCE_S) as (worker, events):
         if worker.exitCode != 0:
             said = [event for event in events if event.get("kind") == "error"]
-            raise workerFailure(worker, said[-1] if said else None)
+            raise worker.failure(said[-1] if said else None)
         folder = runFolder()
         shutil.copytree(worker.folder / "demo", folder, dirs_exist_ok=True)
     scans = {s: folder / "scans" / f"demo_{s.value}.nii.gz" for s in Sequence}
@@ -116,7 +115,7 @@ def waitFor(happened: Any, seconds: float) -> bool:
     """Let the application live until something has happened; False when it did not in time."""
     import time
 
-    from BrainTumorSegLib.slicer_app.host.application import processEvents
+    from BrainTumorSegLib.slicer_app.host.host import processEvents
 
     end = time.monotonic() + seconds
     while not happened():

@@ -15,12 +15,11 @@ from BrainTumorSegLib.core.errors import Cancelled, DependencyError, OutputError
 from BrainTumorSegLib.slicer_app.host import application
 from BrainTumorSegLib.slicer_app.host.application import (
     getSetting,
-    inApplication,
-    processEvents,
     runFolder,
     setSetting,
     workerPython,
 )
+from BrainTumorSegLib.slicer_app.host.host import inApplication, processEvents
 from BrainTumorSegLib.slicer_app.host.translation import tr
 from BrainTumorSegLib.slicer_app.worker.failures import describe
 
@@ -108,7 +107,7 @@ def test_slicer_with_an_application_is_recognised(slicer_app):
 
 def test_the_scene_code_loads_with_nothing_but_the_standard_library():
     """The module must load in a Slicer in which nothing was installed."""
-    files = ("application", "translation", "process_tree", "exit_codes", "failures", "worker")
+    files = ("host.application", "worker.process_tree", "worker.worker")
     imports = "; ".join(f"import BrainTumorSegLib.slicer_app.{name}" for name in files)
     code = (
         f"import sys; before = set(sys.modules); {imports}\n"
@@ -293,7 +292,7 @@ def test_texts_are_translated_by_the_file_that_says_them(slicer_app):
     slicer_app.translations[(context, "Cancel {name}")] = "{name} abbrechen"
     assert tr("Cancel {name}") == "{name} abbrechen"
     assert tr("Something else") == "Something else"
-    slicer_app.translations[("mrml.failures", "Cancelled")] = "Abgebrochen"
+    slicer_app.translations[("worker.failures", "Cancelled")] = "Abgebrochen"
     assert describe(Cancelled()).title == "Abgebrochen"
 
 

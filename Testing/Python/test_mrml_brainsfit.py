@@ -23,9 +23,10 @@ from mrml_scene import snapshot
 
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.preprocessing.registration import brainsfit
+from BrainTumorSegLib.slicer_app.host.host import brainsfitAvailable
 from BrainTumorSegLib.slicer_app.run import brainsfit as served
 from BrainTumorSegLib.slicer_app.run import brainsfit_nodes
-from BrainTumorSegLib.slicer_app.run.brainsfit import BrainsfitServer, brainsfitAvailable
+from BrainTumorSegLib.slicer_app.run.brainsfit import BrainsfitServer
 from BrainTumorSegLib.slicer_app.run.brainsfit_nodes import rigidFromNode
 
 TRUTH = rigid((1, 2, 3), 14.0, (9.0, -12.0, 8.0), centre=(12.0, -30.0, 55.0))

@@ -8,7 +8,6 @@ import signal
 import sys
 import textwrap
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +21,6 @@ from BrainTumorSegLib.core.errors import (
     RegistrationError,
 )
 from BrainTumorSegLib.slicer_app.host.application import workerPython
-from BrainTumorSegLib.slicer_app.worker import exit_codes
 from BrainTumorSegLib.slicer_app.worker.failures import describe, startFailure, workerFailure
 from BrainTumorSegLib.slicer_app.worker.worker import Worker
 
@@ -34,7 +32,7 @@ def end(tmp_path):
     """Runs a small program to its end and explains that end."""
     workers = []
 
-    def run(code, heed=True):
+    def run(code):
         script = tmp_path / f"program{len(workers)}.py"
         script.write_text(textwrap.dedent(code), encoding="utf-8")
         folder = tmp_path / f"run{len(workers)}"
@@ -43,7 +41,7 @@ def end(tmp_path):
         workers.append(worker)
         worker.start()
         errors = [event for event in worker.wait(30) if event["kind"] == "error"]
-        return workerFailure(worker, errors[-1] if errors and heed else None)
+        return worker.failure(errors[-1] if errors else None)
 
     yield run
     for worker in workers:
@@ -153,9 +151,9 @@ def test_a_memory_error_is_recognised_without_an_error_line(end):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("in_line", [True, False])
-def test_want_of_memory_is_recognised_by_what_libraries_say(end, text, where, in_line):
-    code = fails_by_itself(f"Unexpected error: {text}", 1)
-    error = end(code if in_line else f"import sys; print({text!r}, file=sys.stderr); sys.exit(1)")
+def test_want_of_memory_is_recognised_by_what_libraries_say(text, where, in_line):
+    line = {"message": f"Unexpected error: {text}", "exit_code": 1}
+    error = workerFailure(1, "" if in_line else text, "Python", line if in_line else None)
     assert isinstance(error, DeviceError)
     assert where in error.message and error.remedy
 
@@ -206,9 +204,7 @@ def test_a_library_that_does_not_load_is_named(end):
 def test_a_full_disk_is_recognised(end):
     error = end("import errno, os; raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))")
     assert isinstance(error, OutputError) and "full" in error.message
-    assert isinstance(
-        startFailure(workerPython(), OSError(errno.ENOSPC, "No space left")), OutputError
-    )
+    assert isinstance(startFailure("Python", OSError(errno.ENOSPC, "No space left")), OutputError)
 
 
 def test_an_old_python_is_recognised_by_its_traceback(end, tmp_path):
@@ -229,41 +225,24 @@ def test_a_python_that_is_new_enough_is_not_blamed(end, tmp_path):
     assert "smp_x" in error.message
 
 
-def test_wrong_usage_means_files_of_two_versions(end):
-    assert "same version" in end("import sys; sys.exit(2)").message
-
-
-def test_an_end_without_words_shows_its_exit_code(end):
-    error = end("import sys; sys.exit(77)")
-    assert "77" in error.message and error.remedy
-    assert "without a result" in end("pass").message
-
-
 def test_a_cancelled_worker_is_no_failure(tmp_path):
     worker = Worker([], workerPython(), tmp_path / "none")
     worker.cancel()
-    assert isinstance(workerFailure(worker, None), Cancelled)
+    assert isinstance(worker.failure(), Cancelled)
 
 
 @pytest.mark.parametrize(
     ("code", "what"),
-    [(0xC0000005, "access violation"), (-1073741819, "access violation"), (0xC0000409, "buffer")],
+    [
+        *((0xC0000005, "access violation"), (-1073741819, "access violation")),
+        *((0xC0000409, "buffer"), (128 + signal.SIGSEGV, "SIGSEGV"), (0xC0000017, "memory")),
+        *((137, "memory"), (143, "another program"), (0xC0000135, "incomplete"), (126, "incompl")),
+        *((1, "exit code 1"), (77, "exit code 77"), (0, "without a result"), (2, "same version")),
+    ],
 )
-def test_crashes_on_windows_have_names(code, what):
-    assert what in exit_codes.crash(code, "")
-
-
-def test_codes_of_windows_are_told_apart():
-    assert exit_codes.killed(0xC0000017, "") and not exit_codes.killed(1, "")
-    assert exit_codes.incomplete(0xC0000135) and not exit_codes.incomplete(3)
-
-
-@posix
-def test_shells_exit_codes_mean_the_same_as_signals():
-    assert exit_codes.killed(137, "") and exit_codes.terminated(143)
-    assert "SIGSEGV" in exit_codes.crash(128 + signal.SIGSEGV, "")
-    for code in (0, 1, 2, 3, 8, 77, -9, 137, 143, None):
-        assert exit_codes.crash(code, "") is None
+def test_an_end_without_words_is_told_by_its_exit_code(code, what):
+    error = workerFailure(code, "", "Python")
+    assert what in error.message and error.remedy
 
 
 def test_a_dialog_gets_title_text_remedy_and_log():
@@ -283,9 +262,7 @@ def test_every_kind_of_error_has_a_title_of_its_own():
 
 
 def test_the_missing_interpreter_is_named():
-    python = replace(workerPython(), description="Python (/a/b c)")
     for error in (FileNotFoundError(2, "x"), PermissionError(13, "x"), OSError(8, "Exec format")):
-        failure = startFailure(python, error)
+        failure = startFailure("Python (/a/b c)", error)
         assert isinstance(failure, DependencyError) and "/a/b c" in failure.message
         assert failure.remedy
-    assert Path("/a/b c").name in failure.message

@@ -323,13 +323,13 @@ def test_a_report_without_the_scan_says_what_to_do(scene, node, reference, tmp_p
 def test_a_worker_without_packages_ends_in_a_remedy(node, reference, tmp_path, monkeypatch):
     from dataclasses import replace
 
-    import BrainTumorSegLib.slicer_app.worker.worker_order as worker_order
+    import BrainTumorSegLib.slicer_app.export.worker_task as worker_task
     from BrainTumorSegLib.slicer_app.host.application import workerPython
 
     script = tmp_path / "worker.py"
     script.write_text("import jsonschema_that_is_not_there\n", encoding="utf-8")
     python = replace(workerPython(), program=(str(script),))
-    monkeypatch.setattr(worker_order, "workerPython", lambda: python)
+    monkeypatch.setattr(worker_task, "workerPython", lambda: python)
     correct(node, reference)
     (tmp_path / "out").mkdir()
     job = save(node, tmp_path / "out", ["html"])

@@ -15,9 +15,9 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, OutputError
 from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES
-from BrainTumorSegLib.slicer_app.host.application import runFolder
+from BrainTumorSegLib.slicer_app.host.application import runFolder, usesOtherPython
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.install.packages import missingPackages, usesOtherPython
+from BrainTumorSegLib.slicer_app.install.packages import missingPackages
 from BrainTumorSegLib.slicer_app.review.readings import fingerprint, labelsOf, referenceOf
 from BrainTumorSegLib.slicer_app.scene import provenance
 from BrainTumorSegLib.slicer_app.scene.geometry import gridMatrix, imageData, matrixFromArray

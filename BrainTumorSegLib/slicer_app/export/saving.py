@@ -38,11 +38,11 @@ from BrainTumorSegLib.slicer_app.export.files import (
     writePlain,
     writeSegNrrd,
 )
-from BrainTumorSegLib.slicer_app.host.application import processEvents, runFolder
-from BrainTumorSegLib.slicer_app.host.polling import pollUntilOver
+from BrainTumorSegLib.slicer_app.export.worker_task import WorkerTask
+from BrainTumorSegLib.slicer_app.host.application import runFolder
+from BrainTumorSegLib.slicer_app.host.host import pollUntilOver, processEvents
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.review.readings import labelsOf, referenceOf
-from BrainTumorSegLib.slicer_app.worker.worker_order import WorkerOrder
 
 __all__ = ["FORMATS", "SaveJob", "defaultTargets", "dicomPreflight", "save"]
 
@@ -123,7 +123,7 @@ class SaveJob:
         self.logTail = ""
         self._engine = dicomEngine
         self._onFinished = onFinished
-        self._order: WorkerOrder | None = None
+        self._task: WorkerTask | None = None
         self._work = self._steps()
         self._polling = False
 
@@ -171,8 +171,8 @@ class SaveJob:
         """Request the end; `poll` carries it on. Nothing is written then."""
         if self.state == "running":
             self.state = "cancelling"
-            if self._order is not None:
-                self._order.cancel()
+            if self._task is not None:
+                self._task.cancel()
 
     def wait(self) -> list[Path]:
         """Poll until the end while the application stays alive; returns the files, if any."""
@@ -258,16 +258,16 @@ class SaveJob:
         rest = [name for name in wanted if name not in ready]
         if not rest:
             return
-        with self._newOrder() as order:
-            for _file in exportForReport(self.segmentationNode, order.folder, order.names):
+        with self._newTask() as task:
+            for _file in exportForReport(self.segmentationNode, task.folder, task.names):
                 self._stopIfCancelled()
                 yield
             self._begin(_("Making the report"))
             outputs = [f"report.{name}" for name in rest]
             corrected = wasCorrected(self.segmentationNode)
-            yield from order.run(reportArguments(order.names, order.folder, outputs, corrected))
+            yield from task.run(reportArguments(task.names, task.folder, outputs, corrected))
             for name, output in zip(rest, outputs, strict=True):
-                text = order.readReport(output)
+                text = task.readReport(output)
                 paths[name].write_text(text, encoding="utf-8")
 
     def _writeDicom(self, paths: Mapping[str, Path]) -> Iterator[None]:
@@ -278,14 +278,14 @@ class SaveJob:
         yield
         if self._engine != "library" and self._writtenBySlicer(paths["dcm"]):
             return
-        with self._newOrder() as order:
-            writePlain(labelsOf(node), order.folder / LABELS)
+        with self._newTask() as task:
+            writePlain(labelsOf(node), task.folder / LABELS)
             yield
-            for _file in collectReference(referenceOf(node), order.folder / "reference"):
+            for _file in collectReference(referenceOf(node), task.folder / "reference"):
                 self._stopIfCancelled()
                 yield
-            yield from order.run(dicomArguments(node, "reference", "segmentation.dcm"))
-            shutil.copyfile(order.folder / "segmentation.dcm", paths["dcm"])
+            yield from task.run(dicomArguments(node, "reference", "segmentation.dcm"))
+            shutil.copyfile(task.folder / "segmentation.dcm", paths["dcm"])
 
     def _writtenBySlicer(self, path: Path) -> bool:
         """Let Slicer write the DICOM SEG; False, and told, when that must be done in our way."""
@@ -307,15 +307,15 @@ class SaveJob:
         return False
 
     @contextmanager
-    def _newOrder(self) -> Iterator[WorkerOrder]:
-        with closing(WorkerOrder(runFolder())) as order:
-            self._order = order
+    def _newTask(self) -> Iterator[WorkerTask]:
+        with closing(WorkerTask(runFolder())) as task:
+            self._task = task
             try:
-                yield order
+                yield task
             finally:
-                self._order = None
-                self.logTail = order.logTail
-                self.warnings += order.warnings
+                self._task = None
+                self.logTail = task.logTail
+                self.warnings += task.warnings
 
     def _begin(self, step: str) -> None:
         self._stopIfCancelled()

@@ -15,9 +15,20 @@ from typing import Any
 
 import BrainTumorSegLib
 from BrainTumorSegLib.core.errors import DependencyError, OutputError
+from BrainTumorSegLib.slicer_app.host.host import inApplication
+from BrainTumorSegLib.slicer_app.host.translation import tr as _
 
 #: Group of our entries in the application's settings.
 SETTINGS_GROUP = "BrainTumorSeg"
+
+#: Names of settings: a folder of wheels to install from without internet, ...
+WHEEL_FOLDER = "WheelFolder"
+
+#: ... another Python to compute with, ...
+WORKER_PYTHON = "WorkerPython"
+
+#: ... the reader's name for the next review, and the folder that was saved into last.
+READER, SAVE_FOLDER = "Reader", "SaveFolder"
 
 #: Names the interpreter of the worker, before any setting.
 PYTHON_VARIABLE = "BRAINTUMORSEG_PYTHON"
@@ -51,19 +62,6 @@ class WorkerPython:
     program: tuple[str, ...] = ("-m", "BrainTumorSegLib")
 
 
-def inApplication() -> bool:
-    """Whether this is Slicer itself; importing ``slicer`` succeeds outside it too."""
-    return hasattr(sys.modules.get("slicer"), "app")
-
-
-def processEvents() -> None:
-    """Let the application's windows react; nothing happens on plain Python."""
-    if inApplication():
-        import slicer
-
-        slicer.app.processEvents()
-
-
 def runFolder() -> Path:
     """Make a new empty folder for the files of one run, readable by this user alone.
 
@@ -83,8 +81,6 @@ def runFolder() -> Path:
         _removeForgotten(parent)
         return Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
     except OSError as error:
-        from BrainTumorSegLib.slicer_app.host.translation import tr as _
-
         raise OutputError(
             _("No folder for temporary files could be made in {folder}: {error}.").format(
                 folder=parent, error=error.strerror or error
@@ -113,14 +109,12 @@ def workerPython() -> WorkerPython:
         DependencyError: when Slicer's own cannot be found. An interpreter that was
             chosen is not looked for here: starting it says what is wrong with it.
     """
-    chosen = os.environ.get(PYTHON_VARIABLE) or getSetting("WorkerPython", "")
+    chosen = os.environ.get(PYTHON_VARIABLE) or getSetting(WORKER_PYTHON)
     if chosen:
         return _chosenPython(Path(chosen).expanduser())
     if not inApplication():
         environment = _withLibrary(dict(os.environ), keep=True)
         return WorkerPython(Path(sys.executable), environment, f"Python ({sys.executable})")
-    from BrainTumorSegLib.slicer_app.host.translation import tr as _
-
     executable = _pythonSlicer()
     if executable is None:
         raise DependencyError(
@@ -130,6 +124,16 @@ def workerPython() -> WorkerPython:
     environment = _withLibrary(dict(os.environ), keep=True)
     description = _("Slicer's Python ({path})").format(path=executable)
     return WorkerPython(executable, environment, description)
+
+
+def usesOtherPython() -> bool:
+    """Whether the worker runs in an interpreter of the user's, whose packages are not ours."""
+    return bool(os.environ.get(PYTHON_VARIABLE) or getSetting(WORKER_PYTHON))
+
+
+def installsHere() -> bool:
+    """Whether packages are ours to install: in Slicer, into Slicer's own Python."""
+    return inApplication() and not usesOtherPython()
 
 
 def getSetting(name: str, default: str = "") -> str:

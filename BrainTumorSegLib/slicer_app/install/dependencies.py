@@ -22,16 +22,20 @@ from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.core.errors import Cancelled, DependencyError, InputError
-from BrainTumorSegLib.slicer_app.host.application import getSetting, inApplication, runFolder
+from BrainTumorSegLib.slicer_app.host.application import (
+    getSetting,
+    installsHere,
+    runFolder,
+    usesOtherPython,
+)
+from BrainTumorSegLib.slicer_app.host.host import inApplication
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.install.packages import (
     Package,
     describeMissing,
     importProblems,
     installCommand,
-    installsHere,
     missingPackages,
-    usesOtherPython,
 )
 
 __all__ = [

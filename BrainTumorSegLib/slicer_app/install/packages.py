@@ -15,10 +15,8 @@ from dataclasses import dataclass, replace
 from BrainTumorSegLib.core.errors import DependencyError
 from BrainTumorSegLib.core.requirements import EXTRAS, REQUIRED, Requirement
 from BrainTumorSegLib.slicer_app.host.application import (
-    PYTHON_VARIABLE,
     WorkerPython,
-    getSetting,
-    inApplication,
+    usesOtherPython,
     workerPython,
 )
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
@@ -135,11 +133,6 @@ def missingPackages(
     return missing
 
 
-def usesOtherPython() -> bool:
-    """Whether the worker runs in an interpreter of the user's, whose packages are not ours."""
-    return bool(os.environ.get(PYTHON_VARIABLE) or getSetting("WorkerPython", ""))
-
-
 def describeMissing(packages: Iterable[Package]) -> str:
     """A list for a person: name, purpose, rough size, and the sum."""
     packages = list(packages)
@@ -250,8 +243,3 @@ def _statesElsewhere(python: WorkerPython) -> dict[str, tuple[str | None, bool]]
             ),
             _("Choose a Python 3.11 or newer in the module's settings, or none for Slicer's own."),
         ) from error
-
-
-def installsHere() -> bool:
-    """Whether packages are ours to install: in Slicer, into Slicer's own Python."""
-    return inApplication() and not usesOtherPython()

@@ -15,16 +15,14 @@ from BrainTumorSegLib.bootstrap import doctor
 from BrainTumorSegLib.bootstrap.doctor import ENOUGH_DISK_GB, OK, PROBLEM, WARNING, worst
 from BrainTumorSegLib.core.errors import BrainTumorSegError
 from BrainTumorSegLib.core.requirements import EXTRAS, REQUIRED
-from BrainTumorSegLib.slicer_app.host.application import inApplication, runFolder, workerPython
+from BrainTumorSegLib.slicer_app.host.application import installsHere, runFolder, workerPython
+from BrainTumorSegLib.slicer_app.host.host import brainsfitAvailable, inApplication
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.install.dependencies import (
     install,
     installPytorchExtension,
     pytorchExtensionInstalled,
 )
-from BrainTumorSegLib.slicer_app.install.packages import installsHere
-from BrainTumorSegLib.slicer_app.run.brainsfit import brainsfitAvailable
-from BrainTumorSegLib.slicer_app.worker.failures import workerFailure
 from BrainTumorSegLib.slicer_app.worker.worker import Worker, runWorker
 
 _GRAVITY = (PROBLEM, WARNING, OK)
@@ -112,7 +110,7 @@ class SystemCheck:
         try:
             self._found += fromDoctor(worker.output())
         except ValueError:
-            self._addWorkerProblem(workerFailure(worker, None))
+            self._addWorkerProblem(worker.failure())
         self._over()
         return True
 

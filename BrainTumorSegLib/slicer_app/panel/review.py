@@ -6,8 +6,7 @@ from html import escape
 from typing import Any
 
 from BrainTumorSegLib.core.tissue import Region
-from BrainTumorSegLib.slicer_app.host.application import getSetting, setSetting
-from BrainTumorSegLib.slicer_app.host.names import READER
+from BrainTumorSegLib.slicer_app.host.application import READER, getSetting, setSetting
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, errorsShown
 from BrainTumorSegLib.slicer_app.panel.state import PanelState

@@ -9,12 +9,9 @@ from BrainTumorSegLib.core.option_fields import command_line
 from BrainTumorSegLib.core.progress import ProgressEvent
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.slicer_app import api
+from BrainTumorSegLib.slicer_app.host.application import usesOtherPython
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.install.dependencies import (
-    install,
-    missingPackages,
-    usesOtherPython,
-)
+from BrainTumorSegLib.slicer_app.install.dependencies import install, missingPackages
 from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, errorsShown, showError, showFailure
 from BrainTumorSegLib.slicer_app.panel.state import PanelState
 from BrainTumorSegLib.slicer_app.panel.wording import duration, progressText

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.slicer_app.export.saving import SaveJob, defaultTargets, dicomPreflight, save
-from BrainTumorSegLib.slicer_app.host.application import getSetting, setSetting
-from BrainTumorSegLib.slicer_app.host.names import SAVE_FOLDER
+from BrainTumorSegLib.slicer_app.host.application import (
+    SAVE_FOLDER,
+    getSetting,
+    installsHere,
+    setSetting,
+)
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.install.dependencies import install, missingPackages
-from BrainTumorSegLib.slicer_app.install.packages import installsHere
 from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, errorsShown, showError
 from BrainTumorSegLib.slicer_app.panel.state import PanelState
 from BrainTumorSegLib.slicer_app.scene.label_images import editState

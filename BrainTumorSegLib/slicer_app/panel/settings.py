@@ -6,11 +6,15 @@ import sys
 from collections.abc import Sequence as SequenceOf
 from typing import Any
 
-from BrainTumorSegLib.slicer_app.host.application import getSetting, setSetting
-from BrainTumorSegLib.slicer_app.host.names import WHEEL_FOLDER, WORKER_PYTHON
+from BrainTumorSegLib.slicer_app.host.application import (
+    WHEEL_FOLDER,
+    WORKER_PYTHON,
+    getSetting,
+    setSetting,
+)
+from BrainTumorSegLib.slicer_app.host.host import brainsfitAvailable
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.panel.state import PanelState
-from BrainTumorSegLib.slicer_app.run.brainsfit import brainsfitAvailable
 
 #: The largest number of networks the spin box is given before a pack is known.
 MANY = 99

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from BrainTumorSegLib.slicer_app.host.polling import pollUntilOver
+from BrainTumorSegLib.slicer_app.host.host import pollUntilOver
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.install.system_check import (
     OK,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, RegistrationError
+from BrainTumorSegLib.slicer_app.host.host import brainsfitAvailable
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.run.brainsfit_nodes import (
     hiddenNode,
@@ -40,19 +41,6 @@ NODE_PARAMETERS = (
     "outputVolume",
     "initialTransform",
 )
-
-
-def brainsfitAvailable() -> bool:
-    """Whether this is a Slicer that has the BRAINSFit module.
-
-    It is looked for when it is needed and never a dependency of the module: a Slicer built
-    or started without command line modules must still load the panel.
-    """
-    try:
-        import slicer
-    except ImportError:
-        return False
-    return hasattr(getattr(slicer, "modules", None), "brainsfit") and _cli() is not None
 
 
 @dataclass
@@ -172,21 +160,13 @@ class BrainsfitServer:
             self._onAnswer(answer)
 
 
-def _cli() -> Any:
-    try:
-        # Bound as an attribute once imported; a Slicer without it has no command line modules.
-        from slicer import cli
-    except ImportError:
-        return None
-    return cli
-
-
 def _start(job: _Job) -> None:
-    import slicer
-
-    cli, request = _cli(), job.request
     if not brainsfitAvailable():
         raise RegistrationError(_("This Slicer has no BRAINSFit module."))
+    import slicer
+    from slicer import cli
+
+    request = job.request
     kinds = {
         "fixedVolume": "vtkMRMLScalarVolumeNode",
         "movingVolume": "vtkMRMLScalarVolumeNode",

@@ -15,7 +15,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError, RegistrationError
-from BrainTumorSegLib.slicer_app.host.application import inApplication
+from BrainTumorSegLib.slicer_app.host.host import inApplication
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 
 #: Slicer's patient axes (RAS) beside those of ITK's files (LPS).

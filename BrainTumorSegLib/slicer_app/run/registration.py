@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from BrainTumorSegLib.slicer_app.host.host import brainsfitAvailable
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.run.brainsfit import BrainsfitServer, brainsfitAvailable
+from BrainTumorSegLib.slicer_app.run.brainsfit import BrainsfitServer
 from BrainTumorSegLib.slicer_app.run.settings import RunSettings
 
 

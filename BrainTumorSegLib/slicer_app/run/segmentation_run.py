@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled
 from BrainTumorSegLib.core.progress import ProgressEvent
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.slicer_app.host.application import processEvents, runFolder, workerPython
+from BrainTumorSegLib.slicer_app.host.application import runFolder, workerPython
+from BrainTumorSegLib.slicer_app.host.host import processEvents
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.run.inputs import (
     WatchedVolume,
@@ -35,7 +36,7 @@ from BrainTumorSegLib.slicer_app.run.progress import (
     callBack,
 )
 from BrainTumorSegLib.slicer_app.run.settings import REPORT, RunSettings, scanFiles, workerArguments
-from BrainTumorSegLib.slicer_app.worker.failures import Failure, describe, workerFailure
+from BrainTumorSegLib.slicer_app.worker.failures import Failure, describe
 from BrainTumorSegLib.slicer_app.worker.worker import Worker
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ class SegmentationRun:
             return
         complete = self._worker.exitCode == 0 and (self._worker.folder / REPORT).is_file()
         if self._lastError is not None or not complete:
-            raise workerFailure(self._worker, self._lastError)
+            raise self._worker.failure(self._lastError)
         self._progress.stage(IMPORTING, _("Loading the result."))
         self._goOnTo(Phase.IMPORT)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from BrainTumorSegLib.slicer_app.host.application import inApplication
+from BrainTumorSegLib.slicer_app.host.host import inApplication
 from BrainTumorSegLib.slicer_app.scene import provenance
 from BrainTumorSegLib.slicer_app.scene.scene import removeWithParts
 

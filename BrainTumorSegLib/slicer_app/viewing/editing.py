@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
-from BrainTumorSegLib.slicer_app.host.application import inApplication
+from BrainTumorSegLib.slicer_app.host.host import inApplication
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.scene import provenance
 from BrainTumorSegLib.slicer_app.scene.label_images import (

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import errno
 import re
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from BrainTumorSegLib.core.errors import (
     BrainTumorSegError,
@@ -21,12 +22,9 @@ from BrainTumorSegLib.core.errors import (
     PackError,
     RegistrationError,
 )
-from BrainTumorSegLib.slicer_app.host.application import WorkerPython, inApplication
+from BrainTumorSegLib.slicer_app.host.application import usesOtherPython
+from BrainTumorSegLib.slicer_app.host.host import inApplication
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.worker import exit_codes
-
-if TYPE_CHECKING:
-    from BrainTumorSegLib.slicer_app.worker.worker import Worker
 
 #: The oldest Python that the worker runs on, see pyproject.toml.
 OLDEST_PYTHON = (3, 11)
@@ -42,6 +40,25 @@ _KINDS: Mapping[int, type[BrainTumorSegError]] = {
         DeviceError,
     )
 }
+
+
+#: Windows' status codes for what POSIX reports as signals.
+_WINDOWS_CRASHES: Mapping[int, str] = {
+    0xC0000005: "access violation",
+    0xC000001D: "illegal instruction",
+    0xC0000094: "division by zero",
+    0xC00000FD: "stack overflow",
+    0xC0000374: "heap corruption",
+    0xC0000409: "stack buffer overrun",
+}
+_WINDOWS_OUT_OF_MEMORY = (0xC0000017, 0xC000012D)
+_WINDOWS_MISSING_LIBRARY = (0xC0000135, 0xC0000139, 0xC0000142)
+
+#: Signals that are sent on purpose; all others are faults of the program.
+_SENT = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")
+
+#: What PythonSlicer, a launcher, says of a program that a signal ended; it exits with 1 itself.
+_LAUNCHER_SAW_A_SIGNAL = "exit abnormally"
 
 
 @dataclass(frozen=True)
@@ -80,8 +97,8 @@ def describe(error: BaseException, logTail: str = "") -> Failure:
     return Failure(title, text, _("Please report it with the log."), logTail)
 
 
-def startFailure(python: WorkerPython, error: OSError) -> BrainTumorSegError:
-    """Why the worker could not be started."""
+def startFailure(program: str, error: OSError) -> BrainTumorSegError:
+    """Why the worker's program, as people call it, could not be started."""
     if error.errno == errno.ENOSPC:
         return _diskFull()
     if isinstance(error, FileNotFoundError):
@@ -91,27 +108,26 @@ def startFailure(python: WorkerPython, error: OSError) -> BrainTumorSegError:
     else:
         message = _("{python} could not be started: {reason}.")
     reason = error.strerror or str(error)
-    return DependencyError(
-        message.format(python=python.description, reason=reason), _choosePython()
-    )
+    return DependencyError(message.format(python=program, reason=reason), _choosePython())
 
 
-def workerFailure(worker: Worker, lastError: Mapping[str, Any] | None) -> BrainTumorSegError:
+def workerFailure(
+    exitCode: int | None, log: str, program: str, lastError: Mapping[str, Any] | None = None
+) -> BrainTumorSegError:
     """Why a worker ended badly.
 
     Args:
-        worker: one that has ended.
+        exitCode: as of ``Popen.returncode``.
+        log: its last lines besides JSON.
+        program: the Python that it ran in, as people call it.
         lastError: its JSON line of kind ``error`` (message, remedy, exit_code), if it
             found the time to write one.
     """
-    if worker.cancelled:
-        return Cancelled(_("Cancelled."))
     told = int(lastError.get("exit_code", 1)) if lastError else None
     if lastError is not None and told in _KINDS:
         return _ownError(lastError)
-    if exit_codes.terminated(told):
+    if _terminated(told):
         return _endedByOthers()
-    log = worker.logTail(60)
     said = str(lastError["message"]) if lastError else ""
     for look in _LOOKS:
         found = look(f"{log}\n{said}")
@@ -119,7 +135,7 @@ def workerFailure(worker: Worker, lastError: Mapping[str, Any] | None) -> BrainT
             return found
     if lastError is not None:
         return BrainTumorSegError(said, _("Please report it with the log."))
-    return _byExitCode(worker.exitCode, log, worker.python)
+    return _byExitCode(exitCode, log, program)
 
 
 def _ownError(line: Mapping[str, Any]) -> BrainTumorSegError:
@@ -217,9 +233,9 @@ _LOOKS: tuple[Callable[[str], BrainTumorSegError | None], ...] = (
 )
 
 
-def _byExitCode(code: int | None, log: str, python: WorkerPython) -> BrainTumorSegError:
+def _byExitCode(code: int | None, log: str, program: str) -> BrainTumorSegError:
     """Nothing was said: the exit code is all there is."""
-    crash = exit_codes.crash(code, log)
+    crash = _crash(code, log)
     if crash is not None:
         return BrainTumorSegError(
             _("The worker crashed ({reason}).").format(reason=crash),
@@ -228,16 +244,16 @@ def _byExitCode(code: int | None, log: str, python: WorkerPython) -> BrainTumorS
                 "again, and report it with the log."
             ),
         )
-    if exit_codes.killed(code, log):
+    if _killed(code, log):
         return DeviceError(
             _("The worker was ended by the system, most likely for want of memory."),
             _memoryRemedy(),
         )
-    if exit_codes.terminated(code):
+    if _terminated(code):
         return _endedByOthers()
-    if exit_codes.incomplete(code):
+    if _incomplete(code):
         return DependencyError(
-            _("{python} could not be started: it is incomplete.").format(python=python.description),
+            _("{python} could not be started: it is incomplete.").format(python=program),
             _choosePython(),
         )
     if code == 2:
@@ -253,6 +269,48 @@ def _byExitCode(code: int | None, log: str, python: WorkerPython) -> BrainTumorS
         _("The worker ended unexpectedly (exit code {code}).").format(code=code),
         _("Please report it with the log."),
     )
+
+
+def _crash(code: int | None, log: str) -> str | None:
+    """The fault by which a broken program ended, for example *SIGSEGV, segmentation fault*.
+
+    Args:
+        code: as of ``Popen.returncode``, or 128 + signal as shells have it.
+        log: what the program said; Python's fault handler names the fault there.
+    """
+    fault = re.search(r"Fatal Python error: ([^\n]+)|Windows fatal exception: ([^\n]+)", log)
+    if fault and code != 0:
+        return (fault.group(1) or fault.group(2)).rstrip(". ").lower()
+    if code is None:
+        return None
+    if _unsigned(code) in _WINDOWS_CRASHES:
+        return _WINDOWS_CRASHES[_unsigned(code)]
+    try:
+        found = signal.Signals(-code if code < 0 else code - 128)
+    except ValueError:
+        return None
+    said = (signal.strsignal(found) or "").lower()
+    return None if found.name in _SENT else f"{found.name}, {said}"
+
+
+def _killed(code: int | None, log: str) -> bool:
+    """Whether the system ended the program, as it does when memory runs out."""
+    behindLauncher = code == 1 and _LAUNCHER_SAW_A_SIGNAL in log
+    return code in (-9, 137) or behindLauncher or _unsigned(code) in _WINDOWS_OUT_OF_MEMORY
+
+
+def _terminated(code: int | None) -> bool:
+    """Whether somebody asked the program to end."""
+    return code in (-15, 143, -2, 130, -1, 129)
+
+
+def _incomplete(code: int | None) -> bool:
+    """Whether the program could not be loaded."""
+    return _unsigned(code) in _WINDOWS_MISSING_LIBRARY or code in (126, 127)
+
+
+def _unsigned(code: int | None) -> int:
+    return -1 if code is None else code & 0xFFFFFFFF
 
 
 def _endedByOthers() -> BrainTumorSegError:
@@ -277,7 +335,6 @@ def _diskFull() -> OutputError:
 
 
 def _installRemedy() -> str:
-    from BrainTumorSegLib.slicer_app.install.packages import usesOtherPython
 
     if inApplication() and usesOtherPython():
         return _(

@@ -16,19 +16,17 @@ import time
 import uuid
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from BrainTumorSegLib.slicer_app.host.application import (
-    WorkerPython,
-    processEvents,
-    runFolder,
-    workerPython,
-)
+from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled
+from BrainTumorSegLib.slicer_app.host.application import WorkerPython, runFolder, workerPython
+from BrainTumorSegLib.slicer_app.host.host import processEvents
+from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.worker import process_tree
-from BrainTumorSegLib.slicer_app.worker.failures import startFailure
+from BrainTumorSegLib.slicer_app.worker.failures import startFailure, workerFailure
 
 #: Seconds from the request to end until those that are left are ended by force.
 PATIENCE_S = 1.0
@@ -44,6 +42,9 @@ _READ_LIMIT = 1 << 20
 
 #: Lines of the log that are kept.
 _LOG_LINES = 2000
+
+#: ... of which so many may tell why the child failed.
+_EXPLAINED_LINES = 60
 
 _STDOUT, _STDERR = "worker-output.txt", "worker-errors.txt"
 
@@ -164,7 +165,7 @@ class Worker:
                 )
         except OSError as error:
             self._over = True
-            raise startFailure(self.python, error) from error
+            raise startFailure(self.python.description, error) from error
 
     def poll(self) -> list[dict[str, Any]]:
         """Look after the child, in milliseconds; returns its new JSON lines.
@@ -212,6 +213,17 @@ class Worker:
     def logTail(self, lines: int = 30) -> str:
         """The last lines of what the child said besides JSON."""
         return "\n".join(list(self._log)[-lines:])
+
+    def failure(self, lastError: Mapping[str, Any] | None = None) -> BrainTumorSegError:
+        """Why it ended badly.
+
+        Args:
+            lastError: its JSON line of kind ``error``, if there was one.
+        """
+        if self.cancelled:
+            return Cancelled(_("Cancelled."))
+        log = self.logTail(_EXPLAINED_LINES)
+        return workerFailure(self.exitCode, log, self.python.description, lastError)
 
     def output(self) -> str:
         """All of the child's standard output so far, while its folder exists."""

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from BrainTumorSegLib.slicer_app.host.application import workerPython
 from BrainTumorSegLib.slicer_app.scene.provenance import pageWithNodeNames, withNodeNames
-from BrainTumorSegLib.slicer_app.worker.failures import workerFailure
 from BrainTumorSegLib.slicer_app.worker.worker import Worker
 
 _LOG_LINES = 30
 
 
-class WorkerOrder:
+class WorkerTask:
     """A folder to write inputs into, and the worker that makes outputs of them there.
 
     Args:
@@ -55,7 +54,7 @@ class WorkerOrder:
                     self.warnings.append(withNodeNames(str(line["message"]), self.names))
         if worker.cancelled or lastError is not None or worker.exitCode != 0:
             self.logTail = worker.logTail(_LOG_LINES)
-            raise workerFailure(worker, lastError)
+            raise worker.failure(lastError)
 
     def readReport(self, file: str) -> str:
         """A report that the worker has written, with people's names for the files."""

@@ -1,13 +1,25 @@
-"""Looking after work in child processes without blocking the application."""
+"""The application itself: whether it is there, and keeping its windows alive."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Protocol
-
-from BrainTumorSegLib.slicer_app.host.application import inApplication
 
 #: How often a job is looked at, in milliseconds.
 INTERVAL_MS = 50
+
+
+def inApplication() -> bool:
+    """Whether this is Slicer itself; importing ``slicer`` succeeds outside it too."""
+    return hasattr(sys.modules.get("slicer"), "app")
+
+
+def processEvents() -> None:
+    """Let the application's windows react; nothing happens on plain Python."""
+    if inApplication():
+        import slicer
+
+        slicer.app.processEvents()
 
 
 class Job(Protocol):
@@ -48,3 +60,19 @@ def pollUntilOver(job: Job) -> None:
 
     timer.timeout.connect(look)
     timer.start()
+
+
+def brainsfitAvailable() -> bool:
+    """Whether this is a Slicer that has the BRAINSFit module.
+
+    It is looked for when it is needed and never a dependency of the module: a Slicer built
+    or started without command line modules must still load the panel.
+    """
+    try:
+        import slicer
+
+        # A Slicer without command line modules has no `cli`.
+        from slicer import cli  # noqa: F401
+    except ImportError:
+        return False
+    return hasattr(getattr(slicer, "modules", None), "brainsfit")
