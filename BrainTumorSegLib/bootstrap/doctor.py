@@ -10,16 +10,19 @@ import shutil
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from BrainTumorSegLib.bootstrap.installer import has_nvidia_gpu
+from BrainTumorSegLib.bootstrap.installer import OLDEST_PYTHON, has_nvidia_gpu
 from BrainTumorSegLib.core.errors import BrainTumorSegError
 from BrainTumorSegLib.core.requirements import EXTRAS, REQUIRED, Requirement, installed_version
 from BrainTumorSegLib.core.version import __version__
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
+
+#: From the gravest on.
+STATUSES = (PROBLEM, WARNING, OK)
 
 #: Free memory and disk in GB below which a run may fail or crawl.
 ENOUGH_MEMORY_GB, LEAST_MEMORY_GB = 4.0, 2.0
@@ -51,7 +54,7 @@ def examine() -> list[Finding]:
     Takes seconds: torch and the networks' libraries are imported and every pack is hashed
     and loaded. A check that itself fails becomes a finding; the others still run.
     """
-    checks: tuple[tuple[str, Callable[[], list[Finding]]], ...] = (
+    checks: tuple[tuple[str, Callable[[], Iterable[Finding]]], ...] = (
         ("BrainTumorSeg", _program),
         ("packages", _packages),
         ("networks", _networks),
@@ -67,7 +70,7 @@ def examine() -> list[Finding]:
     findings: list[Finding] = []
     for name, check in checks:
         try:
-            findings += check()
+            findings.extend(check())
         except BrainTumorSegError as error:
             findings.append(Finding(name, PROBLEM, error.message, error.remedy))
         except ImportError as error:
@@ -79,8 +82,7 @@ def examine() -> list[Finding]:
 
 def worst(findings: Iterable[Finding]) -> str:
     """The gravest status among the findings."""
-    found = {finding.status for finding in findings}
-    return next((status for status in (PROBLEM, WARNING) if status in found), OK)
+    return min((finding.status for finding in findings), key=STATUSES.index, default=OK)
 
 
 def as_json(findings: Iterable[Finding]) -> str:
@@ -124,30 +126,28 @@ def _wrapped(text: str, width: int, first: str, others: str) -> list[str]:
     )
 
 
-def _program() -> list[Finding]:
+def _program() -> Iterator[Finding]:
+    yield Finding("BrainTumorSeg", OK, f"{__version__} in {Path(__file__).resolve().parents[1]}")
     python = f"Python {platform.python_version()} on {platform.platform()}"
-    return [
-        Finding("BrainTumorSeg", OK, f"{__version__} in {Path(__file__).resolve().parents[1]}"),
-        Finding("Python", OK, f"{python}, {sys.executable}")
-        if sys.version_info >= (3, 11)
-        else Finding("Python", PROBLEM, python, "Use Python 3.11 or newer."),
-    ]
+    if sys.version_info >= OLDEST_PYTHON:
+        yield Finding("Python", OK, f"{python}, {sys.executable}")
+    else:
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        yield Finding("Python", PROBLEM, python, f"Use Python {oldest} or newer.")
 
 
-def _packages() -> list[Finding]:
-    return [_package(requirement) for requirement in REQUIRED]
-
-
-def _package(requirement: Requirement) -> Finding:
-    remedy = f"{_pip()} install {requirement.quoted}"
-    if requirement.name == "torch" and "slicer" in Path(sys.executable).name.lower():
-        remedy = "Install it through Slicer's PyTorch extension."
-    if requirement.installed is None:
-        return Finding(requirement.name, PROBLEM, "not installed", remedy)
-    if requirement.too_old:
-        detail = f"{requirement.installed} is too old; {requirement.least} is the oldest"
-        return Finding(requirement.name, PROBLEM, detail, remedy)
-    return Finding(requirement.name, OK, requirement.installed)
+def _packages() -> Iterator[Finding]:
+    for requirement in REQUIRED:
+        remedy = f"{_pip()} install {requirement.quoted}"
+        if requirement.name == "torch" and "slicer" in Path(sys.executable).name.lower():
+            remedy = "Install it through Slicer's PyTorch extension."
+        if requirement.installed is None:
+            yield Finding(requirement.name, PROBLEM, "not installed", remedy)
+        elif requirement.too_old:
+            detail = f"{requirement.installed} is too old; {requirement.least} is the oldest"
+            yield Finding(requirement.name, PROBLEM, detail, remedy)
+        else:
+            yield Finding(requirement.name, OK, requirement.installed)
 
 
 def _pip() -> str:
@@ -155,7 +155,7 @@ def _pip() -> str:
     return f'"{sys.executable}" -m pip'
 
 
-def _networks() -> list[Finding]:
+def _networks() -> Iterator[Finding]:
     """Installed is not yet working: builds of torch and torchvision may not fit together."""
     from BrainTumorSegLib.core.compat import ensure_torchvision_imports
 
@@ -164,37 +164,34 @@ def _networks() -> list[Finding]:
         importlib.import_module("segmentation_models_pytorch")
     except (ImportError, RuntimeError, OSError, AttributeError) as error:
         versions = ", ".join(f"{n} {installed_version(n)}" for n in ("torch", "torchvision"))
-        return [
-            Finding(
-                "networks",
-                PROBLEM,
-                f"segmentation-models-pytorch does not start with {versions}: {error}",
-                "Install torch and torchvision of one release and one build (CPU or CUDA).",
-            )
-        ]
-    return [Finding("networks", OK, "segmentation-models-pytorch starts")]
+        yield Finding(
+            "networks",
+            PROBLEM,
+            f"segmentation-models-pytorch does not start with {versions}: {error}",
+            "Install torch and torchvision of one release and one build (CPU or CUDA).",
+        )
+    else:
+        yield Finding("networks", OK, "segmentation-models-pytorch starts")
 
 
-def _devices() -> list[Finding]:
+def _devices() -> Iterator[Finding]:
     import torch
 
-    findings = [_cpu()]
-    if torch.cuda.is_available():
-        findings += [_cuda(index) for index in range(torch.cuda.device_count())]
+    yield _cpu()
+    cards, apple = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if cards:
+        yield from map(_cuda, range(torch.cuda.device_count()))
     elif has_nvidia_gpu():
-        findings.append(
-            Finding(
-                "GPU",
-                WARNING,
-                f"there is an NVIDIA GPU, which torch {torch.__version__} cannot use",
-                "Install a build of torch with CUDA that fits the driver; else the CPU computes.",
-            )
+        yield Finding(
+            "GPU",
+            WARNING,
+            f"there is an NVIDIA GPU, which torch {torch.__version__} cannot use",
+            "Install a build of torch with CUDA that fits the driver; else the CPU computes.",
         )
-    if torch.backends.mps.is_available():
-        findings.append(Finding("GPU", OK, "Apple MPS"))
-    if len(findings) == 1:
-        findings.append(Finding("GPU", OK, "none; the CPU computes"))
-    return findings
+    elif not apple:
+        yield Finding("GPU", OK, "none; the CPU computes")
+    if apple:
+        yield Finding("GPU", OK, "Apple MPS")
 
 
 def _cpu() -> Finding:
@@ -239,7 +236,7 @@ def _cuda(index: int) -> Finding:
     return Finding(name, OK, detail)
 
 
-def _engine() -> list[Finding]:
+def _engine() -> Iterator[Finding]:
     """Which engine a run takes by itself; OpenVINO is started, since installed is not working."""
     from BrainTumorSegLib.core.compat import import_openvino
     from BrainTumorSegLib.inference.engines.choosing import plan_engine
@@ -255,89 +252,90 @@ def _engine() -> list[Finding]:
     if plan.name == "openvino":
         import_openvino()
         detail += f"; converted networks are kept in {cache_folder()}"
-    return [Finding("engine", OK, detail)]
+    yield Finding("engine", OK, detail)
 
 
-def _packs() -> list[Finding]:
+def _packs() -> Iterator[Finding]:
     from BrainTumorSegLib.models.packs import find_packs, verify_pack
 
-    findings = []
     for found in find_packs():
         name = f"pack {found.name}"
         if found.shadowed_by is not None:
             remedy = f"Remove one of the two if {found.shadowed_by} is not the one you mean."
             detail = f"{found.folder} is hidden by {found.shadowed_by}"
-            findings.append(Finding(name, WARNING, detail, remedy))
+            yield Finding(name, WARNING, detail, remedy)
             continue
         if found.pack is None:
             detail = found.problem or "cannot be read"
             remedy = "Import the pack again, or remove its folder."
-            findings.append(Finding(name, PROBLEM, f"{found.folder}: {detail}", remedy))
+            yield Finding(name, PROBLEM, f"{found.folder}: {detail}", remedy)
             continue
         try:
             verify_pack(found.pack)
         except BrainTumorSegError as error:
-            findings.append(Finding(name, PROBLEM, error.message, error.remedy))
+            yield Finding(name, PROBLEM, error.message, error.remedy)
             continue
         pack = found.pack
         detail = f"{pack.version}, {len(pack.members)} members, every hash agrees, {found.folder}"
-        findings.append(Finding(name, OK, detail))
-    return findings
+        yield Finding(name, OK, detail)
 
 
-def _default_pack() -> list[Finding]:
+def _default_pack() -> Iterator[Finding]:
     from BrainTumorSegLib.models.packs import default_pack
 
     # Raises, and is thereby found, when there is no pack or no choice among several.
-    return [Finding("default pack", OK, default_pack())]
+    yield Finding("default pack", OK, default_pack())
 
 
-def _memory() -> list[Finding]:
+def _memory() -> Iterator[Finding]:
     import psutil
 
     memory = psutil.virtual_memory()
     free = memory.available / 1e9
     detail = f"{free:.1f} of {memory.total / 1e9:.1f} GB free"
     if free >= ENOUGH_MEMORY_GB:
-        return [Finding("memory", OK, detail)]
-    status = WARNING if free >= LEAST_MEMORY_GB else PROBLEM
-    return [Finding("memory", status, detail, "Close other programs before a run.")]
+        yield Finding("memory", OK, detail)
+    else:
+        status = WARNING if free >= LEAST_MEMORY_GB else PROBLEM
+        yield Finding("memory", status, detail, "Close other programs before a run.")
 
 
-def _disk() -> list[Finding]:
-    findings = []
+def _disk() -> Iterator[Finding]:
     for name, folder in (("disk, this folder", Path.cwd()), ("disk, temporary", _temporary())):
-        free = shutil.disk_usage(folder).free / 1e9
-        detail = f"{free:.1f} GB free in {folder}"
-        enough = free >= ENOUGH_DISK_GB
-        remedy = None if enough else "Make room, or write to another disk."
-        findings.append(Finding(name, OK if enough else WARNING, detail, remedy))
-    return findings
+        yield disk_finding(name, folder, "Make room, or write to another disk.")
+
+
+def disk_finding(name: str, folder: Path, remedy: str) -> Finding:
+    """How much room there is at a folder, with the remedy where that is little."""
+    free = shutil.disk_usage(folder).free / 1e9
+    detail = f"{free:.1f} GB free in {folder}"
+    if free >= ENOUGH_DISK_GB:
+        return Finding(name, OK, detail)
+    return Finding(name, WARNING, detail, remedy)
 
 
 def _temporary() -> Path:
     return Path(tempfile.gettempdir())
 
 
-def _brainsfit() -> list[Finding]:
+def _brainsfit() -> Iterator[Finding]:
     from BrainTumorSegLib.preprocessing.registration.discovery import find_brainsfit
 
     found = find_brainsfit()
-    if found is None:
-        return [
-            Finding(
-                "BRAINSFit",
-                OK,
-                "not found; SimpleITK registers the scans",
-                "Optional: it comes with 3D Slicer. Install Slicer, or name the program with "
-                "--brainsfit or BRAINTUMORSEG_BRAINSFIT.",
-            )
-        ]
-    return [Finding("BRAINSFit", OK, f"{found.path} ({found.origin})")]
+    if found is not None:
+        yield Finding("BRAINSFit", OK, f"{found.path} ({found.origin})")
+        return
+    yield Finding(
+        "BRAINSFit",
+        OK,
+        "not found; SimpleITK registers the scans",
+        "Optional: it comes with 3D Slicer. Install Slicer, or name the program with "
+        "--brainsfit or BRAINTUMORSEG_BRAINSFIT.",
+    )
 
 
-def _extras() -> list[Finding]:
-    return [_extra(name, purpose, needs) for name, (purpose, needs) in EXTRAS.items()]
+def _extras() -> Iterator[Finding]:
+    return (_extra(name, purpose, needs) for name, (purpose, needs) in EXTRAS.items())
 
 
 def _extra(name: str, purpose: str, needs: tuple[Requirement, ...]) -> Finding:

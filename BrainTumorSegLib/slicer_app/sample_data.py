@@ -224,7 +224,8 @@ def _onDemonstrationWanted(source: Any = None) -> list[Any]:
 def _installPackages() -> None:
     """Ask for what the worker needs, as a run would, unless the case was made before."""
     from BrainTumorSegLib.slicer_app.host.application import usesOtherPython
-    from BrainTumorSegLib.slicer_app.install.dependencies import install, missingPackages
+    from BrainTumorSegLib.slicer_app.install.dependencies import install
+    from BrainTumorSegLib.slicer_app.install.packages import missingPackages
 
     made = all(path.is_file() for path in _files(cacheFolder()).values())
     if not made and not usesOtherPython() and missingPackages():

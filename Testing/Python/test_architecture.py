@@ -37,6 +37,8 @@ DISTRIBUTIONS = {
     "torchvision": "segmentation-models-pytorch",
     # A requirement of every PyTorch.
     "filelock": "torch",
+    # A requirement of nibabel, which Slicer ships as well.
+    "packaging": "nibabel",
 }
 
 #: Longest file in lines. Tests are lists of short cases and may be longer.

@@ -16,17 +16,13 @@ from BrainTumorSegLib.core.errors import Cancelled, DependencyError, InputError
 from BrainTumorSegLib.core.requirements import EXTRAS, REQUIRED, Requirement
 from BrainTumorSegLib.slicer_app.host.application import workerPython
 from BrainTumorSegLib.slicer_app.install import dependencies, packages
-from BrainTumorSegLib.slicer_app.install.dependencies import (
-    constraints,
-    install,
-    installedVersions,
-    missingPackages,
-)
+from BrainTumorSegLib.slicer_app.install.dependencies import constraints, install, installedVersions
 from BrainTumorSegLib.slicer_app.install.packages import (
     Package,
     describeMissing,
     importProblems,
     installCommand,
+    missingPackages,
 )
 
 TORCH = Requirement("torch", "2.4")
@@ -223,7 +219,7 @@ def test_another_python_that_talks_nonsense_is_named(tmp_path, monkeypatch):
 
 def test_nothing_is_asked_when_nothing_is_missing(slicer):
     there = slicer()
-    assert install().installed == {}
+    install()
     assert there.asked == []
 
 
@@ -481,17 +477,14 @@ def test_a_restart_is_only_offered_when_something_in_use_changed(slicer, monkeyp
     monkeypatch.setattr(dependencies, "_loadedPackages", lambda: frozenset({"tqdm"}))
     states = iter([{"tqdm": "4.0", "x": "1"}, {"tqdm": "4.66", "x": "2", "new": "1"}])
     monkeypatch.setattr(dependencies, "installedVersions", lambda: next(states))
-    report = install()
-    assert report.installed == {"new": "1"}
-    assert report.changed == {"tqdm": ("4.0", "4.66"), "x": ("1", "2")}
-    assert report.restart == ("tqdm",)
+    install()
     assert there.restarted
-    assert "tqdm" in there.asked[-1]
+    assert there.asked[-1].startswith("tqdm were exchanged")
 
 
 def test_no_restart_is_offered_otherwise(slicer):
     there = slicer(NRRD)
-    assert install().restart == ()
+    install()
     assert len(there.asked) == 1
     assert not there.restarted
 

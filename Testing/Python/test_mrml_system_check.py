@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 import sys
 import time
@@ -18,7 +19,6 @@ from BrainTumorSegLib.slicer_app.install.system_check import (
     Action,
     Finding,
     SystemCheck,
-    asText,
     examineApplication,
     fromDoctor,
     perform,
@@ -235,7 +235,7 @@ def test_without_torch_the_extension_is_offered(slicer, monkeypatch):
 
 
 def test_a_full_disk_is_a_warning(slicer, monkeypatch):
-    monkeypatch.setattr(system_check.shutil, "disk_usage", lambda folder: SimpleNamespace(free=2e8))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2e8))
     finding = named(examineApplication())["temporary folder"]
     assert finding.status == "warning"
     assert finding.remedy
@@ -251,11 +251,12 @@ def test_a_temporary_folder_that_cannot_be_made_is_a_problem(slicer, monkeypatch
 
 
 def test_the_text_holds_every_remedy():
-    text = asText([Finding("GPU", "warning", "none", "Buy one."), Finding("CPU", "ok", "fast")])
-    assert text.splitlines() == [
-        "warning  GPU: none",
-        "         -> Buy one.",
-        "ok       CPU: fast",
+    check = SystemCheck()
+    check._found = [Finding("CPU", "ok", "fast"), Finding("GPU", "warning", "none", "Buy one.")]
+    assert [line.split() for line in check.text().splitlines()[:3]] == [
+        ["warning", "GPU", "none"],
+        ["->", "Buy", "one."],
+        ["ok", "CPU", "fast"],
     ]
 
 

@@ -12,23 +12,23 @@ import contextlib
 import importlib
 import importlib.metadata
 import os
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
 from BrainTumorSegLib.core.errors import Cancelled, DependencyError, InputError
 from BrainTumorSegLib.slicer_app.host.application import (
+    WHEEL_FOLDER,
     getSetting,
     installsHere,
     runFolder,
-    usesOtherPython,
 )
-from BrainTumorSegLib.slicer_app.host.host import inApplication
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.install.packages import (
     Package,
@@ -37,22 +37,6 @@ from BrainTumorSegLib.slicer_app.install.packages import (
     installCommand,
     missingPackages,
 )
-
-__all__ = [
-    "InstallReport",
-    "Package",
-    "constraints",
-    "describeMissing",
-    "install",
-    "installCommand",
-    "installPytorchExtension",
-    "missingPackages",
-    "pytorchExtensionInstalled",
-    "usesOtherPython",
-]
-
-#: Setting that names a folder of wheels, for hospitals without internet.
-WHEEL_FOLDER = "WheelFolder"
 
 #: The package of the networks' architectures.
 _ARCHITECTURES = "segmentation-models-pytorch"
@@ -73,28 +57,13 @@ PROTECTED = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class InstallReport:
-    """What an installation brought about.
-
-    Attributes:
-        installed: version by name of what was added.
-        changed: versions before and after of what was there in another one.
-        restart: names of those whose old version is loaded; Slicer must be restarted.
-    """
-
-    installed: Mapping[str, str]
-    changed: Mapping[str, tuple[str, str]]
-    restart: tuple[str, ...]
-
-
-def install(confirm: bool = True, extras: Sequence[str] = ()) -> InstallReport:
+def install(confirm: bool = True, extras: Sequence[str] = ()) -> None:
     """Install what is missing, after asking once; returns when everything can be imported.
 
     Args:
         confirm: ask first, and offer the restart where one is needed. Scripts that were told
             to install say False.
-        extras: names of `installed.EXTRAS` that are wanted too.
+        extras: names of `requirements.EXTRAS` that are wanted too.
 
     Raises:
         Cancelled: when the person declines; nothing was installed.
@@ -105,30 +74,29 @@ def install(confirm: bool = True, extras: Sequence[str] = ()) -> InstallReport:
     """
     missing = missingPackages(extras)
     if not missing:
-        return InstallReport({}, {}, ())
+        return
     _refuseWhereNotOurs(missing)
-    wheels = _wheelFolder()
-    if wheels is None and _named(missing, "torch") and not pytorchExtensionInstalled():
+    wheels, needed = _wheelFolder(), {package.name: package.requirement for package in missing}
+    if wheels is None and "torch" in needed and not pytorchExtensionInstalled():
         _withoutPytorchExtension(confirm)
     if confirm and not _agreed(missing, wheels):
         raise Cancelled(_("Nothing was installed."))
     before = installedVersions()
-    with _constraintsFile(constraints(before, free=[p.name for p in missing])) as pins:
-        torch = _named(missing, "torch")
+    with _constraintsFile(constraints(before, free=list(needed))) as pins:
+        torch = needed.pop("torch", None)
         if torch is not None and wheels is None:
-            _installTorch(torch)
-        rest = [str(p.requirement) for p in missing if p.name != "torch"]
-        if wheels is not None and torch is not None:
+            _installTorch(torch.least)
+        rest = [str(requirement) for requirement in needed.values()]
+        if wheels is not None and torch is not None and _ARCHITECTURES not in needed:
             # The architectures depend on PyTorch, which thereby comes from the folder too.
-            rest += [_ARCHITECTURES] if _named(missing, _ARCHITECTURES) is None else []
+            rest.append(_ARCHITECTURES)
         if rest:
             _runPip(rest, wheels, pins)
     importlib.invalidate_caches()
     _verify(missing, extras)
-    report = compareVersions(before, installedVersions())
-    if confirm and report.restart:
-        _offerRestart(report)
-    return report
+    exchanged = exchangedInUse(before, installedVersions())
+    if confirm and exchanged:
+        _offerRestart(exchanged)
 
 
 def pytorchExtensionInstalled() -> bool:
@@ -158,13 +126,9 @@ def installPytorchExtension() -> bool:
 def installedVersions() -> dict[str, str]:
     """Version of every installed package, by its normalised name."""
     importlib.invalidate_caches()
-    found: dict[str, str] = {}
-    for distribution in importlib.metadata.distributions():
-        name = distribution.metadata["Name"]
-        if name:
-            # The first one on the path is the one that is imported.
-            found.setdefault(_normalised(name), distribution.version)
-    return found
+    # The first one on the path is the one that is imported.
+    there = reversed([found for found in importlib.metadata.distributions() if found.name])
+    return {canonicalize_name(found.name): found.version for found in there}
 
 
 def constraints(versions: Mapping[str, str], free: Sequence[str] = ()) -> list[str]:
@@ -174,37 +138,30 @@ def constraints(versions: Mapping[str, str], free: Sequence[str] = ()) -> list[s
         versions: from `installedVersions`.
         free: packages that may be exchanged even though they are loaded now.
     """
-    loaded = _loadedPackages() - {_normalised(name) for name in free}
+    loaded = _loadedPackages() - {canonicalize_name(name) for name in free}
     kept = (PROTECTED | loaded) & set(versions)
-    # What was built by hand may have a version that pip does not understand.
-    valid = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9.]+)?")
-    return [f"{name}=={versions[name]}" for name in sorted(kept) if valid.fullmatch(versions[name])]
+    return [f"{name}=={versions[name]}" for name in sorted(kept) if _isVersion(versions[name])]
 
 
-def compareVersions(before: Mapping[str, str], after: Mapping[str, str]) -> InstallReport:
-    """What became of the installed packages."""
-    changed = {n: (before[n], v) for n, v in after.items() if n in before and before[n] != v}
-    loaded = _loadedPackages()
-    return InstallReport(
-        {name: version for name, version in after.items() if name not in before},
-        changed,
-        tuple(sorted(name for name in changed if name in loaded)),
-    )
+def _isVersion(text: str) -> bool:
+    """What was built by hand may have a version that pip does not understand."""
+    try:
+        return bool(Version(text))
+    except InvalidVersion:
+        return False
+
+
+def exchangedInUse(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Packages that have another version than before, of which the old one is loaded."""
+    changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
+    return sorted(changed & _loadedPackages())
 
 
 def _loadedPackages() -> frozenset[str]:
     """Packages that this process has imported."""
     loaded = {name.partition(".")[0] for name in sys.modules}
     owners = importlib.metadata.packages_distributions()
-    return frozenset(_normalised(n) for module in loaded for n in owners.get(module, ()))
-
-
-def _normalised(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _named(packages: Sequence[Package], name: str) -> Package | None:
-    return next((package for package in packages if package.name == name), None)
+    return frozenset(canonicalize_name(n) for module in loaded for n in owners.get(module, ()))
 
 
 def _refuseWhereNotOurs(missing: Sequence[Package]) -> None:
@@ -217,15 +174,17 @@ def _refuseWhereNotOurs(missing: Sequence[Package]) -> None:
                 command=installCommand(missing)
             ),
         )
-    if _testing():
+    import slicer
+
+    if slicer.app.testingEnabled():
         raise DependencyError(
             message, _("Slicer's testing mode installs nothing; install them beforehand.")
         )
-    fixed = [p for p in missing if p.installed and _normalised(p.name) in PROTECTED]
+    fixed = [p for p in missing if p.installed and canonicalize_name(p.name) in PROTECTED]
     if fixed:
         shown = ", ".join(f"{package.name} {package.installed}" for package in fixed)
         remedy = _("Use Slicer 5.10 or newer; its own packages are never exchanged.")
-        if _named(fixed, "torch"):
+        if "torch" in {package.name for package in fixed}:
             remedy = _(
                 "Uninstall PyTorch in the module “PyTorch Utils”, restart Slicer, and press "
                 "Apply again. Other extensions may need the old release."
@@ -235,14 +194,8 @@ def _refuseWhereNotOurs(missing: Sequence[Package]) -> None:
         )
 
 
-def _testing() -> bool:
-    import slicer
-
-    return inApplication() and bool(slicer.app.testingEnabled())
-
-
 def _wheelFolder() -> Path | None:
-    named = getSetting(WHEEL_FOLDER, "")
+    named = getSetting(WHEEL_FOLDER)
     if not named:
         return None
     folder = Path(named).expanduser()
@@ -291,13 +244,13 @@ def _agreed(missing: Sequence[Package], wheels: Path | None) -> bool:
     return bool(slicer.util.confirmOkCancelDisplay(question, REQUESTER))
 
 
-def _installTorch(package: Package) -> None:
+def _installTorch(least: str) -> None:
     import PyTorchUtils
 
     try:
         # We asked already; a second question would be one too many.
         torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
-            askConfirmation=False, torchVersionRequirement=f">={package.requirement.least}"
+            askConfirmation=False, torchVersionRequirement=f">={least}"
         )
     except (subprocess.CalledProcessError, RuntimeError, ImportError, OSError) as error:
         raise _failed("PyTorch", error) from error
@@ -306,31 +259,23 @@ def _installTorch(package: Package) -> None:
 
 
 def _runPip(requirements: list[str], wheels: Path | None, pins: Path) -> None:
-    options = [] if wheels is None else ["--no-index", "--find-links", str(wheels)]
-    try:
-        _slicersPip(requirements, options, pins)
-    except (subprocess.CalledProcessError, RuntimeError, OSError) as error:
-        raise _failed(", ".join(requirements), error, wheels) from error
-
-
-def _slicersPip(requirements: list[str], options: list[str], pins: Path) -> None:
     import slicer
 
-    packaging = _slicerPackaging()
-    if packaging is None:
-        # Slicer 5.10 shows no progress of its own.
-        with slicer.util.WaitCursor():
-            slicer.util.pip_install([*options, "-c", str(pins), *requirements])
-    elif options:
-        packaging.pip_install([*options, *requirements], constraints=str(pins), requester=REQUESTER)
-    else:
-        packaging.pip_ensure(
-            requirements,
-            constraints=str(pins),
-            requester=REQUESTER,
-            prompt_install=False,
-            prompt_restart=False,
-        )
+    options = [] if wheels is None else ["--no-index", "--find-links", str(wheels)]
+    try:
+        packaging = _slicerPackaging()
+        if packaging is None:
+            # Slicer 5.10 shows no progress of its own.
+            with slicer.util.WaitCursor():
+                slicer.util.pip_install([*options, "-c", str(pins), *requirements])
+            return
+        pip: dict[str, str] = {"constraints": str(pins), "requester": REQUESTER}
+        if options:
+            packaging.pip_install([*options, *requirements], **pip)
+        else:
+            packaging.pip_ensure(requirements, prompt_install=False, prompt_restart=False, **pip)
+    except (subprocess.CalledProcessError, RuntimeError, OSError) as error:
+        raise _failed(", ".join(requirements), error, wheels) from error
 
 
 def _slicerPackaging() -> Any:
@@ -397,11 +342,11 @@ def _failed(what: str, error: Exception, wheels: Path | None = None) -> Dependen
     )
 
 
-def _offerRestart(report: InstallReport) -> None:
+def _offerRestart(names: Sequence[str]) -> None:
     import slicer
 
     question = _(
         "{names} were exchanged while in use. Restart Slicer now? Save your work first."
-    ).format(names=", ".join(report.restart))
+    ).format(names=", ".join(names))
     if slicer.util.confirmYesNoDisplay(question, REQUESTER):
         slicer.util.restart()

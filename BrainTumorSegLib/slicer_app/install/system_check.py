@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from BrainTumorSegLib.bootstrap import doctor
-from BrainTumorSegLib.bootstrap.doctor import ENOUGH_DISK_GB, OK, PROBLEM, WARNING, worst
+from BrainTumorSegLib.bootstrap.doctor import (
+    OK,
+    PROBLEM,
+    STATUSES,
+    WARNING,
+    as_text,
+    disk_finding,
+    worst,
+)
 from BrainTumorSegLib.core.errors import BrainTumorSegError
 from BrainTumorSegLib.core.requirements import EXTRAS, REQUIRED
 from BrainTumorSegLib.slicer_app.host.application import installsHere, runFolder, workerPython
@@ -24,8 +32,6 @@ from BrainTumorSegLib.slicer_app.install.dependencies import (
     pytorchExtensionInstalled,
 )
 from BrainTumorSegLib.slicer_app.worker.worker import Worker, runWorker
-
-_GRAVITY = (PROBLEM, WARNING, OK)
 
 #: The oldest Slicer that this module is made for.
 OLDEST_SLICER = (5, 10)
@@ -83,7 +89,7 @@ class SystemCheck:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What was found so far, the gravest first."""
-        return tuple(sorted(self._found, key=lambda finding: _GRAVITY.index(finding.status)))
+        return tuple(sorted(self._found, key=lambda finding: STATUSES.index(finding.status)))
 
     @property
     def status(self) -> str:
@@ -127,7 +133,7 @@ class SystemCheck:
 
     def text(self) -> str:
         """Everything as text, to be copied into a report."""
-        return asText(self.findings)
+        return as_text(self.findings)
 
     def _addWorkerProblem(self, error: BrainTumorSegError) -> None:
         name = _("computation")
@@ -140,16 +146,6 @@ class SystemCheck:
             self._worker = None
         if self._onFinished is not None:
             self._onFinished(self)
-
-
-def asText(findings: Iterable[Finding]) -> str:
-    """Findings as lines of text with their remedies."""
-    lines = []
-    for finding in findings:
-        lines.append(f"{finding.status:<8} {finding.name}: {finding.detail}")
-        if finding.remedy:
-            lines.append(f"         -> {finding.remedy}")
-    return "\n".join(lines)
 
 
 def fromDoctor(output: str) -> list[Finding]:
@@ -193,7 +189,7 @@ def _copy(text: str) -> Action:
 
 def examineApplication() -> list[Finding]:
     """What the worker cannot see: Slicer, its modules and extensions, its temporary folder."""
-    return [_slicer(), _interpreter(), _brainsfit(), _pytorch(), *_temporaryFolder()]
+    return [_slicer(), _interpreter(), _brainsfit(), _pytorch(), _temporaryFolder()]
 
 
 def _slicer() -> Finding:
@@ -243,28 +239,21 @@ def _pytorch() -> Finding:
     )
 
 
-def _temporaryFolder() -> list[Finding]:
+def _temporaryFolder() -> Finding:
     name = _("temporary folder")
+    remedy = _("Make room, or choose another temporary folder in the application settings.")
     try:
         folder = runFolder()
     except BrainTumorSegError as error:
-        return [Finding(name, PROBLEM, error.message, error.remedy)]
+        return Finding(name, PROBLEM, error.message, error.remedy)
     try:
         (folder / "try ü.txt").write_text("ü", encoding="utf-8")
-        free = shutil.disk_usage(folder).free / 1e9
+        return Finding(**vars(disk_finding(name, folder.parent, remedy)))
     except OSError as error:
         message = _("{folder} cannot be written to: {error}").format(folder=folder, error=error)
-        return [Finding(name, PROBLEM, message, _otherFolder())]
+        return Finding(name, PROBLEM, message, remedy)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    detail = _("{size:.1f} GB free in {folder}").format(size=free, folder=folder.parent)
-    if free < ENOUGH_DISK_GB:
-        return [Finding(name, WARNING, detail, _otherFolder())]
-    return [Finding(name, OK, detail)]
-
-
-def _otherFolder() -> str:
-    return _("Make room, or choose another temporary folder in the application settings.")
 
 
 def perform(action: Action) -> str | None:
