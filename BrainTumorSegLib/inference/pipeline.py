@@ -35,7 +35,7 @@ from BrainTumorSegLib.preprocessing.bias_field import (
 )
 from BrainTumorSegLib.preprocessing.brain import BrainMask, extract_brain
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalise, to_grid
-from BrainTumorSegLib.preprocessing.registration import Alignment, Asker, align
+from BrainTumorSegLib.preprocessing.registration import Alignment, BrainsfitClient, align
 from BrainTumorSegLib.preprocessing.swapped_t1 import looks_swapped
 from BrainTumorSegLib.reporting.record import SCHEMA, confidence, measured, now
 
@@ -47,7 +47,7 @@ def segment(
     case: Case,
     options: Options | None = None,
     progress: Progress | None = None,
-    brainsfit: Asker | None = None,
+    brainsfit: BrainsfitClient | None = None,
 ) -> Segmentation:
     """Segment one case.
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from BrainTumorSegLib.core.case import Case
     from BrainTumorSegLib.core.progress import Progress
 
-#: Given as ``--brainsfit``: have BRAINSFit run by who started us, see `registration.asking`.
+#: Given as ``--brainsfit``: who started us runs BRAINSFit, see `registration.brainsfit_client`.
 ASK = "ask"
 
 
@@ -163,12 +163,12 @@ def options_from(args: argparse.Namespace, **more: Any) -> tuple[Options, Any]:
     Raises:
         InputError: for a value that cannot be taken.
     """
-    from BrainTumorSegLib.preprocessing.registration import Asker
+    from BrainTumorSegLib.preprocessing.registration import BrainsfitClient
 
     limit_threads(args.threads)
     if args.brainsfit != ASK:
         return given_options(Options, args, **more), None
-    return given_options(Options, args, **more, brainsfit=None), Asker()
+    return given_options(Options, args, **more, brainsfit=None), BrainsfitClient()
 
 
 def _case_from_dicom(args: argparse.Namespace, reference: Sequence) -> Case:

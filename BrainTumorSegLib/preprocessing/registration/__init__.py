@@ -19,7 +19,7 @@ from BrainTumorSegLib.core.errors import DependencyError, RegistrationError
 from BrainTumorSegLib.core.options import Registration
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.preprocessing.registration.asking import Asker
+from BrainTumorSegLib.preprocessing.registration.brainsfit_client import BrainsfitClient
 from BrainTumorSegLib.preprocessing.registration.discovery import Executable, find_brainsfit
 from BrainTumorSegLib.preprocessing.registration.engines import Task, search_start, starts
 from BrainTumorSegLib.preprocessing.registration.head import find_head
@@ -35,7 +35,7 @@ from BrainTumorSegLib.preprocessing.registration.quality import make_pair
 #: What `align` takes as engine.
 ENGINES = tuple(Registration)
 
-__all__ = ["ENGINES", "Alignment", "Asker", "Executable", "align", "find_brainsfit"]
+__all__ = ["ENGINES", "Alignment", "BrainsfitClient", "Executable", "align", "find_brainsfit"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def align(
     case: Case,
     engine: str = "auto",
     progress: Progress | None = None,
-    brainsfit: Path | Asker | None = None,
+    brainsfit: Path | BrainsfitClient | None = None,
     seed: int = 0,
 ) -> Alignment:
     """Find the rigid transform of every scan of the case to its reference.
@@ -85,9 +85,9 @@ def align(
     if engine not in ENGINES:
         raise ValueError(f"unknown registration engine {engine!r}; one of {', '.join(ENGINES)}")
     progress = progress or Progress()
-    program: Executable | Asker | None = None
+    program: Executable | BrainsfitClient | None = None
     if engine in ("auto", "brainsfit"):
-        program = brainsfit if isinstance(brainsfit, Asker) else find_brainsfit(brainsfit)
+        program = brainsfit if isinstance(brainsfit, BrainsfitClient) else find_brainsfit(brainsfit)
     if engine == "brainsfit" and program is None:
         raise DependencyError(
             "BRAINSFit was asked for but not found.",
@@ -183,10 +183,10 @@ def _record(task: Task, outcome: Outcome, engine: str, seconds: float) -> dict[s
     }
 
 
-def _program(program: Executable | Asker | None) -> dict[str, str | None]:
+def _program(program: Executable | BrainsfitClient | None) -> dict[str, str | None]:
     return {
         "executable": str(program.path) if isinstance(program, Executable) else None,
-        "run_by": program.run_by if isinstance(program, Asker) else None,
+        "run_by": program.run_by if isinstance(program, BrainsfitClient) else None,
     }
 
 
@@ -217,7 +217,7 @@ def _warn_when_out_of_register(task: Task, outcome: Outcome) -> None:
 
 def _warn_of_substitution(
     engine: str,
-    program: Executable | Asker | None,
+    program: Executable | BrainsfitClient | None,
     records: list[dict[str, Any]],
     progress: Progress,
 ) -> None:

@@ -23,7 +23,10 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.errors import DependencyError, RegistrationError
 from BrainTumorSegLib.core.progress import CancelToken
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.preprocessing.registration.asking import Asker, Question
+from BrainTumorSegLib.preprocessing.registration.brainsfit_client import (
+    BrainsfitClient,
+    BrainsfitRequest,
+)
 from BrainTumorSegLib.preprocessing.registration.discovery import Executable, launch_environment
 from BrainTumorSegLib.preprocessing.registration.rigid import matrix_and_offset, rigid_from_matrix
 
@@ -115,7 +118,7 @@ def version(executable: Executable) -> str:
 
 
 def register(
-    program: Executable | Asker,
+    program: Executable | BrainsfitClient,
     fixed: sitk.Image,
     moving: sitk.Image,
     chosen: dict[str, Value],
@@ -150,8 +153,8 @@ def register(
         sitk.WriteImage(moving, folder / MOVING)
         if "initialTransform" in chosen and start is not None:
             sitk.WriteTransform(start, folder / INITIAL)
-        if isinstance(program, Asker):
-            program.ask(_question(folder, chosen, sequences, time_limit_s), cancel)
+        if isinstance(program, BrainsfitClient):
+            program.ask(_request(folder, chosen, sequences, time_limit_s), cancel)
             return _read_transform(folder / TRANSFORM, fixed)
         code, said = _run(program, command_line(program.path, chosen), folder, cancel, time_limit_s)
         if code != 0:
@@ -160,14 +163,14 @@ def register(
         return _read_result(folder, fixed, moving)
 
 
-def _question(
+def _request(
     folder: Path,
     chosen: dict[str, Value],
     sequences: tuple[Sequence, Sequence],
     time_limit_s: float,
-) -> Question:
+) -> BrainsfitRequest:
     folder = folder.resolve()
-    return Question(
+    return BrainsfitRequest(
         fixed=folder / FIXED,
         moving=folder / MOVING,
         fixed_sequence=sequences[0],

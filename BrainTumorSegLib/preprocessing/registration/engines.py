@@ -11,7 +11,7 @@ from BrainTumorSegLib.core.case import Scan
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.preprocessing.registration import brainsfit, simpleitk
-from BrainTumorSegLib.preprocessing.registration.asking import Asker
+from BrainTumorSegLib.preprocessing.registration.brainsfit_client import BrainsfitClient
 from BrainTumorSegLib.preprocessing.registration.discovery import Executable
 from BrainTumorSegLib.preprocessing.registration.multistart import Start
 from BrainTumorSegLib.preprocessing.registration.quality import Pair
@@ -34,7 +34,7 @@ class Task:
     pair: Pair
     progress: Progress
     seed: int
-    program: Executable | Asker | None
+    program: Executable | BrainsfitClient | None
     reference_sequence: Sequence = Sequence.T1CE
 
 
@@ -73,7 +73,7 @@ def _brainsfit(
     program, cancel = task.program, task.progress.cancel
     if program is None:
         raise ValueError("a BRAINSFit start needs the program")
-    if isinstance(program, Asker):
+    if isinstance(program, BrainsfitClient):
         # The resampled scan would have to be sent through a file for nothing.
         del chosen["outputVolume"]
     return Start(

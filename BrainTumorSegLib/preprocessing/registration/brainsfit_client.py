@@ -1,4 +1,4 @@
-"""Asking the program that started us to run BRAINSFit, in lines of JSON.
+"""A client of the program that started us, which runs BRAINSFit, in lines of JSON.
 
 A 3D Slicer that runs us in a child process has BRAINSFit and the libraries that it needs.
 It is asked with one line on our standard output,
@@ -10,7 +10,7 @@ It is asked with one line on our standard output,
 and answers with one line on our standard input: ``{"id": 1, "ok": true, "program": "BRAINSFit
 in 3D Slicer 5.12.0"}`` once the transform file is written (ITK text format, linear, from points
 of the fixed to points of the moving scan, LPS, mm), else ``{"id": 1, "ok": false, "message":
-"why"}``. A question whose answer is no longer awaited is taken back with ``{"kind":
+"why"}``. A request whose answer is no longer awaited is taken back with ``{"kind":
 "withdrawal", "id": 1, "request": "brainsfit"}``; an answer that still comes is passed over.
 """
 
@@ -41,7 +41,7 @@ GRACE_S = 30.0
 
 
 @dataclass(frozen=True)
-class Question:
+class BrainsfitRequest:
     """One run of BRAINSFit that somebody else is asked for.
 
     Attributes:
@@ -64,28 +64,20 @@ class Question:
 
     def as_dict(self) -> dict[str, Any]:
         """As it stands in the line, without its number."""
-        begin = self.initial_transform
-        return {
-            "fixed": str(self.fixed),
-            "moving": str(self.moving),
-            "fixed_sequence": self.fixed_sequence.value,
-            "moving_sequence": self.moving_sequence.value,
-            "parameters": dict(self.parameters),
-            "initial_transform": None if begin is None else str(begin),
-            "transform": str(self.transform),
-            "volume": None,
-            "time_limit_s": self.time_limit_s,
-        }
+        values = {**vars(self), "parameters": dict(self.parameters), "volume": None}
+        paths = {key: str(value) for key, value in values.items() if isinstance(value, Path)}
+        sequences = {key: values[key].value for key in ("fixed_sequence", "moving_sequence")}
+        return {**values, **paths, **sequences}
 
 
-class Asker:
+class BrainsfitClient:
     """Asks for runs of BRAINSFit, one after the other.
 
     Args:
         descriptor: file descriptor of the answers; nobody else may read from it. It is read
             only while an answer is awaited: on Windows a pending read of standard input
             blocks whatever else looks at it, the loading of libraries for example.
-        output: where questions go; standard output as it is at that time when None.
+        output: where requests go; standard output as it is at that time when None.
 
     Attributes:
         run_by: what the last answer called its program.
@@ -99,7 +91,7 @@ class Asker:
         self._listening = False
         self._number = 0
 
-    def ask(self, question: Question, cancel: CancelToken | None = None) -> None:
+    def ask(self, request: BrainsfitRequest, cancel: CancelToken | None = None) -> None:
         """Ask, and wait until the other side says that the transform is written.
 
         Raises:
@@ -112,8 +104,8 @@ class Asker:
         number = self._number
         about = {"id": number, "request": "brainsfit"}
         try:
-            self._send({"kind": "request", **about, **question.as_dict()})
-            answer = self._await(number, cancel, question.time_limit_s + GRACE_S)
+            self._send({"kind": "request", **about, **request.as_dict()})
+            answer = self._await(number, cancel, request.time_limit_s + GRACE_S)
         except BaseException:
             # Who closed our input may have closed our output as well.
             with contextlib.suppress(OSError):
@@ -151,7 +143,7 @@ class Asker:
                 raise RegistrationError(
                     f"the answer about BRAINSFit has number {answer['id']} instead of {number}"
                 )
-            # A smaller number belongs to a question that was withdrawn.
+            # A smaller number belongs to a request that was withdrawn.
             if answer["id"] == number:
                 return answer
 

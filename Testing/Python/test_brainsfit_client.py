@@ -31,8 +31,8 @@ from BrainTumorSegLib.core.errors import Cancelled, InputError, RegistrationErro
 from BrainTumorSegLib.core.progress import CancelToken, Progress
 from BrainTumorSegLib.core.resources import resource_path
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.preprocessing.registration import align, asking, brainsfit
-from BrainTumorSegLib.preprocessing.registration.asking import Asker
+from BrainTumorSegLib.preprocessing.registration import align, brainsfit, brainsfit_client
+from BrainTumorSegLib.preprocessing.registration.brainsfit_client import BrainsfitClient
 from BrainTumorSegLib.preprocessing.registration.rigid import matrix_and_offset
 
 TRUTH = rigid((1, 2, 3), 14.0, (9.0, -12.0, 8.0))
@@ -67,7 +67,7 @@ class Parent:
         self._ours = os.fdopen(ours, "w", encoding="utf-8")
         self._questions = os.fdopen(questions, encoding="utf-8")
         self._descriptor = answers_in
-        self.asker = Asker(answers_in, self._ours)
+        self.client = BrainsfitClient(answers_in, self._ours)
         self._serve = serve
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
@@ -138,7 +138,7 @@ def answer_well(request: dict) -> bytes:
 def test_a_good_answer_is_accepted_and_its_program_recorded(heads, parent, temporary):
     other = parent(answer_well)
     fixed, moving = heads
-    found = align(case_of(fixed, moving), "brainsfit", brainsfit=other.asker)
+    found = align(case_of(fixed, moving), "brainsfit", brainsfit=other.client)
     (record,) = found.records
     assert landmark_error(fixed, found.transforms[Sequence.FLAIR], TRUTH) < 0.01
     assert (record["engine"], record["chosen"]) == ("brainsfit", "headers")
@@ -163,7 +163,7 @@ def test_the_question_names_whole_files_and_brainsfits_own_parameters(heads, par
         return answer_well(request)
 
     other = parent(look)
-    align(case_of(*heads), "brainsfit", brainsfit=other.asker)
+    align(case_of(*heads), "brainsfit", brainsfit=other.client)
     (request,) = other.requests
     assert seen["fixed"] and seen["moving"] and not seen["there"]
     assert seen["transform"].is_absolute() and seen["transform"].suffix == ".txt"
@@ -191,23 +191,23 @@ def test_a_program_that_really_registers_can_be_behind_the_answer(heads, parent,
         return said(request, ok=True)
 
     fixed, moving = heads
-    found = align(case_of(fixed, moving), "auto", brainsfit=parent(serve).asker)
+    found = align(case_of(fixed, moving), "auto", brainsfit=parent(serve).client)
     assert landmark_error(fixed, found.transforms[Sequence.FLAIR], TRUTH) < 1.0
     assert found.records[0]["engine"] == "brainsfit"
-    assert found.records[0]["run_by"] == asking.UNNAMED
+    assert found.records[0]["run_by"] == brainsfit_client.UNNAMED
 
 
-def test_aligned_scans_raise_no_question(parent):
+def test_aligned_scans_raise_no_request(parent):
     other = parent(answer_well)
     scans = phantom(Sequence.T1CE), phantom(Sequence.FLAIR)
-    found = align(case_of(*scans), "brainsfit", brainsfit=other.asker)
+    found = align(case_of(*scans), "brainsfit", brainsfit=other.client)
     assert found.records[0]["already_aligned"] and found.records[0]["run_by"] is None
     assert other.lines == []
 
 
 def test_nobody_is_asked_when_simpleitk_was_chosen(heads, parent):
     other = parent(answer_well)
-    found = align(case_of(*heads), "simpleitk", brainsfit=other.asker)
+    found = align(case_of(*heads), "simpleitk", brainsfit=other.client)
     assert found.records[0]["engine"] == "simpleitk" and found.records[0]["run_by"] is None
     assert other.lines == []
 
@@ -288,7 +288,7 @@ def test_a_bad_answer_fails_that_start_and_the_next_one_is_tried(
 ):
     other = parent(lambda r: first(r) if r["id"] == 1 else answer_well(r))
     fixed, moving = heads
-    found = align(case_of(fixed, moving), "brainsfit", brainsfit=other.asker)
+    found = align(case_of(fixed, moving), "brainsfit", brainsfit=other.client)
     (record,) = found.records
     refused, accepted = record["attempts"]
     assert (refused["outcome"], accepted["outcome"]) == ("refused", "accepted")
@@ -301,14 +301,14 @@ def test_a_bad_answer_fails_that_start_and_the_next_one_is_tried(
 
 def test_a_blank_line_between_answers_is_passed_over(heads, parent):
     other = parent(lambda r: b"\n  \r\n" + answer_well(r))
-    found = align(case_of(*heads), "brainsfit", brainsfit=other.asker)
+    found = align(case_of(*heads), "brainsfit", brainsfit=other.client)
     assert found.records[0]["attempts"][0]["outcome"] == "accepted"
 
 
 def test_when_every_start_fails_auto_goes_on_with_simpleitk_and_says_so(heads, parent):
     other = parent(lambda r: said(r, ok=False, message="not today"))
     progress = Progress()
-    found = align(case_of(*heads), "auto", progress, brainsfit=other.asker)
+    found = align(case_of(*heads), "auto", progress, brainsfit=other.client)
     assert found.records[0]["engine"] == "simpleitk" and found.records[0]["run_by"] is None
     assert [r["id"] for r in other.requests] == list(range(1, len(other.requests) + 1))
     assert len(other.requests) >= 3
@@ -318,7 +318,7 @@ def test_when_every_start_fails_auto_goes_on_with_simpleitk_and_says_so(heads, p
 def test_when_every_start_fails_brainsfit_alone_gives_up_and_tells_why(heads, parent):
     other = parent(lambda r: said(r, ok=False, message="not today"))
     with pytest.raises(RegistrationError, match="not today"):
-        align(case_of(*heads), "brainsfit", brainsfit=other.asker)
+        align(case_of(*heads), "brainsfit", brainsfit=other.client)
 
 
 def test_the_last_start_hands_over_a_transform_to_begin_with(heads, parent):
@@ -334,7 +334,7 @@ def test_the_last_start_hands_over_a_transform_to_begin_with(heads, parent):
         return answer_well(request)
 
     fixed, moving = heads
-    found = align(case_of(fixed, moving), "brainsfit", brainsfit=parent(serve).asker)
+    found = align(case_of(fixed, moving), "brainsfit", brainsfit=parent(serve).client)
     assert found.records[0]["chosen"] == "search" and len(begins) == 1
     assert landmark_error(fixed, found.transforms[Sequence.FLAIR], TRUTH) < 0.01
 
@@ -345,7 +345,7 @@ def test_the_last_start_hands_over_a_transform_to_begin_with(heads, parent):
 def test_an_input_that_ends_is_an_error_that_tries_nothing_else(heads, parent, temporary):
     other = parent(lambda r: other.hang_up())
     with pytest.raises(InputError, match="Standard input ended") as caught:
-        align(case_of(*heads), "auto", brainsfit=other.asker)
+        align(case_of(*heads), "auto", brainsfit=other.client)
     assert "ask" in caught.value.remedy
     assert len(other.requests) == 1
     assert list(temporary.iterdir()) == []
@@ -358,7 +358,7 @@ def test_a_last_line_without_its_end_still_counts(heads, parent):
         return None
 
     other = parent(serve)
-    found = align(case_of(*heads), "brainsfit", brainsfit=other.asker)
+    found = align(case_of(*heads), "brainsfit", brainsfit=other.client)
     assert found.records[0]["attempts"][0]["outcome"] == "accepted"
 
 
@@ -373,7 +373,7 @@ def test_cancelling_while_waiting_is_heard_at_once_and_the_question_withdrawn(
 
     other = parent(serve)
     with pytest.raises(Cancelled):
-        align(case_of(*heads), "brainsfit", Progress(cancel=token), brainsfit=other.asker)
+        align(case_of(*heads), "brainsfit", Progress(cancel=token), brainsfit=other.client)
     heard = time.monotonic()
     assert asked.is_set()
     while not other.withdrawn and time.monotonic() - heard < 2:
@@ -383,7 +383,7 @@ def test_cancelling_while_waiting_is_heard_at_once_and_the_question_withdrawn(
 
 
 def test_an_answer_that_comes_too_late_is_withdrawn_and_passed_over(heads, parent, monkeypatch):
-    monkeypatch.setattr(asking, "GRACE_S", 0.1)
+    monkeypatch.setattr(brainsfit_client, "GRACE_S", 0.1)
     late = []
 
     def serve(request: dict) -> bytes | None:
@@ -397,18 +397,18 @@ def test_an_answer_that_comes_too_late_is_withdrawn_and_passed_over(heads, paren
     chosen = brainsfit.parameters("Off", stripped=False)
     began = time.monotonic()
     with pytest.raises(RegistrationError, match="no answer about BRAINSFit came within 0 s"):
-        brainsfit.register(other.asker, fixed, moving, chosen, time_limit_s=0.2)
+        brainsfit.register(other.client, fixed, moving, chosen, time_limit_s=0.2)
     assert time.monotonic() - began < 10
-    found = brainsfit.register(other.asker, fixed, moving, chosen)
+    found = brainsfit.register(other.client, fixed, moving, chosen)
     assert landmark_error(fixed, found, TRUTH) < 0.01
-    assert other.asker.run_by == SLICER
+    assert other.client.run_by == SLICER
     assert other.withdrawn == [1]
 
 
 def test_nothing_is_read_before_the_question_or_beyond_the_answer(heads, parent):
     other = parent(lambda r: answer_well(r) + b"for somebody else\n")
     threads = threading.active_count()
-    align(case_of(*heads), "brainsfit", brainsfit=other.asker)
+    align(case_of(*heads), "brainsfit", brainsfit=other.client)
     assert os.read(other._descriptor, 100) == b"for somebody else\n"
     assert threading.active_count() == threads
 
@@ -507,7 +507,7 @@ def test_the_child_goes_on_with_the_next_start_after_a_failure(scans, tmp_path):
 
 @pytest.mark.parametrize("kind", ["bar", "none"])
 @pytest.mark.parametrize("command", ["segment", "demo"])
-def test_asking_needs_somebody_who_reads_the_question(tmp_path, capsys, command, kind):
+def test_asking_needs_somebody_who_reads_the_request(tmp_path, capsys, command, kind):
     words = [command, "-o", str(tmp_path / "a.nrrd"), "--brainsfit", "ask", "--progress", kind]
     assert cli.main(words) == 3
     assert "--progress json" in capsys.readouterr().err
