@@ -79,8 +79,8 @@ class BrainTumorSeg(ScriptedLoadableModule):
     def onStartupCompleted(self) -> None:
         """Make the sample data and our terminology known; other modules are loaded now."""
         from BrainTumorSegLib.slicer_app.sample_data import registerSampleData
-        from BrainTumorSegLib.slicer_app.scene.orphans import watchDeletions
-        from BrainTumorSegLib.slicer_app.scene.terminology import registerTerminology
+        from BrainTumorSegLib.slicer_app.scene.provenance import watchDeletions
+        from BrainTumorSegLib.slicer_app.scene.segments import registerTerminology
 
         registerSampleData(self.resourcePath("Icons"))
         registerTerminology()
@@ -92,7 +92,7 @@ class Choice:
 
     def label(self) -> str:
         """What the panel shows for it."""
-        from BrainTumorSegLib.slicer_app.panel.choices import choiceTitle
+        from BrainTumorSegLib.slicer_app.panel.wording import choiceTitle
 
         return choiceTitle(self)
 

@@ -44,9 +44,26 @@ def whole_box(image: sitk.Image) -> Box:
 
 def mask_box(mask: sitk.Image) -> Box:
     """The smallest box around a mask that is not empty."""
-    inside = sitk.GetArrayViewFromImage(mask) > 0
+    slices = bounding_box(sitk.GetArrayViewFromImage(mask) > 0)
+    if slices is None:
+        raise ValueError("The mask is empty.")
+    return Box(slices)
+
+
+def bounding_box(mask: np.ndarray, margin: int = 0) -> tuple[slice, ...] | None:
+    """The smallest box around what is true in an array of any dimension; None for nothing.
+
+    Args:
+        mask: boolean, or numbers of which all but zero count.
+        margin: of so many elements around it, as far as the array goes.
+    """
     slices = []
-    for axis in range(3):
-        filled = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
-        slices.append(slice(int(filled[0]), int(filled[-1]) + 1))
-    return Box(tuple(slices))
+    for axis, size in enumerate(mask.shape):
+        others = tuple(a for a in range(mask.ndim) if a != axis)
+        filled = np.flatnonzero(mask.any(axis=others))
+        if not filled.size:
+            return None
+        slices.append(
+            slice(max(0, int(filled[0]) - margin), min(size, int(filled[-1]) + 1 + margin))
+        )
+    return tuple(slices)

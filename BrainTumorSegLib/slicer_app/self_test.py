@@ -24,7 +24,7 @@ from BrainTumorSegLib.slicer_app.worker.worker import finishedWorker
 QUICK: Mapping[str, Any] = {"members": 2, "tta": "none", "registration": "none", "device": "cpu"}
 
 #: Longest time in seconds that a slow computer may take for a case.
-PATIENCE_S = 900
+TIME_LIMIT_S = 900
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def demonstration() -> Demonstration:
         *("--tta", QUICK["tta"], "--registration", QUICK["registration"]),
         *("--device", QUICK["device"]),
     ]
-    with finishedWorker(arguments, timeout=PATIENCE_S) as (worker, events):
+    with finishedWorker(arguments, timeout=TIME_LIMIT_S) as (worker, events):
         if worker.exitCode != 0:
             said = [event for event in events if event.get("kind") == "error"]
             raise worker.failure(said[-1] if said else None)
@@ -77,7 +77,7 @@ def loadScans() -> dict[str, Any]:
 
 def differingVoxels(segmentationNode: Any, reference: Any) -> int:
     """Voxels in which a segmentation differs from the command line's."""
-    from BrainTumorSegLib.slicer_app.scene.label_images import labelImage
+    from BrainTumorSegLib.slicer_app.scene.segments import labelImage
 
     mine = sitk.GetArrayFromImage(labelImage(segmentationNode, reference))
     import slicer
@@ -131,7 +131,7 @@ def killWorker(run: Any) -> None:
     import os
     import signal
 
-    if not waitFor(run.processes, PATIENCE_S):
+    if not waitFor(run.processes, TIME_LIMIT_S):
         raise AssertionError("The worker was never started.")
     # The launcher with which Slicer starts Python, and the child itself.
     for process in run.processes():

@@ -25,15 +25,14 @@ def add_result(scene: Any, folder: Any, matrix: np.ndarray = OBLIQUE, labels=Non
 
 
 def labels_of(node: Any, reference: Any) -> np.ndarray:
-    from BrainTumorSegLib.slicer_app.scene.label_images import labelImage
+    from BrainTumorSegLib.slicer_app.scene.segments import labelImage
 
     return sitk.GetArrayFromImage(labelImage(node, reference))
 
 
 def correct(node: Any, reference: Any, tissue: Tissue = Tissue.EDEMA, layers: int = 1) -> float:
     """Let a person add ``layers`` sagittal layers of a tissue beside the tumour; returns mL."""
-    from BrainTumorSegLib.slicer_app.scene.label_images import labelImage
-    from BrainTumorSegLib.slicer_app.scene.tissue_segments import setTissues
+    from BrainTumorSegLib.slicer_app.scene.segments import labelImage, setTissues
 
     image = labelImage(node, reference)
     labels = sitk.GetArrayFromImage(image)

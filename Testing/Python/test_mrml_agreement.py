@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -25,11 +27,11 @@ from BrainTumorSegLib.core.volumes import volumes_ml
 from BrainTumorSegLib.io.terminology import terminology_entry
 from BrainTumorSegLib.slicer_app.review.agreement import (
     GROUPS,
-    agreementFromValues,
-    compare,
+    Agreement,
     compareLabels,
     fillAgreementTable,
 )
+from BrainTumorSegLib.slicer_app.scene.segments import labelImage
 
 SHAPE = (40, 48, 50)
 
@@ -54,7 +56,7 @@ def drawn(scene, labels, matrix, name):
 def test_identical_labels_agree_fully():
     labels = image(cube(Tissue.EDEMA, (3, 3, 3)))
     agreement = compareLabels(labels, labels)
-    assert agreement.identical
+    assert agreement.changedMl == 0
     assert set(agreement.dice.values()) == {1.0}
     assert set(agreement.volumeChangePercent.values()) == {0.0}
 
@@ -62,7 +64,7 @@ def test_identical_labels_agree_fully():
 def test_two_empty_segmentations_agree_fully():
     empty = image(np.zeros(SHAPE))
     agreement = compareLabels(empty, empty)
-    assert agreement.identical
+    assert agreement.changedMl == 0
     assert set(agreement.dice.values()) == {1.0}
 
 
@@ -94,7 +96,7 @@ def test_another_tissue_in_the_same_place_changes_tissues_but_not_the_whole():
     first, second = cube(Tissue.EDEMA, (5, 5, 5)), cube(Tissue.NON_ENHANCING, (5, 5, 5))
     agreement = compareLabels(image(first), image(second))
     assert (agreement.dice["WT"], agreement.dice["TC"], agreement.dice["edema"]) == (1.0, 0.0, 0.0)
-    assert not agreement.identical
+    assert agreement.changedMl > 0
 
 
 @settings(max_examples=30, deadline=None)
@@ -129,7 +131,7 @@ def test_nodes_are_compared_on_the_grid_of_the_scan(scene, matrix):
     turn = add_transform(scene, affine(origin=(10, 20, 30)))
     for node in (scan, second, first):
         put_under(node, turn)
-    agreement = compare(first, second, scan)
+    agreement = compareLabels(labelImage(first, scan), labelImage(second, scan))
     assert agreement.dice["edema"] == 0.5
     voxel = abs(np.linalg.det(matrix[:3, :3])) / 1000
     assert agreement.firstMl["edema"] == pytest.approx(1000 * voxel)
@@ -137,7 +139,7 @@ def test_nodes_are_compared_on_the_grid_of_the_scan(scene, matrix):
 
 def test_scores_survive_as_values():
     agreement = compareLabels(image(np.zeros(SHAPE)), image(cube(Tissue.NECROSIS, (5, 5, 5))))
-    assert agreementFromValues(agreement.asValues()) == agreement
+    assert Agreement(**json.loads(json.dumps(asdict(agreement)))) == agreement
 
 
 def test_the_table_has_a_row_for_each_tissue_and_region(scene):

@@ -16,7 +16,7 @@ from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, InputErr
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.slicer_app import api
 from BrainTumorSegLib.slicer_app.host.models import chosenPack, packChoices
-from BrainTumorSegLib.slicer_app.run.readiness import whatIsMissing
+from BrainTumorSegLib.slicer_app.run.inputs import whatIsMissing
 from BrainTumorSegLib.slicer_app.run.segmentation_run import RunSettings
 
 QUICK = {"registration": "none", "tta": "none", "members": 1, "device": "cpu"}

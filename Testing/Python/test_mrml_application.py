@@ -132,7 +132,7 @@ def test_the_run_loads_with_nothing_but_what_slicer_ships():
     code = (
         f"import sys; sys.path.append({str(LIBRARY_PARENT)!r})\n"
         "import BrainTumorSegLib.slicer_app.run.segmentation_run\n"
-        "import BrainTumorSegLib.slicer_app.run.registration\n"
+        "import BrainTumorSegLib.slicer_app.run.brainsfit\n"
         "heavy = {'torch', 'scipy', 'nrrd', 'psutil', 'tqdm', 'jsonschema', 'safetensors',"
         " 'slicer', 'vtk'}\n"
         "print(sorted(heavy & set(sys.modules)))"

@@ -471,13 +471,16 @@ def test_the_worker_and_the_server_understand_each_other(
     cli, server, answers, request_of, heads, tmp_path
 ):
     """The whole way: what the worker asks in its child process is answered here."""
-    from BrainTumorSegLib.preprocessing.registration.asking import Asker, Question
+    from BrainTumorSegLib.preprocessing.registration.brainsfit_client import (
+        BrainsfitClient,
+        BrainsfitRequest,
+    )
 
     ours, theirs = os.pipe()
     questions = io.StringIO()
-    asker = Asker(ours, questions)
+    client = BrainsfitClient(ours, questions)
     given = request_of()
-    question = Question(
+    question = BrainsfitRequest(
         Path(given["fixed"]),
         Path(given["moving"]),
         Sequence.T1CE,
@@ -487,7 +490,7 @@ def test_the_worker_and_the_server_understand_each_other(
         tmp_path / "asked.txt",
         60.0,
     )
-    worker = threading.Thread(target=asker.ask, args=(question,), daemon=True)
+    worker = threading.Thread(target=client.ask, args=(question,), daemon=True)
     worker.start()
     while not questions.getvalue().endswith("\n"):
         time.sleep(0.01)
@@ -495,7 +498,7 @@ def test_the_worker_and_the_server_understand_each_other(
     os.write(theirs, json.dumps(answers[0]).encode() + b"\n")
     worker.join(10)
     assert not worker.is_alive()
-    assert asker.run_by == "3D Slicer (BRAINSFit Unspecified)"
+    assert client.run_by == "3D Slicer (BRAINSFit Unspecified)"
     found = sitk.ReadTransform(tmp_path / "asked.txt")
     assert landmark_error(heads[0], found, TRUTH) < 1e-6
     os.close(ours)

@@ -24,7 +24,8 @@ from mrml_scene import snapshot
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
-from BrainTumorSegLib.slicer_app.run.result import findResult, importResult, registeredCopy
+from BrainTumorSegLib.slicer_app.run.result import findResult, importResult
+from BrainTumorSegLib.slicer_app.scene.registered import registeredCopy
 from BrainTumorSegLib.slicer_app.viewing.display import (
     FOREGROUND_OPACITY,
     centreViews,

@@ -22,17 +22,17 @@ from mrml_nodes import (
 from mrml_results import add_result
 from mrml_scene import snapshot
 
-from BrainTumorSegLib.slicer_app.scene.doubt import (
-    REGIONS,
-    DoubtCursor,
-    DoubtfulRegion,
-    doubtfulRegions,
-    findRegions,
-    jumpTo,
-    knowsDoubt,
-    rememberRegions,
-)
 from BrainTumorSegLib.slicer_app.scene.geometry import setGrid
+from BrainTumorSegLib.slicer_app.scene.uncertainty import (
+    REGIONS,
+    RegionNavigator,
+    UncertainRegion,
+    findRegions,
+    hasUncertainRegions,
+    jumpTo,
+    rememberRegions,
+    uncertainRegions,
+)
 from BrainTumorSegLib.slicer_app.scene.volumes import setVolume
 
 SHAPE = (40, 48, 50)
@@ -158,30 +158,30 @@ def test_a_clinical_volume_is_looked_through_in_no_time():
 def test_a_finished_run_knows_its_doubt_at_once(scene, tmp_path):
     made, _ = add_result(scene, tmp_path / "run")
     scene.RemoveNode(made.disagreementNode)
-    assert knowsDoubt(made.segmentationNode)
+    assert hasUncertainRegions(made.segmentationNode)
 
 
 def test_regions_come_from_the_map_where_none_are_remembered(result):
     result.segmentationNode.RemoveAttribute(REGIONS)
     setVolume(result.disagreementNode, entropy_map())
-    regions = doubtfulRegions(result.segmentationNode)
+    regions = uncertainRegions(result.segmentationNode)
     assert [round(region.maxEntropy, 2) for region in regions] == [0.7, 0.9, 0.6]
-    assert knowsDoubt(result.segmentationNode)
+    assert hasUncertainRegions(result.segmentationNode)
 
 
 def test_regions_are_remembered_when_the_map_is_deleted(scene, result):
-    regions = doubtfulRegions(result.segmentationNode)
+    regions = uncertainRegions(result.segmentationNode)
     scene.RemoveNode(result.disagreementNode)
-    assert doubtfulRegions(result.segmentationNode) == regions
-    assert knowsDoubt(result.segmentationNode)
+    assert uncertainRegions(result.segmentationNode) == regions
+    assert hasUncertainRegions(result.segmentationNode)
 
 
 def test_without_a_map_nothing_is_known(scene, result):
     result.segmentationNode.RemoveAttribute(REGIONS)
     scene.RemoveNode(result.disagreementNode)
-    assert not knowsDoubt(result.segmentationNode)
-    assert doubtfulRegions(result.segmentationNode) == []
-    assert "Nothing is known" in DoubtCursor(result.segmentationNode).text
+    assert not hasUncertainRegions(result.segmentationNode)
+    assert uncertainRegions(result.segmentationNode) == []
+    assert "Nothing is known" in RegionNavigator(result.segmentationNode).text
 
 
 @pytest.mark.parametrize("kind", ["rigid", "sheared", "bent"])
@@ -196,7 +196,7 @@ def test_centres_follow_a_parent_transform(scene, tmp_path, kind):
         put_under(node, transform)
     positions = node_positions(settings.t1ce)
     order = sorted(BOXES, key=lambda box: -box[1])
-    regions = doubtfulRegions(made.segmentationNode)
+    regions = uncertainRegions(made.segmentationNode)
     for region, (start, side, _) in zip(regions, order, strict=True):
         assert voxel_at(region.centre, positions) in box_voxels(start, side)
 
@@ -212,7 +212,7 @@ def test_regions_of_a_scan_that_was_below_a_transform_from_the_start(scene, tmp_
     made = importResult(tmp_path, settings)
     rememberRegions(made.segmentationNode, entropy_map())
     positions = node_positions(settings.t1ce)
-    region = doubtfulRegions(made.segmentationNode)[0]
+    region = uncertainRegions(made.segmentationNode)[0]
     assert voxel_at(region.centre, positions) in box_voxels(*BOXES[1][:2])
 
 
@@ -220,7 +220,7 @@ def test_regions_of_a_scan_that_was_below_a_transform_from_the_start(scene, tmp_
 
 
 def test_a_jump_centres_every_slice_view_and_the_crosshair(scene):
-    region = DoubtfulRegion((12.5, -34.0, 56.25), 1.0, 0.5, 0.6)
+    region = UncertainRegion((12.5, -34.0, 56.25), 1.0, 0.5, 0.6)
     crosshair = scene.AddNewNodeByClass("vtkMRMLCrosshairNode")
     jumpTo(region)
     for number in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceNode")):
@@ -235,17 +235,17 @@ def test_a_jump_leaves_zoom_and_orientation_alone(scene):
     view = scene.GetFirstNodeByClass("vtkMRMLSliceNode")
     view.SetFieldOfView(80, 60, 1)
     before = matrix_of(lambda m: m.DeepCopy(view.GetSliceToRAS()))[:3, :3]
-    jumpTo(DoubtfulRegion((1, 2, 3), 1.0, 0.5, 0.6))
+    jumpTo(UncertainRegion((1, 2, 3), 1.0, 0.5, 0.6))
     assert tuple(view.GetFieldOfView()) == (80, 60, 1)
     assert np.array_equal(matrix_of(lambda m: m.DeepCopy(view.GetSliceToRAS()))[:3, :3], before)
 
 
 def test_the_walk_goes_round(result):
-    cursor = DoubtCursor(result.segmentationNode)
+    cursor = RegionNavigator(result.segmentationNode)
     assert (cursor.position, cursor.count) == (0, 3)
     assert cursor.text.startswith("3 doubtful regions, ")
     seen = [cursor.next() for _ in range(4)]
-    assert seen[:3] == doubtfulRegions(result.segmentationNode)
+    assert seen[:3] == uncertainRegions(result.segmentationNode)
     assert seen[3] == seen[0]
     assert cursor.position == 1
     assert cursor.previous() == seen[2]
@@ -253,19 +253,19 @@ def test_the_walk_goes_round(result):
 
 
 def test_the_walk_may_begin_backwards(result):
-    cursor = DoubtCursor(result.segmentationNode)
-    assert cursor.previous() == doubtfulRegions(result.segmentationNode)[-1]
+    cursor = RegionNavigator(result.segmentationNode)
+    assert cursor.previous() == uncertainRegions(result.segmentationNode)[-1]
     assert cursor.position == 3
 
 
 def test_where_all_agree_there_is_nowhere_to_go(result):
     rememberRegions(result.segmentationNode, entropy_map(boxes=()))
-    cursor = DoubtCursor(result.segmentationNode)
+    cursor = RegionNavigator(result.segmentationNode)
     assert cursor.next() is None
     assert cursor.text == "No doubtful region."
 
 
 def test_looking_changes_nothing(scene, result):
     before = snapshot(scene)
-    doubtfulRegions(result.segmentationNode)
+    uncertainRegions(result.segmentationNode)
     assert snapshot(scene) == before

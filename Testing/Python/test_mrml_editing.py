@@ -17,8 +17,6 @@ from BrainTumorSegLib.slicer_app.viewing.editing import (
     editInSegmentEditor,
     editorNode,
     intensityRange,
-    limitToIntensity,
-    protectOthers,
 )
 
 
@@ -139,28 +137,7 @@ def test_too_little_of_a_tissue_tells_no_range(scene, tmp_path):
     made, settings = add_result(scene, tmp_path / "run", labels=labels)
     assert intensityRange(made.segmentationNode, settings.t1ce) is None
     editor = editInSegmentEditor(made.segmentationNode)
-    assert not limitToIntensity(Tissue.ENHANCING)
     assert not editor.GetSourceVolumeIntensityMask()
-
-
-def test_painting_can_be_limited_to_bright_voxels_and_set_free_again(node, scan):
-    brighten(scan)
-    editor = editInSegmentEditor(node)
-    assert limitToIntensity(Tissue.ENHANCING)
-    assert editor.GetSourceVolumeIntensityMask()
-    assert not limitToIntensity(on=False)
-    assert not editor.GetSourceVolumeIntensityMask()
-
-
-def test_other_tissues_can_be_protected(node):
-    import slicer
-
-    editor = editInSegmentEditor(node)
-    protectOthers()
-    outside = slicer.vtkMRMLSegmentationNode.EditAllowedOutsideAllSegments
-    assert editor.GetMaskMode() == outside
-    protectOthers(False)
-    assert editor.GetMaskMode() == slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere
 
 
 def test_painting_through_slicers_own_editor_keeps_tissues_exclusive(node, scan):

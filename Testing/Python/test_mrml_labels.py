@@ -23,8 +23,7 @@ from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
 from BrainTumorSegLib.io.terminology import terminology_entry
 from BrainTumorSegLib.slicer_app.run.result import findResult
-from BrainTumorSegLib.slicer_app.scene.label_images import editState, otherSegments
-from BrainTumorSegLib.slicer_app.scene.volumes import labelImage
+from BrainTumorSegLib.slicer_app.scene.segments import editState, labelImage, otherSegments
 
 
 def labels_of(node, reference=None):

@@ -23,7 +23,8 @@ from mrml_scene import image_content, references, snapshot
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.slicer_app.run.result import findResult, importResult, registeredCopy
+from BrainTumorSegLib.slicer_app.run.result import findResult, importResult
+from BrainTumorSegLib.slicer_app.scene.registered import registeredCopy
 from BrainTumorSegLib.slicer_app.scene.volumes import imageFromNode
 
 

@@ -39,15 +39,17 @@ from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Tissue
 from BrainTumorSegLib.core.volumes import volumes_ml
 from BrainTumorSegLib.io.terminology import TERMINOLOGY_CONTEXT, terminology_entry
 from BrainTumorSegLib.slicer_app.run import result as result_module
-from BrainTumorSegLib.slicer_app.run.result import findResult, importResult, registeredCopy
-from BrainTumorSegLib.slicer_app.scene.doubt import REGIONS
-from BrainTumorSegLib.slicer_app.scene.label_images import (
+from BrainTumorSegLib.slicer_app.run.result import findResult, importResult
+from BrainTumorSegLib.slicer_app.scene.registered import registeredCopy
+from BrainTumorSegLib.slicer_app.scene.scene import hierarchyOf
+from BrainTumorSegLib.slicer_app.scene.segments import (
+    labelImage,
     otherSegments,
     terminologyOf,
     tissueSegments,
 )
-from BrainTumorSegLib.slicer_app.scene.scene import hierarchyOf
-from BrainTumorSegLib.slicer_app.scene.volumes import imageFromNode, labelImage
+from BrainTumorSegLib.slicer_app.scene.uncertainty import REGIONS
+from BrainTumorSegLib.slicer_app.scene.volumes import imageFromNode
 
 TESTS = Path(__file__).resolve().parent
 

@@ -14,20 +14,22 @@ from test_mrml_result import save_and_load
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.tissue import Tissue
-from BrainTumorSegLib.slicer_app.review.readings import reviewedCopy
+from BrainTumorSegLib.slicer_app.review.readings import (
+    firstReading,
+    positionOf,
+    reviewedCopy,
+    secondReading,
+    showReading,
+    startSecondReading,
+)
 from BrainTumorSegLib.slicer_app.review.reviews import (
     agreementTable,
     betweenReaders,
-    firstReading,
     isCurrent,
-    positionOf,
     readReviews,
     replacedReviews,
     reviewAt,
     reviewRecords,
-    secondReading,
-    showReading,
-    startSecondReading,
     suggestVerdict,
     withdrawReview,
     writeReview,
@@ -185,7 +187,7 @@ def test_withdrawing_leaves_nothing_but_the_history(scene, result):
 
 
 def test_a_failure_half_way_leaves_the_scene_as_it_was(scene, result, monkeypatch):
-    import BrainTumorSegLib.slicer_app.review.review_records as records
+    import BrainTumorSegLib.slicer_app.review.reviews as records
 
     def fail(*_):
         raise RuntimeError("no table")

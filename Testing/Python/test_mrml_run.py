@@ -115,7 +115,7 @@ def end(run, timeout=60.0):
 
 
 def labels_of(result, reference):
-    from BrainTumorSegLib.slicer_app.scene.label_images import labelImage
+    from BrainTumorSegLib.slicer_app.scene.segments import labelImage
 
     return sitk.GetArrayFromImage(labelImage(result.segmentationNode, reference))
 
@@ -187,7 +187,7 @@ def test_inputs_are_exported_one_a_poll_so_that_the_application_stays_alive(node
     run.start()
     folder = run._worker.folder
     counts = []
-    while run._phase.value == "export":
+    while run.phase == "export":
         run.poll()
         counts.append(len(list(folder.glob("*.nrrd"))))
     assert max(np.diff([0, *counts])) == 1 and counts[-1] == 3
@@ -199,7 +199,7 @@ def test_polling_does_not_block_while_the_worker_computes(nodes, monkeypatch, tm
     stand_in(monkeypatch, tmp_path / "busy.py", code)
     run = SegmentationRun(quick_settings(nodes))
     run.start()
-    poll_until(run, lambda: run._phase.value == "compute")
+    poll_until(run, lambda: run.phase == "compute")
     spans = []
     for _ in range(100):
         began = time.perf_counter()
@@ -253,7 +253,7 @@ def test_a_worker_that_is_just_starting_can_be_cancelled(scene, nodes, temporary
     before = snapshot(scene)
     run = SegmentationRun(quick_settings(nodes))
     run.start()
-    poll_until(run, lambda: run._phase.value == "compute")
+    poll_until(run, lambda: run.phase == "compute")
     run.cancel()
     assert end(run) < 2 and run.state == "cancelled"
     assert snapshot(scene) == before and list(temporary.iterdir()) == []
@@ -416,7 +416,7 @@ def test_a_removed_volume_ends_the_run_in_words(
     stand_in(monkeypatch, tmp_path / "stubborn.py", STUBBORN)
     run = SegmentationRun(quick_settings(nodes))
     run.start()
-    poll_until(run, lambda: run._phase.value == phase)
+    poll_until(run, lambda: run.phase == phase)
     scene.RemoveNode(nodes[sequence])
     before = snapshot(scene)
     assert end(run) < 2
@@ -429,7 +429,7 @@ def test_a_removed_output_segmentation_ends_the_run_in_words(scene, nodes, repla
     output = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mine")
     run = SegmentationRun(quick_settings(nodes, outputSegmentation=output))
     run.start()
-    poll_until(run, lambda: run._phase.value == "compute")
+    poll_until(run, lambda: run.phase == "compute")
     scene.RemoveNode(output)
     end(run)
     assert run.state == "failed" and "“mine” was removed" in run.error.message
@@ -443,7 +443,7 @@ def test_a_closed_scene_ends_the_run_in_words(
     stand_in(monkeypatch, tmp_path / "program.py", code)
     run = SegmentationRun(quick_settings(nodes))
     run.start()
-    poll_until(run, lambda: run._phase.value == phase)
+    poll_until(run, lambda: run.phase == phase)
     scene.Clear(False)
     before = snapshot(scene)
     assert end(run) < 2
@@ -456,7 +456,7 @@ def test_a_volume_that_was_changed_meanwhile_is_told_in_the_record(nodes, replay
 
     run = SegmentationRun(quick_settings(nodes))
     run.start()
-    poll_until(run, lambda: run._phase.value == "compute")
+    poll_until(run, lambda: run.phase == "compute")
     slicer.util.arrayFromVolume(nodes[Sequence.FLAIR])[:] *= 2
     slicer.util.arrayFromVolumeModified(nodes[Sequence.FLAIR])
     run.wait()
@@ -472,7 +472,7 @@ def test_a_volume_that_was_moved_meanwhile_is_told_in_the_record(scene, nodes, r
 
     run = SegmentationRun(quick_settings(nodes))
     run.start()
-    poll_until(run, lambda: run._phase.value == "compute")
+    poll_until(run, lambda: run.phase == "compute")
     transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "moved")
     matrix = vtk.vtkMatrix4x4()
     matrix.SetElement(0, 3, 2.0)
@@ -488,7 +488,7 @@ def test_volumes_left_alone_bring_no_warning(nodes, replay, command_line):
     nodes[Sequence.T1].SetName("renamed is not changed")
     run = SegmentationRun(quick_settings(nodes))
     run.start()
-    poll_until(run, lambda: run._phase.value == "compute")
+    poll_until(run, lambda: run.phase == "compute")
     nodes[Sequence.T1].SetName("again")
     run.wait()
     record = json.loads((command_line / "report.json").read_text(encoding="utf-8"))
@@ -636,7 +636,7 @@ def test_a_run_that_was_forgotten_does_not_stand_in_the_way(
     stand_in(monkeypatch, tmp_path / "stubborn.py", STUBBORN)
     run = SegmentationRun(quick_settings(nodes))
     run.start()
-    poll_until(run, lambda: run._phase.value == "compute")
+    poll_until(run, lambda: run.phase == "compute")
     del run
     gc.collect()
     assert list(temporary.iterdir()) == []

@@ -36,7 +36,8 @@ from BrainTumorSegLib.slicer_app.export.saving import (
     dicomPreflight,
     save,
 )
-from BrainTumorSegLib.slicer_app.review.reviews import startSecondReading, writeReview
+from BrainTumorSegLib.slicer_app.review.readings import startSecondReading
+from BrainTumorSegLib.slicer_app.review.reviews import writeReview
 from BrainTumorSegLib.slicer_app.scene.geometry import gridMatrix
 from BrainTumorSegLib.slicer_app.scene.scene_scans import hierarchyPath
 from BrainTumorSegLib.slicer_app.scene.volumes import imageFromNode
@@ -323,7 +324,7 @@ def test_a_report_without_the_scan_says_what_to_do(scene, node, reference, tmp_p
 def test_a_worker_without_packages_ends_in_a_remedy(node, reference, tmp_path, monkeypatch):
     from dataclasses import replace
 
-    import BrainTumorSegLib.slicer_app.export.worker_task as worker_task
+    import BrainTumorSegLib.slicer_app.export.files as worker_task
     from BrainTumorSegLib.slicer_app.host.application import workerPython
 
     script = tmp_path / "worker.py"

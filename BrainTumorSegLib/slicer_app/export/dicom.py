@@ -20,11 +20,10 @@ from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.install.packages import missingPackages
 from BrainTumorSegLib.slicer_app.review.readings import fingerprint, labelsOf, referenceOf
 from BrainTumorSegLib.slicer_app.scene import provenance
-from BrainTumorSegLib.slicer_app.scene.geometry import gridMatrix, imageData, matrixFromArray
-from BrainTumorSegLib.slicer_app.scene.label_images import BINARY_LABELMAP
+from BrainTumorSegLib.slicer_app.scene.geometry import gridMatrix, imageData
 from BrainTumorSegLib.slicer_app.scene.scene import placeBeside, removeWithParts
 from BrainTumorSegLib.slicer_app.scene.scene_scans import dicomDatabase, hierarchyPath, instanceUIDs
-from BrainTumorSegLib.slicer_app.scene.terminology import dressSegment
+from BrainTumorSegLib.slicer_app.scene.segments import BINARY_LABELMAP, applyTerminology
 
 #: Name under which Slicer keeps its exporter of segmentations.
 _PLUGIN = "DICOMSegmentationPlugin"
@@ -179,9 +178,9 @@ def _addSegments(node: Any, labels: sitk.Image, corrected: bool) -> None:
         if not (values == tissue).any():
             continue
         layer = imageData((values == tissue).astype(np.uint8), "vtkOrientedImageData")
-        layer.SetImageToWorldMatrix(matrixFromArray(gridMatrix(labels)))
+        layer.SetImageToWorldMatrix(slicer.util.vtkMatrixFromArray(gridMatrix(labels)))
         segment = slicer.vtkSegment()
-        dressSegment(segment, tissue)
+        applyTerminology(segment, tissue)
         algorithm = "SEMIAUTOMATIC" if corrected else "AUTOMATIC"
         segment.SetTag("DICOM.SegmentAlgorithmType", algorithm)
         segment.SetTag("DICOM.SegmentAlgorithmName", "BrainTumorSeg")

@@ -1,10 +1,12 @@
-"""A segmentation as files that need no worker, and the worker's orders for those that do."""
+"""A segmentation as files that need no worker, and the worker's tasks for those that do."""
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +17,20 @@ from BrainTumorSegLib.core.errors import InputError, OutputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io.atomic import explain_write_failure
 from BrainTumorSegLib.slicer_app.export.dicom import wasCorrected
+from BrainTumorSegLib.slicer_app.host.application import workerPython
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.review.readings import firstReading, labelsOf, referenceOf
 from BrainTumorSegLib.slicer_app.review.reviews import reviewRecords
-from BrainTumorSegLib.slicer_app.run.result import findResult
 from BrainTumorSegLib.slicer_app.scene import provenance
 from BrainTumorSegLib.slicer_app.scene.geometry import (
-    arrayFromMatrix,
     gridMatrix,
     isSkewed,
     setGrid,
+    transformToWorld,
 )
-from BrainTumorSegLib.slicer_app.scene.label_images import BINARY_LABELMAP
+from BrainTumorSegLib.slicer_app.scene.segments import BINARY_LABELMAP
 from BrainTumorSegLib.slicer_app.scene.volumes import exportVolume, imageFromNode
+from BrainTumorSegLib.slicer_app.worker.worker import Worker
 
 #: Files in the worker's folder.
 LABELS, RECORD, DISAGREEMENT = "labels.nrrd", "record.json", "disagreement.nrrd"
@@ -90,7 +93,7 @@ def worldLabels(segmentationNode: Any) -> sitk.Image:
         return labels
     matrix = vtk.vtkMatrix4x4()
     linear = slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(parent, None, matrix)
-    placed = arrayFromMatrix(matrix) @ gridMatrix(labels)
+    placed = slicer.util.arrayFromVTKMatrix(matrix) @ gridMatrix(labels)
     if not linear or isSkewed(placed):
         raise OutputError(
             _(
@@ -107,15 +110,9 @@ def worldLabels(segmentationNode: Any) -> sitk.Image:
 
 def hasMovedInWorld(segmentationNode: Any) -> bool:
     """Whether a parent transform moves the scan, so that world and scan coordinates differ."""
-    parent = (referenceOf(segmentationNode) or segmentationNode).GetParentTransformNode()
-    if parent is None:
-        return False
-    import vtk
-
-    general = vtk.vtkGeneralTransform()
-    parent.GetTransformToWorld(general)
+    toWorld = transformToWorld(referenceOf(segmentationNode) or segmentationNode)
     probes = [(0, 0, 0), (100, 0, 0), (0, 100, 0), (0, 0, 100)]
-    return any(not np.allclose(general.TransformPoint(p), p, atol=1e-4) for p in probes)
+    return any(not np.allclose(toWorld.TransformPoint(p), p, atol=1e-4) for p in probes)
 
 
 def reportRecord(segmentationNode: Any) -> dict[str, Any]:
@@ -124,15 +121,7 @@ def reportRecord(segmentationNode: Any) -> dict[str, Any]:
     Raises:
         InputError: when the segmentation has no report.
     """
-    result = findResult(segmentationNode)
-    if result is None:
-        raise InputError(
-            _("Segmentation “{name}” has no report that says how it was made.").format(
-                name=segmentationNode.GetName()
-            ),
-            _("Save it without a report, or choose a segmentation made by this module."),
-        )
-    record = dict(result.report)
+    record = provenance.reportOf(segmentationNode)
     reviews = reviewRecords(segmentationNode)
     if reviews:
         record["reviews"] = reviews
@@ -146,12 +135,13 @@ def finishedReports(segmentationNode: Any, formats: set[str]) -> dict[str, str]:
     """
     if wasCorrected(segmentationNode):
         return {}
-    record, result = reportRecord(segmentationNode), findResult(segmentationNode)
+    record = reportRecord(segmentationNode)
     ready = {}
     if "json" in formats:
         ready["json"] = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    if "html" in formats and "reviews" not in record and result.pageNode is not None:
-        ready["html"] = result.pageNode.GetText()
+    page = segmentationNode.GetNodeReference(provenance.REPORT_PAGE)
+    if "html" in formats and "reviews" not in record and page is not None and page.GetText():
+        ready["html"] = page.GetText()
     return ready
 
 
@@ -246,3 +236,66 @@ def fileStem(name: str) -> str:
     if re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", plain):
         plain += "_"
     return plain or "segmentation"
+
+
+class WorkerTask:
+    """A folder to write inputs into, and the worker that makes outputs of them there.
+
+    Args:
+        folder: an empty one, from `application.runFolder`; deleted by `close`.
+
+    Attributes:
+        names: what people call the files in the folder, for warnings and reports.
+        warnings: what the worker warned of.
+        logTail: its last lines, after a failure.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: dict[str, str] = {}
+        self.warnings: list[str] = []
+        self.logTail = ""
+        self._worker: Worker | None = None
+
+    def run(self, arguments: SequenceOf[str]) -> Iterator[None]:
+        """Start the worker and look after it, a look at every step, until it has ended.
+
+        Raises:
+            Cancelled: after `cancel`, when everything that it had started is gone.
+            BrainTumorSegError: why it failed.
+        """
+        worker = self._worker = Worker(arguments, workerPython(), self.folder)
+        worker.start()
+        lastError = None
+        running = True
+        while running:
+            yield
+            running = worker.running
+            for line in worker.poll():
+                if line.get("kind") == "error":
+                    lastError = line
+                elif line.get("kind") == "warning":
+                    self.warnings.append(provenance.withNodeNames(str(line["message"]), self.names))
+        if worker.cancelled or lastError is not None or worker.exitCode != 0:
+            self.logTail = worker.logTail()
+            raise worker.failure(lastError)
+
+    def readReport(self, file: str) -> str:
+        """A report that the worker has written, with people's names for the files."""
+        text = (self.folder / file).read_text(encoding="utf-8")
+        if file.endswith(".html"):
+            return provenance.pageWithNodeNames(text, self.names)
+        report = provenance.withNodeNames(json.loads(text), self.names)
+        return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+
+    def cancel(self) -> None:
+        """Request the end of the worker; `run` carries it on."""
+        if self._worker is not None:
+            self._worker.cancel()
+
+    def close(self) -> None:
+        """End what still runs, at once, and delete the folder."""
+        if self._worker is not None:
+            self._worker.dispose()
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)

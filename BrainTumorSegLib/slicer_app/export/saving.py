@@ -26,6 +26,7 @@ from BrainTumorSegLib.slicer_app.export.dicom import (
 )
 from BrainTumorSegLib.slicer_app.export.files import (
     LABELS,
+    WorkerTask,
     dicomArguments,
     exportForReport,
     fileStem,
@@ -38,7 +39,6 @@ from BrainTumorSegLib.slicer_app.export.files import (
     writePlain,
     writeSegNrrd,
 )
-from BrainTumorSegLib.slicer_app.export.worker_task import WorkerTask
 from BrainTumorSegLib.slicer_app.host.application import runFolder
 from BrainTumorSegLib.slicer_app.host.host import pollUntilOver, processEvents
 from BrainTumorSegLib.slicer_app.host.translation import tr as _

@@ -23,7 +23,7 @@ from BrainTumorSegLib.core.sequences import (
 from BrainTumorSegLib.io.dicom.proposal import propose_sequences
 from BrainTumorSegLib.io.dicom.series import Series, Study
 from BrainTumorSegLib.io.dicom.stack import Grid
-from BrainTumorSegLib.slicer_app.guess.belonging import Group, groupScans
+from BrainTumorSegLib.slicer_app.guess.patient_grouping import Group, groupScans
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.scene.geometry import RAS_LPS, ijkToRAS
 from BrainTumorSegLib.slicer_app.scene.scene_scans import (

@@ -12,11 +12,11 @@ from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.panel.dialogs import errorsShown
 from BrainTumorSegLib.slicer_app.panel.state import PanelState
 from BrainTumorSegLib.slicer_app.panel.wording import millilitres
-from BrainTumorSegLib.slicer_app.run.readiness import hasPixels
+from BrainTumorSegLib.slicer_app.run.inputs import hasPixels
 from BrainTumorSegLib.slicer_app.run.result import RunResult
-from BrainTumorSegLib.slicer_app.scene.doubt import DoubtCursor
-from BrainTumorSegLib.slicer_app.scene.label_images import editState, labelImage
 from BrainTumorSegLib.slicer_app.scene.provenance import PREFIX
+from BrainTumorSegLib.slicer_app.scene.segments import editState, labelImage
+from BrainTumorSegLib.slicer_app.scene.uncertainty import RegionNavigator
 from BrainTumorSegLib.slicer_app.viewing.display import (
     checkAlignment,
     endAlignmentCheck,
@@ -207,7 +207,7 @@ class UncertaintySection:
 
     def __init__(self, state: PanelState) -> None:
         self.state = state
-        self._cursor: DoubtCursor | None = None
+        self._cursor: RegionNavigator | None = None
         self._result: RunResult | None = None
         state.ui.nextDoubtButton.clicked.connect(self.onNext)
         state.ui.previousDoubtButton.clicked.connect(self.onPrevious)
@@ -215,18 +215,18 @@ class UncertaintySection:
 
     def onNext(self) -> None:
         """Jump to the next region; after the last one comes the first again."""
-        self._go(DoubtCursor.next)
+        self._go(RegionNavigator.next)
 
     def onPrevious(self) -> None:
         """Jump to the region before."""
-        self._go(DoubtCursor.previous)
+        self._go(RegionNavigator.previous)
 
     def update(self) -> None:
         """Start over with another result."""
         ui, result = self.state.ui, self.state.result
         if result is not self._result:
             self._result = result
-            self._cursor = DoubtCursor(result.segmentationNode) if result is not None else None
+            self._cursor = RegionNavigator(result.segmentationNode) if result is not None else None
         found = self._cursor is not None and self._cursor.count > 0
         idle = not self.state.busy
         ui.doubtBox.enabled = result is not None and idle

@@ -11,22 +11,24 @@ from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, errorsShown
 from BrainTumorSegLib.slicer_app.panel.state import PanelState
 from BrainTumorSegLib.slicer_app.review.agreement import Agreement
-from BrainTumorSegLib.slicer_app.review.readings import readingOf
+from BrainTumorSegLib.slicer_app.review.readings import (
+    positionOf,
+    readingOf,
+    secondReading,
+    showReading,
+    startSecondReading,
+)
 from BrainTumorSegLib.slicer_app.review.reviews import (
     VERDICTS,
     Review,
     betweenReaders,
     isCurrent,
-    positionOf,
     readReviews,
     reviewAt,
-    secondReading,
-    showReading,
-    startSecondReading,
     suggestVerdict,
     writeReview,
 )
-from BrainTumorSegLib.slicer_app.scene.label_images import editState
+from BrainTumorSegLib.slicer_app.scene.segments import editState
 
 
 class ReviewSection:

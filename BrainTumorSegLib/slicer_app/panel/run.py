@@ -11,11 +11,12 @@ from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.slicer_app import api
 from BrainTumorSegLib.slicer_app.host.application import usesOtherPython
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.install.dependencies import install, missingPackages
+from BrainTumorSegLib.slicer_app.install.dependencies import install
+from BrainTumorSegLib.slicer_app.install.packages import missingPackages
 from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, errorsShown, showError, showFailure
 from BrainTumorSegLib.slicer_app.panel.state import PanelState
 from BrainTumorSegLib.slicer_app.panel.wording import duration, progressText
-from BrainTumorSegLib.slicer_app.run.readiness import whatIsMissing
+from BrainTumorSegLib.slicer_app.run.inputs import whatIsMissing
 from BrainTumorSegLib.slicer_app.run.segmentation_run import SegmentationRun
 from BrainTumorSegLib.slicer_app.run.settings import settingsFrom
 from BrainTumorSegLib.slicer_app.viewing.display import show3D, showResult

@@ -14,10 +14,11 @@ from BrainTumorSegLib.slicer_app.host.application import (
     setSetting,
 )
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.install.dependencies import install, missingPackages
+from BrainTumorSegLib.slicer_app.install.dependencies import install
+from BrainTumorSegLib.slicer_app.install.packages import missingPackages
 from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, errorsShown, showError
 from BrainTumorSegLib.slicer_app.panel.state import PanelState
-from BrainTumorSegLib.slicer_app.scene.label_images import editState
+from BrainTumorSegLib.slicer_app.scene.segments import editState
 
 #: What the export of DICOM needs beside what a run needs.
 DICOM_EXTRA = ("dicom",)

@@ -10,12 +10,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.masks import bounding_box
 from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Region, Tissue
-from BrainTumorSegLib.core.volumes import dice, tissue_mask, volume_title, volumes_ml
+from BrainTumorSegLib.core.volumes import dice, tissue_mask, volumes_ml
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.scene.volumes import labelImage
+from BrainTumorSegLib.slicer_app.scene.tables import Column, fillTable
 
-#: What is compared: the keys of `measure.volumes_ml`, in its order.
+#: What is compared: the keys of `volumes.volumes_ml`, in its order.
 GROUPS: Mapping[str, frozenset[Tissue]] = {
     **{tissue.key: frozenset({tissue}) for tissue in TUMOUR_TISSUES},
     **{region.name: region.value for region in Region},
@@ -51,11 +52,6 @@ class Agreement:
             percent[key] = 100 * change / first if first > 0 else (0.0 if change == 0 else None)
         return percent
 
-    @property
-    def identical(self) -> bool:
-        """Whether no voxel differs."""
-        return self.changedMl == 0
-
     def asRecord(self, withWhom: str) -> dict[str, Any]:
         """As in ``reviews`` of ``report.schema.json``.
 
@@ -72,37 +68,6 @@ class Agreement:
             },
         }
 
-    def asValues(self) -> dict[str, Any]:
-        """Everything, for JSON; `agreementFromValues` is the way back."""
-        return {
-            "dice": dict(self.dice),
-            "firstMl": dict(self.firstMl),
-            "secondMl": dict(self.secondMl),
-            "changedMl": self.changedMl,
-        }
-
-
-def agreementFromValues(values: Mapping[str, Any]) -> Agreement:
-    """Take up what `Agreement.asValues` gave."""
-    return Agreement(
-        values["dice"], values["firstMl"], values["secondMl"], float(values["changedMl"])
-    )
-
-
-def compare(first: Any, second: Any, reference: Any) -> Agreement:
-    """Compare two segmentation nodes on the grid of the reference volume.
-
-    Args:
-        first: measured against, for example the automatic result.
-        second: for example the corrected one.
-        reference: volume node.
-
-    Raises:
-        InputError: naming the segmentation and the remedy, when one of them cannot be
-            read as tissues.
-    """
-    return compareLabels(labelImage(first, reference), labelImage(second, reference))
-
 
 def compareLabels(first: sitk.Image, second: sitk.Image) -> Agreement:
     """Compare two label maps with the values of `Tissue`, on one grid.
@@ -118,9 +83,10 @@ def compareLabels(first: sitk.Image, second: sitk.Image) -> Agreement:
             ),
             _("Compare segmentations of the same scan."),
         )
-    box = _occupied(before, after)
-    before, after = before[box], after[box]
-    changed = int(np.count_nonzero(before != after))
+    box = bounding_box((before != 0) | (after != 0))
+    if box is not None:  # what lies outside agrees
+        before, after = before[box], after[box]
+    changed = np.count_nonzero(before != after)
     return Agreement(
         dice={
             key: dice(tissue_mask(before, tissues), tissue_mask(after, tissues))
@@ -143,43 +109,16 @@ def fillAgreementTable(tableNode: Any, columns: Sequence[tuple[str, str, Agreeme
         tableNode: its table is replaced.
         columns: titles of the first and the second segmentation, and their agreement.
     """
-    import vtk
-
-    table = vtk.vtkTable()
-    names = vtk.vtkStringArray()
-    names.SetName(_("Structure"))
-    for key in GROUPS:
-        names.InsertNextValue(volume_title(key))
-    table.AddColumn(names)
-
-    def add(title: str, values: Mapping[str, float | None]) -> None:
-        if table.GetColumnByName(title) is not None:
-            return
-        column = vtk.vtkDoubleArray()
-        column.SetName(title)
-        for key in GROUPS:
-            value = values[key]
-            column.InsertNextValue(float("nan") if value is None else value)
-        table.AddColumn(column)
-
+    filled = []
     for first, second, agreement in columns:
         pair = {"first": first, "second": second}
-        add(_("{name} (mL)").format(name=first), agreement.firstMl)
-        add(_("{name} (mL)").format(name=second), agreement.secondMl)
-        add(_("Dice {first} / {second}").format(**pair), agreement.dice)
-        add(_("Change {first} → {second} (mL)").format(**pair), agreement.volumeChangeMl)
-        add(_("Change {first} → {second} (%)").format(**pair), agreement.volumeChangePercent)
-    tableNode.SetAndObserveTable(table)
-    tableNode.SetUseColumnTitleAsColumnHeader(True)
-    tableNode.SetLocked(True)
-
-
-def _occupied(first: np.ndarray, second: np.ndarray) -> tuple[slice, ...]:
-    """The smallest box that holds every label of both; what lies outside agrees."""
-    used = (first != 0) | (second != 0)
-    box = []
-    for axis in range(used.ndim):
-        others = tuple(other for other in range(used.ndim) if other != axis)
-        where = np.flatnonzero(used.any(axis=others))
-        box.append(slice(int(where[0]), int(where[-1]) + 1) if where.size else slice(0, 0))
-    return tuple(box)
+        filled += [
+            Column(_("{name} (mL)").format(name=first), agreement.firstMl),
+            Column(_("{name} (mL)").format(name=second), agreement.secondMl),
+            Column(_("Dice {first} / {second}").format(**pair), agreement.dice),
+            Column(_("Change {first} → {second} (mL)").format(**pair), agreement.volumeChangeMl),
+            Column(
+                _("Change {first} → {second} (%)").format(**pair), agreement.volumeChangePercent
+            ),
+        ]
+    fillTable(tableNode, filled)

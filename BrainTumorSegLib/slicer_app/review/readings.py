@@ -15,11 +15,11 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.scene import provenance
-from BrainTumorSegLib.slicer_app.scene.label_images import labelImage
 from BrainTumorSegLib.slicer_app.scene.scene import SceneEdit, placeBeside
-from BrainTumorSegLib.slicer_app.scene.tissue_segments import (
+from BrainTumorSegLib.slicer_app.scene.segments import (
     CLOSED_SURFACE,
-    dressSegmentation,
+    applyDisplayDefaults,
+    labelImage,
     setTissues,
 )
 
@@ -97,7 +97,7 @@ def startSecondReading(node: Any, startFrom: str = "automatic", restart: bool = 
                 "vtkMRMLSegmentationNode",
                 _("{name} (second reading)").format(name=first.GetName()),
             )
-            dressSegmentation(second)
+            applyDisplayDefaults(second)
             placeBeside(second, first)
         else:
             second = existing
@@ -134,7 +134,7 @@ def hiddenCopy(
     """
     if existing is None:
         copy = edit.add("vtkMRMLSegmentationNode", name, hidden=True)
-        dressSegmentation(copy)
+        applyDisplayDefaults(copy)
         copy.GetDisplayNode().SetVisibility(False)
         copy.SetSelectable(False)
         copy.SetAttribute(provenance.ROLE, "Reviewed")

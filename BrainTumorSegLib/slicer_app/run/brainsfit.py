@@ -9,6 +9,7 @@ or slice view changes (Slicer would put the moving volume under the new transfor
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +23,11 @@ from BrainTumorSegLib.slicer_app.run.brainsfit_nodes import (
     readTransform,
     readVolume,
     removeInverse,
-    removeNode,
     writeTransform,
     writeVolume,
 )
+from BrainTumorSegLib.slicer_app.run.settings import RunSettings
+from BrainTumorSegLib.slicer_app.scene.scene import removeWithParts
 
 #: Longest time in seconds that one start may compute; measured runs take 3 to 30.
 TIME_LIMIT_S = 300.0
@@ -41,6 +43,18 @@ NODE_PARAMETERS = (
     "outputVolume",
     "initialTransform",
 )
+
+
+def chooseRegistration(settings: RunSettings) -> tuple[str, str | None]:
+    """The engine for the worker, and a warning where it is not the one that was requested."""
+    requested = settings.options.registration
+    if len(settings.scans) == 1:
+        return "none", None
+    if requested in ("none", "simpleitk"):
+        return requested, None
+    if brainsfitAvailable():
+        return "brainsfit", None
+    return "simpleitk", _("BRAINSFit is missing here; SimpleITK registers the scans instead.")
 
 
 @dataclass
@@ -144,7 +158,7 @@ class BrainsfitServer:
         if not _busy(job, status):
             self._finish(job, _told(job))
             return
-        # Slicer forgets the wish when it comes while the inputs are being written.
+        # Slicer forgets a request that comes while the inputs are being written.
         _cancelModule(job)
         if time.monotonic() - (job.stoppedAt or 0.0) > LEAVE_AFTER_S:
             _clearWhenEnded(job)
@@ -158,6 +172,47 @@ class BrainsfitServer:
         self._job = None
         if answer is not None:
             self._onAnswer(answer)
+
+
+class BrainsfitRequests:
+    """Serves the worker's requests one after the other.
+
+    Args:
+        answer: sends a line to the worker.
+    """
+
+    def __init__(self, answer: Callable[[dict[str, Any]], None]) -> None:
+        self._server = BrainsfitServer(answer)
+        self._waiting: deque[dict[str, Any]] = deque()
+
+    @property
+    def active(self) -> bool:
+        """Whether BRAINSFit is at work."""
+        return self._server.active
+
+    def hear(self, line: dict[str, Any]) -> None:
+        """A line of the worker of kind ``request`` or ``withdrawal``."""
+        if line["kind"] == "request":
+            self._waiting.append(line)
+        elif not self._withdraw(line):
+            self._server.cancel()
+
+    def poll(self) -> None:
+        """Look after the request that is served, and begin the next one."""
+        self._server.poll()
+        if self._waiting and not self._server.active:
+            self._server.serve(self._waiting.popleft())
+
+    def cancel(self) -> None:
+        """Stop, and forget what waits; `poll` until no longer ``active``."""
+        self._waiting.clear()
+        self._server.cancel()
+
+    def _withdraw(self, line: Mapping[str, Any]) -> bool:
+        still = [request for request in self._waiting if request["id"] != line.get("id")]
+        withdrawn = len(still) < len(self._waiting)
+        self._waiting = deque(still)
+        return withdrawn
 
 
 def _start(job: _Job) -> None:
@@ -213,11 +268,10 @@ def _busy(job: _Job, status: int) -> bool:
 def _cancelModule(job: _Job) -> None:
     """Ask the module to end, unless its results are being loaded, which takes an instant.
 
-    A wish that comes in between the end of the program and the loading would leave the node
-    cancelling for ever.
+    A request between the end of the program and the loading would leave the node cancelling
+    for ever.
     """
-    status = job.cliNode.GetStatus()
-    if status != job.cliNode.Completing:
+    if job.cliNode.GetStatus() != job.cliNode.Completing:
         job.cliNode.Cancel()
 
 
@@ -273,8 +327,9 @@ def _removeNodes(job: _Job) -> None:
         moving.SetAndObserveTransformNodeID(None)
     if "linearTransform" in job.nodes:
         removeInverse(job.nodes["linearTransform"].GetID())
-    for node in [job.cliNode, *job.nodes.values()]:
-        removeNode(job.scene, node)
+    for node in (job.cliNode, *job.nodes.values()):
+        if node is not None and job.scene.IsNodePresent(node):
+            removeWithParts(node)
     job.nodes.clear()
 
 

@@ -17,9 +17,7 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.errors import InputError, RegistrationError
 from BrainTumorSegLib.slicer_app.host.host import inApplication
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
-
-#: Slicer's patient axes (RAS) beside those of ITK's files (LPS).
-_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+from BrainTumorSegLib.slicer_app.scene.geometry import RAS_LPS
 
 
 def hiddenNode(scene: Any, className: str, role: str) -> Any:
@@ -73,12 +71,12 @@ def rigidFromNode(node: Any) -> sitk.VersorRigid3DTransform:
     Raises:
         RegistrationError: when it is not finite or does more than turn and shift.
     """
+    import slicer
     import vtk
 
     ras = vtk.vtkMatrix4x4()
     node.GetMatrixTransformFromParent(ras)
-    values = [[ras.GetElement(row, column) for column in range(4)] for row in range(4)]
-    lps = _RAS_TO_LPS @ np.array(values) @ _RAS_TO_LPS
+    lps = RAS_LPS @ slicer.util.arrayFromVTKMatrix(ras) @ RAS_LPS
     if not np.isfinite(lps).all():
         raise RegistrationError(_("The transform holds no finite numbers."))
     rotation = lps[:3, :3]
@@ -117,41 +115,22 @@ def writeVolume(node: Any, path: Path, fixed: Path) -> None:
         sitk.WriteImage(same, path)
 
 
-def removeNode(scene: Any, node: Any) -> None:
-    """Remove a node with the storage and display nodes that Slicer gave it."""
-    if node is not None and scene.IsNodePresent(node):
-        for helper in _helpers(node):
-            scene.RemoveNode(helper)
-        scene.RemoveNode(node)
-
-
-def _helpers(node: Any) -> list[Any]:
-    """Storage and display nodes, which Slicer makes when it loads a module's results."""
-    found: list[Any] = []
-    if node.IsA("vtkMRMLStorableNode"):
-        found += [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
-    if node.IsA("vtkMRMLDisplayableNode"):
-        found += [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
-    return [helper for helper in found if helper is not None]
-
-
-def removeInverse(transformId: str | None) -> None:
+def removeInverse(transformId: str | None, folder: Path | None = None) -> None:
     """BRAINSFit writes the inverse beside its result, of which Slicer does not know.
 
     Slicer names the files of a module by process and node, with letters for digits.
+
+    Args:
+        transformId: of BRAINSFit's output.
+        folder: where Slicer keeps its temporary files; None for what the application says.
     """
-    folder = _temporaryFolder()
+    if folder is None and inApplication():
+        import slicer
+
+        folder = Path(slicer.app.temporaryPath)
     if folder is not None and transformId is not None:
         letters = str.maketrans("0123456789", "ABCDEFGHIJ")
         name = f"{os.getpid()}_{transformId}".translate(letters) + "_Inverse.h5"
         # On Windows a virus scanner may hold it; Slicer empties the folder some day.
         with contextlib.suppress(OSError):
             (folder / name).unlink(missing_ok=True)
-
-
-def _temporaryFolder() -> Path | None:
-    if not inApplication():
-        return None
-    import slicer
-
-    return Path(slicer.app.temporaryPath)

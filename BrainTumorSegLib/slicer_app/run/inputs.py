@@ -1,18 +1,23 @@
-"""The volumes of a run, watched while it goes on: are they still there, and as they were?"""
+"""The volumes of a run: whether it can begin with them, and whether they stay as they were."""
 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.slicer_app.host.models import PackChoice
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
+from BrainTumorSegLib.slicer_app.run.settings import RunSettings
 from BrainTumorSegLib.slicer_app.scene.geometry import ijkToRAS, transformBetween
+from BrainTumorSegLib.slicer_app.scene.volumes import hasVoxels, sameVolumes
 
 #: Distance in mm by which a voxel may move and still count as unmoved.
 _TOLERANCE_MM = 1e-3
@@ -32,6 +37,46 @@ class WatchedVolume:
     title: str
     voxels: tuple[Any, ...]
     places: np.ndarray
+
+
+def whatIsMissing(settings: RunSettings, pack: PackChoice | None, python: str = "") -> list[str]:
+    """Sentences that say what to do before a run can work; empty when it can.
+
+    Args:
+        settings: what was chosen.
+        pack: the model pack that was chosen, None when there is none.
+        python: path of another Python for the computation, empty for Slicer's own.
+    """
+    chosen, missing = settings.scans, []
+    if pack is None:
+        missing.append(_("No model was found: import one, see “Check my system”."))
+    needed = (Sequence.T1CE,) if pack is None else (Sequence.T1CE, *pack.needed)
+    for sequence in Sequence:
+        node = chosen.get(sequence)
+        if node is None and sequence in needed:
+            missing.append(_("Choose the {sequence} scan.").format(sequence=sequence.name))
+        elif node is not None and not hasPixels(node):
+            missing.append(_("{name} holds no image; load it again.").format(name=node.GetName()))
+    missing += [
+        _("{first} and {second} are the same volume.").format(first=first.name, second=second.name)
+        for first, second in sameVolumes(chosen)
+    ]
+    if settings.reference not in chosen and settings.reference not in needed:
+        missing.append(
+            _("The reference is {sequence}, which is not chosen.").format(
+                sequence=settings.reference.name
+            )
+        )
+    if python and not (Path(python).is_file() and os.access(python, os.X_OK)):
+        missing.append(
+            _("{path} (other Python) is no program; correct or empty it.").format(path=python)
+        )
+    return missing
+
+
+def hasPixels(node: Any) -> bool:
+    """Whether a volume node is in the scene and holds an image."""
+    return node.GetScene() is not None and hasVoxels(node)
 
 
 def scanTitle(sequence: Sequence, node: Any) -> str:

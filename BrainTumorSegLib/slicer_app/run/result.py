@@ -1,4 +1,4 @@
-"""A finished run becomes nodes of the scene, and nodes of a saved scene a result again."""
+"""The files of a finished run become nodes of the scene, and saved nodes a result again."""
 
 from __future__ import annotations
 
@@ -6,39 +6,54 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
 
+from BrainTumorSegLib.core.errors import InputError, OutputError
 from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.run.files import inputScans, readRun
+from BrainTumorSegLib.slicer_app.run.settings import (
+    DISAGREEMENT,
+    LABELS,
+    REPORT,
+    REPORT_PAGE,
+    RunSettings,
+)
 from BrainTumorSegLib.slicer_app.scene import provenance
-from BrainTumorSegLib.slicer_app.scene.doubt import rememberRegions
-from BrainTumorSegLib.slicer_app.scene.orphans import companions, isOrphan
+from BrainTumorSegLib.slicer_app.scene.geometry import gridMatrix, sizeChange
 from BrainTumorSegLib.slicer_app.scene.registered import registeredCopy
 from BrainTumorSegLib.slicer_app.scene.scene import SceneEdit, placeBeside, removeWithParts
+from BrainTumorSegLib.slicer_app.scene.segments import (
+    applyDisplayDefaults,
+    registerTerminology,
+    setTissues,
+)
 from BrainTumorSegLib.slicer_app.scene.tables import fillVolumesTable
-from BrainTumorSegLib.slicer_app.scene.terminology import registerTerminology
-from BrainTumorSegLib.slicer_app.scene.tissue_segments import dressSegmentation, setTissues
-from BrainTumorSegLib.slicer_app.scene.volumes import hasVoxels, setVolume
-
-__all__ = ["RunResult", "findResult", "importResult", "registeredCopy"]
+from BrainTumorSegLib.slicer_app.scene.uncertainty import rememberRegions
+from BrainTumorSegLib.slicer_app.scene.volumes import (
+    exportedGrid,
+    hasVoxels,
+    localGrid,
+    setVolume,
+)
 
 #: Colours of the disagreement, which every scene has.
 HEAT = "vtkMRMLColorTableNodeIron"
 
+#: How far apart, in mm, two descriptions of one grid may lie.
+GRID_TOLERANCE_MM = 1e-3
 
-class Settings(Protocol):
-    """What `importResult` needs to know of a run's settings, see `run.RunSettings`."""
+#: By how much a parent transform may change volumes before it is worth a warning.
+SIZE_TOLERANCE = 0.005
 
-    t1: Any
-    t1ce: Any
-    flair: Any
-    reference: Sequence
-    outputSegmentation: Any
-    disagreementVolume: bool
-    registeredCopies: bool
+#: What the import takes from a report without asking again.
+_NEEDED = (
+    *("version", "created", "case", "registration", "brain", "pack", "recipe", "views", "engine"),
+    *("volumes_ml", "percent_of_brain", "warnings"),
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,7 @@ class RunResult:
         disagreementNode: entropy 0..1 on the reference's grid, hidden unless asked for;
             None when it was deleted.
         registeredNodes: copies of inputs resampled onto the reference.
-        volumes: mL as computed, by the keys of `measure.volumes_ml`.
+        volumes: mL as computed, by the keys of `volumes.volumes_ml`.
         report: the record, see ``Resources/Schemas/report.schema.json``.
         warnings: what a reader must know.
         pageNode: the report as an HTML page, hidden; None when there is none.
@@ -71,11 +86,31 @@ class RunResult:
     pageNode: Any | None = None
 
 
-def importResult(folder: Path, settings: Settings) -> RunResult:
+@dataclass(frozen=True)
+class RunFiles:
+    """What a run made.
+
+    Attributes:
+        labels: values of `Tissue` on the reference's grid, in its local coordinates.
+        entropy: disagreement 0..1 on the same grid.
+        report: the record, with nodes by name instead of temporary files.
+        page: the report as HTML, if it was written.
+        grids: voxel-to-RAS matrix of each scan as it was segmented, in the reference's
+            local coordinates.
+    """
+
+    labels: sitk.Image
+    entropy: sitk.Image
+    report: dict[str, Any]
+    page: str | None
+    grids: Mapping[Sequence, np.ndarray]
+
+
+def importResult(folder: Path, settings: RunSettings) -> RunResult:
     """Bring the files of a finished run into the scene, altogether or not at all.
 
     An output segmentation of before keeps its node and its segments of other things; its
-    four tissues and the companions of the previous run are replaced.
+    four tissues and the nodes linked by the previous run are replaced.
 
     Args:
         folder: holds ``labels.nrrd``, ``disagreement.nrrd``, ``report.json`` and, if one
@@ -112,13 +147,13 @@ def importResult(folder: Path, settings: Settings) -> RunResult:
         stale: list[Any] = []
         if output is None:
             node = edit.add("vtkMRMLSegmentationNode", name)
-            dressSegmentation(node)
+            applyDisplayDefaults(node)
         else:
-            node, stale = output, companions(output)
+            node, stale = output, provenance.linkedNodes(output)
             edit.willChange(node)
             provenance.clearProvenance(node)
             if node.GetDisplayNode() is None:
-                dressSegmentation(node)
+                applyDisplayDefaults(node)
         provenance.writeProvenance(node, report, scans, files.grids)
         for role, part in parts.items():
             part.SetAttribute(provenance.ROLE, role.removeprefix(provenance.PREFIX))
@@ -142,13 +177,10 @@ def findResult(segmentationNode: Any) -> RunResult | None:
     """
     if segmentationNode is None or segmentationNode.GetScene() is None:
         return None
-    reportNode = segmentationNode.GetNodeReference(provenance.REPORT)
-    if reportNode is None:
-        return None
     try:
-        return _result(segmentationNode, json.loads(reportNode.GetText() or ""))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None  # somebody has written into the text
+        return _result(segmentationNode, provenance.reportOf(segmentationNode))
+    except (InputError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # there is none, or somebody has written into its text
 
 
 def _result(node: Any, report: Mapping[str, Any]) -> RunResult:
@@ -171,24 +203,24 @@ def _result(node: Any, report: Mapping[str, Any]) -> RunResult:
 
 
 def _filled(node: Any, role: str) -> Any | None:
-    """A companion with content: Slicer before 5.12 saves hidden nodes in bundles only."""
-    companion = node.GetNodeReference(role)
-    if companion is None:
+    """A linked node with content: Slicer before 5.12 saves hidden nodes in bundles only."""
+    linked = node.GetNodeReference(role)
+    if linked is None:
         return None
-    if companion.IsA("vtkMRMLSegmentationNode"):
-        filled = companion.GetSegmentation().GetNumberOfSegments() > 0
-    elif companion.IsA("vtkMRMLVolumeNode"):
-        filled = hasVoxels(companion)
+    if linked.IsA("vtkMRMLSegmentationNode"):
+        filled = linked.GetSegmentation().GetNumberOfSegments() > 0
+    elif linked.IsA("vtkMRMLVolumeNode"):
+        filled = hasVoxels(linked)
     else:
-        filled = bool(companion.GetText())
-    return companion if filled else None
+        filled = bool(linked.GetText())
+    return linked if filled else None
 
 
 def _addAutomatic(edit: SceneEdit, name: str, labels: sitk.Image, reference: Any) -> Any:
     node = edit.add(
         "vtkMRMLSegmentationNode", _("{name} (automatic)").format(name=name), hidden=True
     )
-    dressSegmentation(node)
+    applyDisplayDefaults(node)
     node.GetDisplayNode().SetVisibility(False)
     setTissues(node, labels, reference)
     return node
@@ -197,7 +229,6 @@ def _addAutomatic(edit: SceneEdit, name: str, labels: sitk.Image, reference: Any
 def _addTable(edit: SceneEdit, name: str, report: Mapping[str, Any], reference: Any) -> Any:
     node = edit.add("vtkMRMLTableNode", _("{name} volumes").format(name=name))
     fillVolumesTable(node, report["volumes_ml"], report["percent_of_brain"])
-    node.SetLocked(True)
     placeBeside(node, reference)
     return node
 
@@ -229,16 +260,132 @@ def _addDisagreement(
 
 
 def _removeStale(stale: list[Any], parts: Mapping[str, Any]) -> None:
-    """Remove companions of the previous run that nobody refers to any more.
+    """Remove nodes linked by the previous run that nobody refers to any more.
 
     A segmentation that a person cloned refers to those of the original. The new ones
     take over the names.
     """
     for node in stale:
-        if not isOrphan(node):
+        if not provenance.isUnlinked(node):
             continue
         name, role = node.GetName(), node.GetAttribute(provenance.ROLE)
         removeWithParts(node)
         successor = parts.get(f"{provenance.PREFIX}{role}")
         if successor is not None:
             successor.SetName(name)
+
+
+def inputScans(settings: RunSettings) -> dict[Sequence, Any]:
+    """The volume nodes that a run was made of.
+
+    Raises:
+        InputError: when one was removed in the meantime.
+    """
+    for sequence, node in settings.scans.items():
+        if node.GetScene() is None or not hasVoxels(node):
+            raise InputError(
+                _("The {sequence} volume “{name}” was removed during the run.").format(
+                    sequence=sequence.name, name=node.GetName()
+                ),
+                _("Load it again and run again."),
+            )
+    return settings.scans
+
+
+def readRun(folder: Path, scans: Mapping[Sequence, Any], reference: Any) -> RunFiles:
+    """Read what a run left, before anything enters the scene.
+
+    Raises:
+        OutputError: when a file is missing or damaged.
+        InputError: when the reference is no longer on the grid that was segmented.
+    """
+    folder = Path(folder)
+    labels, entropy = _readImage(folder / LABELS), _readImage(folder / DISAGREEMENT)
+    values = sitk.GetArrayViewFromImage(labels)
+    if not np.issubdtype(values.dtype, np.integer) or values.max() > max(Tissue):
+        raise _badFile(folder / LABELS)
+    for image in (labels, entropy):
+        _checkGrid(image, reference)
+    report, files = _readRecord(folder / REPORT, scans)
+    factor = sizeChange(reference)
+    if abs(factor - 1) > SIZE_TOLERANCE:
+        report["warnings"].append(
+            _(
+                "The parent transform of “{name}” changes volumes by a factor of {factor}; "
+                "the volumes given here are those without it."
+            ).format(name=reference.GetName(), factor=f"{factor:.3g}")
+        )
+    grids = {
+        sequence: _segmentedGrid(folder, file, scans[sequence], reference)
+        for sequence, file in files.items()
+    }
+    names = {file: scans[sequence].GetName() for sequence, file in files.items()}
+    page = _readPage(folder / REPORT_PAGE, names)
+    return RunFiles(labels, entropy, provenance.withNodeNames(report, names), page, grids)
+
+
+def _readImage(path: Path) -> sitk.Image:
+    try:
+        return sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise _badFile(path) from error
+
+
+def _readRecord(
+    path: Path, scans: Mapping[Sequence, Any]
+) -> tuple[dict[str, Any], dict[Sequence, str]]:
+    """The record, and the file that each scan was read from."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        inputs = report["case"]["inputs"]
+        files = {Sequence(entry["sequence"]): str(entry["source"]) for entry in inputs}
+        missing = [key for key in _NEEDED if key not in report]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _badFile(path) from error
+    if missing or files.keys() != scans.keys():
+        raise _badFile(path)
+    return report, files
+
+
+def _segmentedGrid(folder: Path, file: str, scan: Any, reference: Any) -> np.ndarray:
+    """Where a scan lay when it was exported: the node may have been moved since."""
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(folder / file))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return exportedGrid(scan, reference)[0]
+    image = sitk.Image(1, 1, 1, sitk.sitkUInt8)
+    image.SetSpacing(reader.GetSpacing())
+    image.SetOrigin(reader.GetOrigin())
+    image.SetDirection(reader.GetDirection())
+    return gridMatrix(image)
+
+
+def _readPage(path: Path, names: Mapping[str, str]) -> str | None:
+    try:
+        return provenance.pageWithNodeNames(path.read_text(encoding="utf-8"), names)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise _badFile(path) from error
+
+
+def _checkGrid(image: sitk.Image, reference: Any) -> None:
+    matrix, size = localGrid(reference)
+    corners = np.array([[*(np.array(bits) * size), 1] for bits in np.ndindex(2, 2, 2)])
+    apart = np.abs(corners @ (gridMatrix(image) - matrix).T).max()
+    if image.GetSize() != size or not apart < GRID_TOLERANCE_MM:
+        raise InputError(
+            _("The grid of volume “{name}” was changed during the run.").format(
+                name=reference.GetName()
+            ),
+            _("Run again."),
+        )
+
+
+def _badFile(path: Path) -> OutputError:
+    return OutputError(
+        _("The file {name} of the run is missing or damaged.").format(name=path.name),
+        _("Run again; if it happens again, check the space in the folder for temporary files."),
+    )

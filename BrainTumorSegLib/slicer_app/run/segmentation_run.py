@@ -12,8 +12,8 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
-from enum import Enum
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import Any
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled
 from BrainTumorSegLib.core.progress import ProgressEvent
@@ -21,6 +21,7 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.slicer_app.host.application import runFolder, workerPython
 from BrainTumorSegLib.slicer_app.host.host import processEvents
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
+from BrainTumorSegLib.slicer_app.run.brainsfit import BrainsfitRequests, chooseRegistration
 from BrainTumorSegLib.slicer_app.run.inputs import (
     WatchedVolume,
     describeChanges,
@@ -35,24 +36,20 @@ from BrainTumorSegLib.slicer_app.run.progress import (
     RunProgress,
     callBack,
 )
+from BrainTumorSegLib.slicer_app.run.result import RunResult, importResult
 from BrainTumorSegLib.slicer_app.run.settings import REPORT, RunSettings, scanFiles, workerArguments
+from BrainTumorSegLib.slicer_app.scene.volumes import checkVolumes, exportVolume
 from BrainTumorSegLib.slicer_app.worker.failures import Failure, describe
 from BrainTumorSegLib.slicer_app.worker.worker import Worker
 
-if TYPE_CHECKING:
-    from BrainTumorSegLib.slicer_app.run.registration import BrainsfitRequests
-    from BrainTumorSegLib.slicer_app.run.result import RunResult
-
-__all__ = ["RunSettings", "SegmentationRun"]
-
 #: Seconds from the end for which a cancelled BRAINSFit is waited for.
-_BRAINSFIT_PATIENCE_S = 1.9
+_BRAINSFIT_TIMEOUT_S = 1.9
 
 #: Lines of the worker that the log shows after a failure.
 _LAST_LINES = 30
 
 
-class Phase(Enum):
+class Phase(StrEnum):
     """What a run is at."""
 
     IDLE = "idle"
@@ -78,6 +75,7 @@ class SegmentationRun:
 
     Attributes:
         state: ``idle``, ``running``, ``cancelling``, ``finished``, ``failed``, ``cancelled``.
+        phase: what it is at, see `Phase`.
         result: the nodes, once ``finished``.
         error: why it ``failed``, else None.
         failure: the same as a dialog shows it.
@@ -96,7 +94,7 @@ class SegmentationRun:
         self.failure: Failure | None = None
         self._progress = RunProgress(onProgress)
         self._onFinished = onFinished
-        self._phase = Phase.IDLE
+        self.phase = Phase.IDLE
         self._endsAs = "finished"
         self._brainsfit: BrainsfitRequests | None = None
         self._lastError: dict[str, Any] | None = None
@@ -112,7 +110,7 @@ class SegmentationRun:
     @property
     def over(self) -> bool:
         """Whether the run has ended, in whatever way."""
-        return self._phase is Phase.OVER
+        return self.phase is Phase.OVER
 
     def start(self) -> None:
         """Check the settings and begin; returns at once.
@@ -121,13 +119,7 @@ class SegmentationRun:
             BrainTumorSegError: when it cannot begin; the run then stays ``idle``.
         """
         global _current
-        from BrainTumorSegLib.slicer_app.run.registration import (
-            BrainsfitRequests,
-            chooseRegistration,
-        )
-        from BrainTumorSegLib.slicer_app.scene.volumes import checkVolumes
-
-        if self._phase is not Phase.IDLE:
+        if self.phase is not Phase.IDLE:
             raise RuntimeError("A run is started once.")
         _refuseASecondRun()
         settings = self.settings
@@ -144,7 +136,7 @@ class SegmentationRun:
             self._brainsfit = BrainsfitRequests(self._worker.answer)
         self._exports = self._exportOneByOne()
         self._began = time.monotonic()
-        self._phase, self.state = Phase.EXPORT, "running"
+        self.phase, self.state = Phase.EXPORT, "running"
         _current = weakref.ref(self)
         self.log.append(_("Computing with {python}.").format(python=python.description))
         if warning is not None:
@@ -155,7 +147,7 @@ class SegmentationRun:
 
         Raises nothing: what goes wrong is in ``error``.
         """
-        if self._phase in (Phase.IDLE, Phase.OVER) or self._polling:
+        if self.phase in (Phase.IDLE, Phase.OVER) or self._polling:
             # A callback that lets the application react may bring us here again.
             return self.over
         self._polling = True
@@ -175,7 +167,7 @@ class SegmentationRun:
 
         Too late, and ignored, once the result is entering the scene.
         """
-        if self._phase in (Phase.EXPORT, Phase.COMPUTE, Phase.IMPORT):
+        if self.phase in (Phase.EXPORT, Phase.COMPUTE, Phase.IMPORT):
             self.state = "cancelling"
             self._endAs("cancelled")
 
@@ -184,7 +176,7 @@ class SegmentationRun:
 
         Called from a callback of this very run it returns at once.
         """
-        if self._phase is Phase.IDLE:
+        if self.phase is Phase.IDLE:
             raise RuntimeError("The run was not started.")
         while not self.poll() and not self._polling:
             processEvents()
@@ -193,37 +185,35 @@ class SegmentationRun:
 
     def processes(self) -> set[int]:
         """The processes of the system that compute for this run at the moment."""
-        return set() if self._phase is Phase.IDLE else self._worker.processes()
+        return set() if self.phase is Phase.IDLE else self._worker.processes()
 
     def _step(self) -> None:
-        if self._phase is Phase.END:
+        if self.phase is Phase.END:
             self._end()
             return
         refuseLost(self._nodes, self._scene)
-        if self._phase is Phase.EXPORT:
+        if self.phase is Phase.EXPORT:
             self._export()
-        elif self._phase is Phase.COMPUTE:
+        elif self.phase is Phase.COMPUTE:
             self._compute()
         else:
             self._import()
 
     def _goOnTo(self, phase: Phase) -> None:
         """Unless somebody who was told of progress has cancelled meanwhile."""
-        if self._phase is not Phase.END:
-            self._phase = phase
+        if self.phase is not Phase.END:
+            self.phase = phase
 
     def _export(self) -> None:
         """One volume; the worker is started after the last."""
         if next(self._exports, False):
             return
         self._progress.stage("", _("Starting the worker."))
-        if self._phase is Phase.EXPORT:
+        if self.phase is Phase.EXPORT:
             self._worker.start()
             self._goOnTo(Phase.COMPUTE)
 
     def _exportOneByOne(self) -> Iterator[bool]:
-        from BrainTumorSegLib.slicer_app.scene.volumes import checkVolumes, exportVolume
-
         scans, reference = self.settings.scans, self.settings.referenceNode
         self._progress.stage(EXPORTING, _("Checking the scans."), 0, len(scans) + 1)
         yield True
@@ -240,9 +230,9 @@ class SegmentationRun:
         running = self._worker.running
         for line in self._worker.poll():
             self._hear(line)
-        if self._brainsfit is not None and self._phase is Phase.COMPUTE:
+        if self._brainsfit is not None and self.phase is Phase.COMPUTE:
             self._brainsfit.poll()
-        if running or self._phase is not Phase.COMPUTE:
+        if running or self.phase is not Phase.COMPUTE:
             return
         complete = self._worker.exitCode == 0 and (self._worker.folder / REPORT).is_file()
         if self._lastError is not None or not complete:
@@ -260,13 +250,11 @@ class SegmentationRun:
             self._brainsfit.hear(line)
 
     def _import(self) -> None:
-        from BrainTumorSegLib.slicer_app.run.result import importResult
-
         for warning in describeChanges(self._watched, self.settings.referenceNode):
             self._warn(warning)
         self._recordWarnings()
-        if self._phase is Phase.IMPORT:
-            self._phase = Phase.LOAD
+        if self.phase is Phase.IMPORT:
+            self.phase = Phase.LOAD
             self.result = importResult(self._worker.folder, self.settings)
             self._endAs("finished")
 
@@ -285,9 +273,9 @@ class SegmentationRun:
 
     def _endAs(self, state: str, error: BrainTumorSegError | None = None) -> None:
         """Stop what is going on; the first reason counts."""
-        if self._phase in (Phase.END, Phase.OVER):
+        if self.phase in (Phase.END, Phase.OVER):
             return
-        self._phase, self._endingSince = Phase.END, time.monotonic()
+        self.phase, self._endingSince = Phase.END, time.monotonic()
         self._endsAs = "cancelled" if isinstance(error, Cancelled) else state
         self.error = error if self._endsAs == "failed" else None
         if self._brainsfit is not None:
@@ -302,7 +290,7 @@ class SegmentationRun:
         if self._worker.running:
             return
         if self._brainsfit is not None and self._brainsfit.active:
-            if time.monotonic() - self._endingSince < _BRAINSFIT_PATIENCE_S:
+            if time.monotonic() - self._endingSince < _BRAINSFIT_TIMEOUT_S:
                 return
             self.log.append(_("BRAINSFit has not ended yet; it is left to end by itself."))
         self._close()
@@ -320,7 +308,7 @@ class SegmentationRun:
             seconds = round(time.monotonic() - self._began)
             self._progress.stage(DONE, _("Finished after {seconds} s.").format(seconds=seconds))
         self._worker.dispose()
-        self._phase, self.state = Phase.OVER, self._endsAs
+        self.phase, self.state = Phase.OVER, self._endsAs
         _current = None
         callBack(self._onFinished, self)
 

@@ -27,36 +27,24 @@ _PROBES = 9
 _TABLE_STEP = 4
 
 
-def arrayFromMatrix(matrix: Any) -> np.ndarray:
-    """A ``vtkMatrix4x4`` as an array."""
-    return np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
-
-
-def matrixFromArray(array: np.ndarray) -> Any:
-    """An array as a ``vtkMatrix4x4``."""
-    import vtk
-
-    matrix = vtk.vtkMatrix4x4()
-    matrix.DeepCopy(np.asarray(array, dtype=float).ravel().tolist())
-    return matrix
-
-
 def ijkToRAS(volumeNode: Any) -> np.ndarray:
     """Voxel-to-point matrix of a volume node in its local coordinates."""
+    import slicer
     import vtk
 
     matrix = vtk.vtkMatrix4x4()
     volumeNode.GetIJKToRASMatrix(matrix)
-    return arrayFromMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
 
 
 def imageToWorld(labelmap: Any) -> np.ndarray:
     """Voxel-to-point matrix of a ``vtkOrientedImageData``, which counts voxels by its extent."""
+    import slicer
     import vtk
 
     matrix = vtk.vtkMatrix4x4()
     labelmap.GetImageToWorldMatrix(matrix)
-    return arrayFromMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
 
 
 def voxels(image: Any) -> np.ndarray:
@@ -92,13 +80,19 @@ def gridMatrix(image: sitk.Image) -> np.ndarray:
     return RAS_LPS @ matrix
 
 
-def setGrid(image: sitk.Image, matrix: np.ndarray) -> None:
-    """Place a SimpleITK image by a voxel-to-RAS matrix with axes at right angles."""
+def gridOf(matrix: np.ndarray) -> tuple[list[float], list[float], list[float]]:
+    """Spacing, origin and direction as SimpleITK has them (LPS) of a voxel-to-RAS matrix."""
     lps = RAS_LPS @ matrix
     spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
-    image.SetOrigin(lps[:3, 3].tolist())
+    return spacing.tolist(), lps[:3, 3].tolist(), (lps[:3, :3] / spacing).ravel().tolist()
+
+
+def setGrid(image: sitk.Image, matrix: np.ndarray) -> None:
+    """Place a SimpleITK image by a voxel-to-RAS matrix with axes at right angles."""
+    spacing, origin, direction = gridOf(matrix)
+    image.SetSpacing(spacing)
+    image.SetOrigin(origin)
+    image.SetDirection(direction)
 
 
 def isSkewed(matrix: np.ndarray) -> bool:
@@ -127,18 +121,31 @@ def transformBetween(node: Any, reference: Any | None) -> np.ndarray | Any:
     general, linear = vtk.vtkGeneralTransform(), vtk.vtkTransform()
     slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(source, target, general)
     if slicer.vtkMRMLTransformNode.IsGeneralTransformLinear(general, linear):
-        return arrayFromMatrix(linear.GetMatrix())
+        return slicer.util.arrayFromVTKMatrix(linear.GetMatrix())
     return general
+
+
+def transformToWorld(node: Any) -> Any:
+    """From the local coordinates of a node to the world, as a ``vtkGeneralTransform``."""
+    import slicer
+    import vtk
+
+    toWorld = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(
+        node.GetParentTransformNode(), None, toWorld
+    )
+    return toWorld
 
 
 def asTransform(transform: np.ndarray | Any) -> Any:
     """An array or a VTK transform as a VTK transform."""
+    import slicer
     import vtk
 
     if not isinstance(transform, np.ndarray):
         return transform
     linear = vtk.vtkTransform()
-    linear.SetMatrix(matrixFromArray(transform))
+    linear.SetMatrix(slicer.util.vtkMatrixFromArray(transform))
     return linear
 
 
@@ -172,9 +179,9 @@ def resample(
     else:
         chain = vtk.vtkGeneralTransform()
         chain.PostMultiply()
-        chain.Concatenate(matrixFromArray(grid))
+        chain.Concatenate(asTransform(grid))
         chain.Concatenate(toReference.GetInverse())
-        chain.Concatenate(matrixFromArray(np.linalg.inv(matrix)))
+        chain.Concatenate(asTransform(np.linalg.inv(matrix)))
         chain = _tabulated(chain, size)
     plain = vtk.vtkImageData()
     plain.ShallowCopy(image)
@@ -284,13 +291,9 @@ def sizeChange(node: Any) -> float:
     A non-linear transform, which does so differently everywhere, is judged at the centre
     of the volume.
     """
-    import vtk
-
-    parent = node.GetParentTransformNode()
-    if parent is None:
+    if node.GetParentTransformNode() is None:
         return 1.0
-    toWorld = vtk.vtkGeneralTransform()
-    parent.GetTransformToWorld(toWorld)
+    toWorld = transformToWorld(node)
     middle = np.reshape(node.GetImageData().GetExtent(), (3, 2)).mean(axis=1)
     centre = (ijkToRAS(node) @ [*middle, 1])[:3]
     steps = np.eye(3) / 2  # mm

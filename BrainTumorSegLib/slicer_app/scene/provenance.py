@@ -1,7 +1,8 @@
 """What a result in the scene says of its own making, and how it finds what belongs to it.
 
-The segmentation node refers to its companions by role and carries the main facts as
-attributes, so that they survive in a saved scene; the whole record is the report.
+The segmentation node refers by role to what a run or a review has made beside it, and carries
+the main facts as attributes, so that they survive in a saved scene; the whole record is the
+report.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ import numpy as np
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.slicer_app.host.host import inApplication
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
+from BrainTumorSegLib.slicer_app.scene.scene import nodesOfClass, removeWithParts
+from BrainTumorSegLib.slicer_app.scene.volumes import hasVoxels
 
 #: Begins the name of every attribute and reference role of ours.
 PREFIX = "BrainTumorSeg."
@@ -31,8 +35,8 @@ DISAGREEMENT = PREFIX + "Disagreement"
 REVIEWED = {1: PREFIX + "Reviewed.1", 2: PREFIX + "Reviewed.2"}
 AGREEMENT = PREFIX + "Agreement"
 
-#: Companions that a new run into the same segmentation replaces.
-REPLACED = (
+#: Nodes linked to a segmentation, which a new run into it replaces.
+LINKED = (
     *(AUTOMATIC, TABLE, REPORT, REPORT_PAGE, DISAGREEMENT),
     *REVIEWED.values(),
     AGREEMENT,
@@ -41,7 +45,7 @@ REPLACED = (
 #: Difference between two places, in mm and mm a voxel, that is more than rounding.
 PLACE_TOLERANCE = 0.01
 
-#: On each companion: which of them it is.
+#: On each linked node: which of them it is.
 ROLE = PREFIX + "Role"
 
 
@@ -53,6 +57,43 @@ def scanRole(sequence: Sequence) -> str:
 def registeredRole(sequence: Sequence) -> str:
     """Reference role of the copy of an input that was resampled onto the reference."""
     return f"{PREFIX}Registered.{sequence.value}"
+
+
+def reportOf(node: Any) -> dict[str, Any]:
+    """The record of the run that made a segmentation.
+
+    Raises:
+        InputError: when there is none, or somebody has written into its text.
+    """
+    try:
+        report = json.loads(node.GetNodeReference(REPORT).GetText())
+        Sequence(report["case"]["reference"])
+        return report
+    except (AttributeError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            _("Segmentation “{name}” has no report that says how it was made.").format(
+                name=node.GetName()
+            ),
+            _("Choose a segmentation made by BrainTumorSeg, or run again."),
+        ) from error
+
+
+def inputScan(node: Any, sequence: Sequence) -> Any:
+    """The volume node that a segmentation was made of.
+
+    Raises:
+        InputError: when it is no longer in the scene with its voxels.
+    """
+    scan = node.GetNodeReference(scanRole(sequence))
+    if scan is None or not hasVoxels(scan):
+        name = node.GetAttribute(f"{PREFIX}Scan.{sequence.value}.Name")
+        raise InputError(
+            _("The {sequence} volume “{name}” is no longer in the scene.").format(
+                sequence=sequence.name, name=name or sequence.name
+            ),
+            _("Load it and run again."),
+        )
+    return scan
 
 
 def clearProvenance(node: Any) -> None:
@@ -161,6 +202,65 @@ def withNodeNames(report: Any, names: Mapping[str, str]) -> Any:
 def pageWithNodeNames(page: str, names: Mapping[str, str]) -> str:
     """The same for the report as an HTML page."""
     return withNodeNames(page, {html.escape(p): html.escape(n) for p, n in names.items()})
+
+
+def linkedNodes(node: Any) -> list[Any]:
+    """What a run or a review has made beside a segmentation."""
+    found = (node.GetNodeReference(role) for role in LINKED)
+    return [linked for linked in found if linked is not None]
+
+
+def isUnlinked(linked: Any) -> bool:
+    """Whether no segmentation refers to a node any more; clones and second readings do."""
+    segmentations = nodesOfClass(linked.GetScene(), "vtkMRMLSegmentationNode")
+    return not any(linked in linkedNodes(segmentation) for segmentation in segmentations)
+
+
+def watchDeletions(scene: Any) -> list[int]:
+    """From now on hidden linked nodes, which nobody could delete, go with their last segmentation.
+
+    Tables and volumes that people see stay. Nothing is removed while a scene is closed or
+    loaded, nor where deletions can be undone.
+
+    Returns:
+        Tags of the observers.
+    """
+    import vtk
+
+    left: list[Any] = []
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def willGo(_caller: Any, _event: str, node: Any) -> None:
+        busy = scene.IsClosing() or scene.IsImporting() or scene.GetUndoFlag()
+        if not busy and node.IsA("vtkMRMLSegmentationNode"):
+            left.extend(c for c in linkedNodes(node) if c.GetHideFromEditors())
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def hasGone(_caller: Any, _event: str, _node: Any) -> None:
+        if left:
+            _later(tidy)
+
+    def tidy() -> None:
+        candidates = list(left)
+        left.clear()
+        for linked in candidates:
+            if linked.GetScene() is scene and isUnlinked(linked):
+                removeWithParts(linked)
+
+    return [
+        scene.AddObserver(scene.NodeAboutToBeRemovedEvent, willGo),
+        scene.AddObserver(scene.NodeRemovedEvent, hasGone),
+    ]
+
+
+def _later(action: Any) -> None:
+    """After the present deletion, which may go on with what lies beside the node."""
+    if inApplication():
+        import qt
+
+        qt.QTimer.singleShot(0, action)
+    else:
+        action()
 
 
 def _registration(entry: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext
 from typing import Any
 
@@ -16,7 +15,6 @@ from BrainTumorSegLib.slicer_app.scene import provenance
 from BrainTumorSegLib.slicer_app.scene.scene import SceneEdit, placeBeside
 from BrainTumorSegLib.slicer_app.scene.volumes import (
     exportedGrid,
-    hasVoxels,
     imageFromNode,
     setVolume,
 )
@@ -39,15 +37,15 @@ def registeredCopy(result: Any, sequence: Sequence | str, edit: SceneEdit | None
     """
     node = getattr(result, "segmentationNode", result)
     sequence = Sequence(sequence)
-    report = _report(node)
-    reference = _scan(node, Sequence(report["case"]["reference"]))
+    report = provenance.reportOf(node)
+    reference = provenance.inputScan(node, Sequence(report["case"]["reference"]))
     if sequence.value == report["case"]["reference"]:
         return reference
     existing = node.GetNodeReference(provenance.registeredRole(sequence))
     if existing is not None:
         return existing
     matrix = np.array(provenance.registrationEntry(report, sequence)["matrix"], dtype=float)
-    scan = _scan(node, sequence)
+    scan = provenance.inputScan(node, sequence)
     if provenance.hasMoved(node, sequence, exportedGrid(scan, reference)[0]):
         raise InputError(
             _("Volume “{name}” or its parent transform was moved since the run.").format(
@@ -92,31 +90,3 @@ def _display(copy: Any, scan: Any) -> None:
     if theirs is not None and theirs.IsA("vtkMRMLScalarVolumeDisplayNode"):
         copy.GetDisplayNode().CopyContent(theirs)
         copy.GetDisplayNode().SetAndObserveColorNodeID(theirs.GetColorNodeID())
-
-
-def _report(node: Any) -> dict[str, Any]:
-    text = node.GetNodeReference(provenance.REPORT)
-    try:
-        report = json.loads(text.GetText())
-        Sequence(report["case"]["reference"])
-        return report
-    except (AttributeError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            _("Segmentation “{name}” has no report that says how it was made.").format(
-                name=node.GetName()
-            ),
-            _("Choose a segmentation made by BrainTumorSeg, or run again."),
-        ) from error
-
-
-def _scan(node: Any, sequence: Sequence) -> Any:
-    scan = node.GetNodeReference(provenance.scanRole(sequence))
-    if scan is None or not hasVoxels(scan):
-        name = node.GetAttribute(f"{provenance.PREFIX}Scan.{sequence.value}.Name")
-        raise InputError(
-            _("The {sequence} volume “{name}” is no longer in the scene.").format(
-                sequence=sequence.name, name=name or sequence.name
-            ),
-            _("Load it and run again."),
-        )
-    return scan

@@ -96,10 +96,8 @@ class SceneEdit:
             return
         self._restorers[node.GetID()] = _restorer(node)
         if node.IsA("vtkMRMLDisplayableNode"):
-            for number in range(node.GetNumberOfDisplayNodes()):
-                display = node.GetNthDisplayNode(number)
-                if display is not None:
-                    self.willChange(display)
+            for display in _displayNodes(node):
+                self.willChange(display)
 
     def _rollBack(self) -> None:
         """Run every step even when one fails; the last pushed runs first."""
@@ -116,6 +114,12 @@ class SceneEdit:
     def _remove(self, node: Any) -> None:
         if node.GetScene() is self.scene:
             self.scene.RemoveNode(node)
+
+
+def nodesOfClass(scene: Any, className: str) -> list[Any]:
+    """All nodes of a class, in the order of the scene."""
+    count = scene.GetNumberOfNodesByClass(className)
+    return [scene.GetNthNodeByClass(number, className) for number in range(count)]
 
 
 def hierarchyOf(scene: Any) -> Any:
@@ -139,14 +143,20 @@ def placeBeside(node: Any, reference: Any) -> None:
 
 def removeWithParts(node: Any) -> None:
     """Remove a node with its display and storage nodes, which would stay behind."""
-    scene, parts = node.GetScene(), []
+    scene, parts = node.GetScene(), [node]
     if node.IsA("vtkMRMLDisplayableNode"):
-        parts += [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
-    parts += [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
-    for part in (node, *filter(None, parts)):
+        parts += _displayNodes(node)
+    if node.IsA("vtkMRMLStorableNode"):
+        parts += [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
+    for part in filter(None, parts):
         # The application removes some of them together with the node.
         if part.GetScene() is scene:
             scene.RemoveNode(part)
+
+
+def _displayNodes(node: Any) -> list[Any]:
+    displays = (node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes()))
+    return [display for display in displays if display is not None]
 
 
 def _restorer(node: Any) -> Callable[[], None]:

@@ -6,6 +6,7 @@ An image taken from a node carries the geometry of the reference's local coordin
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,25 +24,13 @@ from BrainTumorSegLib.slicer_app.scene.geometry import (
     ijkToRAS,
     imageData,
     isSkewed,
-    matrixFromArray,
     resample,
     setGrid,
     straightGrid,
     transformBetween,
     voxels,
 )
-from BrainTumorSegLib.slicer_app.scene.label_images import labelImage
-
-__all__ = [
-    "checkVolumes",
-    "exportVolume",
-    "exportedGrid",
-    "hasVoxels",
-    "imageFromNode",
-    "labelImage",
-    "localGrid",
-    "setVolume",
-]
+from BrainTumorSegLib.slicer_app.scene.scene import nodesOfClass
 
 
 def checkVolumes(
@@ -73,10 +62,29 @@ def checkVolumes(
         )
     for sequence, node in given.items():
         _checkNode(node, sequence)
-    _refuseTheSameNodeTwice(given)
+    for first, second in sameVolumes(given):
+        raise InputError(
+            _("{first} and {second} are the same volume, “{name}”.").format(
+                first=first.name, second=second.name, name=given[first].GetName()
+            ),
+            _("Choose a volume of its own for each sequence."),
+        )
     if content:
         for sequence, node in given.items():
             check_scan(Scan(imageFromNode(node), f"“{node.GetName()}”"), sequence)
+
+
+def sameVolumes(nodes: Mapping[Sequence, Any]) -> list[tuple[Sequence, Sequence]]:
+    """Pairs of sequences for which the same node, or two nodes with one image, were chosen."""
+    return [
+        (first, second)
+        for first, second in itertools.combinations(nodes, 2)
+        if nodes[first] is nodes[second]
+        or (
+            (image := nodes[first].GetImageData()) is not None
+            and image is nodes[second].GetImageData()
+        )
+    ]
 
 
 def exportVolume(node: Any, reference: Any | None, path: Path) -> None:
@@ -177,7 +185,9 @@ def hasVoxels(node: Any) -> bool:
 
 def setVolume(volumeNode: Any, image: sitk.Image) -> None:
     """Give a volume node new image data from a SimpleITK image, in its local coordinates."""
-    volumeNode.SetIJKToRASMatrix(matrixFromArray(gridMatrix(image)))
+    import slicer
+
+    volumeNode.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(gridMatrix(image)))
     volumeNode.SetAndObserveImageData(imageData(sitk.GetArrayViewFromImage(image)))
 
 
@@ -233,26 +243,11 @@ def _checkNode(node: Any, sequence: Sequence) -> None:
 
 
 def _isOneOfManyFrames(node: Any) -> bool:
-    scene = node.GetScene()
-    for number in range(scene.GetNumberOfNodesByClass("vtkMRMLSequenceBrowserNode")):
-        browser = scene.GetNthNodeByClass(number, "vtkMRMLSequenceBrowserNode")
+    for browser in nodesOfClass(node.GetScene(), "vtkMRMLSequenceBrowserNode"):
         frames = browser.GetSequenceNode(node) if browser.IsProxyNode(node.GetID()) else None
         if frames is not None and frames.GetNumberOfDataNodes() > 1:
             return True
     return False
-
-
-def _refuseTheSameNodeTwice(given: Mapping[Sequence, Any]) -> None:
-    items = list(given.items())
-    for position, (first, node) in enumerate(items):
-        for second, other in items[position + 1 :]:
-            if node is other or node.GetImageData() is other.GetImageData():
-                raise InputError(
-                    _("{first} and {second} are the same volume, “{name}”.").format(
-                        first=first.name, second=second.name, name=node.GetName()
-                    ),
-                    _("Choose a volume of its own for each sequence."),
-                )
 
 
 def _skewed(node: Any) -> InputError:

@@ -21,9 +21,8 @@ from BrainTumorSegLib.slicer_app.host.host import inApplication
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.run.result import RunResult
 from BrainTumorSegLib.slicer_app.scene import provenance
-from BrainTumorSegLib.slicer_app.scene.label_images import labelImage
 from BrainTumorSegLib.slicer_app.scene.registered import registeredCopy
-from BrainTumorSegLib.slicer_app.scene.tissue_segments import CLOSED_SURFACE
+from BrainTumorSegLib.slicer_app.scene.segments import CLOSED_SURFACE, labelImage
 from BrainTumorSegLib.slicer_app.scene.volumes import localGrid
 
 #: How much of the second scan shines through when a result is shown.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,8 @@ from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.slicer_app.host.host import inApplication
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
 from BrainTumorSegLib.slicer_app.scene import provenance
-from BrainTumorSegLib.slicer_app.scene.label_images import (
-    BINARY_LABELMAP,
-    labelImage,
-    tissueSegments,
-)
 from BrainTumorSegLib.slicer_app.scene.registered import registeredCopy
+from BrainTumorSegLib.slicer_app.scene.segments import BINARY_LABELMAP, labelImage, tissueSegments
 from BrainTumorSegLib.slicer_app.scene.volumes import imageFromNode
 
 #: By this tag the module Segment Editor finds its parameters.
@@ -115,61 +110,19 @@ def intensityRange(
     return float(low), float(high)
 
 
-def limitToIntensity(tissue: Tissue = Tissue.ENHANCING, on: bool = True) -> bool:
-    """Let Segment Editor change only voxels as bright as a tissue is now, or any again.
-
-    Returns:
-        Whether the limit is on; it stays off where there is too little of the tissue.
-    """
-    editor = editorNode()
-    segmentation, source = editor.GetSegmentationNode(), editor.GetSourceVolumeNode()
-    limits = None
-    if on and segmentation is not None and source is not None:
-        limits = intensityRange(segmentation, source, tissue)
-    if limits is not None:
-        editor.SetSourceVolumeIntensityMaskRange(*limits)
-    editor.SetSourceVolumeIntensityMask(limits is not None)
-    return limits is not None
-
-
-def protectOthers(on: bool = True) -> None:
-    """Let Segment Editor paint only where no tissue is yet, or everywhere again.
-
-    For extending edema outwards without painting over the tumour.
-    """
-    import slicer
-
-    kind = slicer.vtkMRMLSegmentationNode
-    mode = kind.EditAllowedOutsideAllSegments if on else kind.EditAllowedEverywhere
-    editorNode().SetMaskMode(mode)
-
-
 def enhancedScan(segmentationNode: Any) -> Any:
     """The T1CE that a result was made of, on the grid of the result.
 
     Raises:
         InputError: when it is no longer in the scene.
     """
-    reportNode = segmentationNode.GetNodeReference(provenance.REPORT)
-    if reportNode is not None and _reference(reportNode) != Sequence.T1CE.value:
-        return registeredCopy(segmentationNode, Sequence.T1CE)
-    scan = segmentationNode.GetNodeReference(provenance.scanRole(Sequence.T1CE))
-    if scan is None or scan.GetImageData() is None:
-        raise InputError(
-            _("The T1CE volume of “{name}” is no longer in the scene.").format(
-                name=segmentationNode.GetName()
-            ),
-            _("Load it, or choose a source volume in the module Segment Editor."),
-        )
-    return scan
-
-
-def _reference(reportNode: Any) -> str:
-    """The sequence on whose grid a result lies, as its report says."""
     try:
-        return str(json.loads(reportNode.GetText())["case"]["reference"])
-    except (ValueError, KeyError, TypeError):
-        return Sequence.T1CE.value
+        reference = provenance.reportOf(segmentationNode)["case"]["reference"]
+    except InputError:  # made elsewhere, or its record is gone
+        reference = Sequence.T1CE.value
+    if reference != Sequence.T1CE.value:
+        return registeredCopy(segmentationNode, Sequence.T1CE)
+    return provenance.inputScan(segmentationNode, Sequence.T1CE)
 
 
 def _setExclusive(editor: Any) -> None:

@@ -29,13 +29,13 @@ from BrainTumorSegLib.slicer_app.worker import process_tree
 from BrainTumorSegLib.slicer_app.worker.failures import startFailure, workerFailure
 
 #: Seconds from the request to end until those that are left are ended by force.
-PATIENCE_S = 1.0
+TERMINATE_TIMEOUT_S = 1.0
 
 #: Seconds from the request to end until we stop waiting for the system to confirm it.
-GIVE_UP_S = 1.9
+KILL_TIMEOUT_S = 1.9
 
 #: Seconds between two looks at the list of processes.
-_LOOK_EVERY_S = 0.1
+POLL_INTERVAL_S = 0.1
 
 #: Bytes of output that one poll reads at most from each file, lest it takes long.
 _READ_LIMIT = 1 << 20
@@ -177,11 +177,11 @@ class Worker:
             return []
         ended = process.poll() is not None
         # After looking whether it has ended, so that its last words are not missed.
-        self._hear(self._errors.readAll() if ended else self._errors.read())
-        events = self._hear(self._output.readAll() if ended else self._output.read())
+        self._read(self._errors.readAll() if ended else self._errors.read())
+        events = self._read(self._output.readAll() if ended else self._output.read())
         if ended and self._endSince is None:
             # It ended by itself; what it left behind gets no time to do so.
-            self._endSince = time.monotonic() - PATIENCE_S
+            self._endSince = time.monotonic() - TERMINATE_TIMEOUT_S
         if self._endSince is not None:
             self._carryOnEnding(process.pid, ended, self._endSince)
         return events
@@ -199,7 +199,7 @@ class Worker:
     def cancel(self) -> None:
         """Request the end of the child and of all it started; `poll` carries it on.
 
-        They are asked to end, and ended by force after `PATIENCE_S`.
+        They are asked to end, and ended by force after `TERMINATE_TIMEOUT_S`.
         """
         if self._over:
             return
@@ -257,7 +257,7 @@ class Worker:
         self._over = True
         self._finalizer()
 
-    def _hear(self, lines: Iterable[bytes]) -> list[dict[str, Any]]:
+    def _read(self, lines: Iterable[bytes]) -> list[dict[str, Any]]:
         events = []
         for line in lines:
             # A progress bar overwrites its line; what it showed last is enough.
@@ -271,13 +271,15 @@ class Worker:
 
     def _carryOnEnding(self, root: int, ended: bool, began: float) -> None:
         now = time.monotonic()
-        if now - self._lookedAt < _LOOK_EVERY_S or (now - began < PATIENCE_S and not ended):
+        if now - self._lookedAt < POLL_INTERVAL_S or (
+            now - began < TERMINATE_TIMEOUT_S and not ended
+        ):
             return
         self._lookedAt = now
         left = self._child.look()
-        if now - began >= PATIENCE_S and (left or not ended):
+        if now - began >= TERMINATE_TIMEOUT_S and (left or not ended):
             process_tree.killTree(root, left)
-        if (ended and not left) or now - began >= GIVE_UP_S:
+        if (ended and not left) or now - began >= KILL_TIMEOUT_S:
             self._over = True
 
 
@@ -345,7 +347,7 @@ def _endAndRemove(child: _Child) -> None:
         if process.poll() is None or left:
             process_tree.killTree(process.pid, left)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=GIVE_UP_S)
+                process.wait(timeout=KILL_TIMEOUT_S)
         if process.stdin is not None:
             with contextlib.suppress(OSError):
                 process.stdin.close()

@@ -1,4 +1,4 @@
-"""Places where the networks disagreed, for a reader to look at first.
+"""Regions where the networks are uncertain, for a reader to look at first.
 
 The map of disagreement (entropy) need not stay in the scene: its regions are remembered
 with the segmentation, in the segmentation's own coordinates.
@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
 import SimpleITK as sitk
 
+from BrainTumorSegLib.core.masks import Box, bounding_box
 from BrainTumorSegLib.core.volumes import DOUBTFUL_ENTROPY
 from BrainTumorSegLib.slicer_app.host.translation import tr as _
+from BrainTumorSegLib.slicer_app.scene.geometry import transformToWorld
 from BrainTumorSegLib.slicer_app.scene.volumes import imageFromNode
 
-#: Attribute of a segmentation that keeps its doubtful regions.
+#: Attribute of a segmentation that keeps its uncertain regions.
 REGIONS = "BrainTumorSeg.DoubtfulRegions"
 
 #: Reference role by which a segmentation knows its map of disagreement.
@@ -31,19 +32,19 @@ MINIMUM_ML = 0.1
 MAXIMUM_COUNT = 100
 
 #: Standard deviation in mm of the weights by which a voxel's neighbourhood is judged. The
-#: border between two tissues is always in doubt by a voxel; without this such rims join
+#: border between two tissues is always uncertain by a voxel; without this such rims join
 #: everything into one region without a place to look at.
 _NEIGHBOURHOOD_MM = 1.0
 
 #: ... and, wider, by which the place to look at is found inside a region.
 _FOCUS_MM = 2.0
 
-#: Voxels of margin around the doubtful ones, so that smoothing does not feel the edge.
+#: Voxels of margin around the uncertain ones, so that smoothing does not feel the edge.
 _MARGIN = 4
 
 
 @dataclass(frozen=True)
-class DoubtfulRegion:
+class UncertainRegion:
     """A connected region of high disagreement.
 
     Attributes:
@@ -61,29 +62,29 @@ class DoubtfulRegion:
 
 def findRegions(
     entropy: sitk.Image, threshold: float = DOUBTFUL_ENTROPY, minimumMl: float = MINIMUM_ML
-) -> list[DoubtfulRegion]:
-    """The doubtful regions of a map, largest first.
+) -> list[UncertainRegion]:
+    """The uncertain regions of a map, largest first.
 
     Regions form around voxels whose neighbourhood on average exceeds the threshold; those
-    that share a face are connected. Doubtful voxels close by belong to them.
+    that share a face are connected. Uncertain voxels close by belong to them.
 
     Args:
         entropy: 3D map in LPS, zero outside the brain.
-        threshold: entropy above which a voxel is doubtful.
+        threshold: entropy above which a voxel counts as uncertain.
         minimumMl: smaller regions are left out.
 
     Returns:
         Regions with their centres in RAS, in the coordinates of the map.
     """
-    doubtful = _doubtfulPart(entropy, threshold)
-    if doubtful is None:
+    uncertain = _uncertainPart(entropy, threshold)
+    if uncertain is None:
         return []
-    regions = _regions(doubtful, threshold)
+    regions = _regions(uncertain, threshold)
     statistics = sitk.LabelIntensityStatisticsImageFilter()
-    statistics.Execute(regions, doubtful)
+    statistics.Execute(regions, uncertain)
     labels = sorted(statistics.GetLabels(), key=statistics.GetPhysicalSize, reverse=True)
     focus = sitk.LabelIntensityStatisticsImageFilter()
-    focus.Execute(regions, _smoothed(doubtful, _FOCUS_MM))
+    focus.Execute(regions, _smoothed(uncertain, _FOCUS_MM))
     found = []
     for label in labels[:MAXIMUM_COUNT]:
         millilitres = statistics.GetPhysicalSize(label) / 1000.0
@@ -91,7 +92,7 @@ def findRegions(
             break
         x, y, z = regions.TransformIndexToPhysicalPoint(focus.GetMaximumIndex(label))
         found.append(
-            DoubtfulRegion(
+            UncertainRegion(
                 centre=(-x, -y, z),
                 volumeMl=millilitres,
                 meanEntropy=statistics.GetMean(label),
@@ -102,7 +103,7 @@ def findRegions(
 
 
 def rememberRegions(segmentationNode: Any, entropy: sitk.Image) -> None:
-    """Keep the doubtful regions with a segmentation.
+    """Keep the uncertain regions with a segmentation.
 
     Args:
         entropy: map of disagreement in the segmentation's own coordinates (LPS).
@@ -111,34 +112,28 @@ def rememberRegions(segmentationNode: Any, entropy: sitk.Image) -> None:
     segmentationNode.SetAttribute(REGIONS, json.dumps(regions))
 
 
-def knowsDoubt(segmentationNode: Any) -> bool:
-    """Whether something is known about where a segmentation is doubtful."""
+def hasUncertainRegions(segmentationNode: Any) -> bool:
+    """Whether a segmentation knows where the networks were uncertain."""
     if segmentationNode is None:
         return False
     return bool(segmentationNode.GetAttribute(REGIONS)) or _map(segmentationNode) is not None
 
 
-def doubtfulRegions(segmentationNode: Any) -> list[DoubtfulRegion]:
-    """The doubtful regions of a segmentation, largest first, where they are now.
+def uncertainRegions(segmentationNode: Any) -> list[UncertainRegion]:
+    """The uncertain regions of a segmentation, largest first, where they are now.
 
     Returns:
         Regions with their centres in world coordinates (RAS), parent transforms applied.
-        Empty when nothing is doubtful, or nothing is known (`knowsDoubt`).
+        Empty when nothing is uncertain, or nothing is known (`hasUncertainRegions`).
     """
-    import slicer
-    import vtk
-
-    toWorld = vtk.vtkGeneralTransform()
-    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(
-        segmentationNode.GetParentTransformNode(), None, toWorld
-    )
+    toWorld = transformToWorld(segmentationNode)
     return [
         replace(region, centre=tuple(toWorld.TransformPoint(region.centre)))
         for region in _localRegions(segmentationNode)
     ]
 
 
-def jumpTo(region: DoubtfulRegion) -> None:
+def jumpTo(region: UncertainRegion) -> None:
     """Show a region in the middle of all slice views, and put the crosshair there."""
     import slicer
 
@@ -150,8 +145,8 @@ def jumpTo(region: DoubtfulRegion) -> None:
         crosshair.SetCrosshairRAS(*region.centre)
 
 
-class DoubtCursor:
-    """A walk through the doubtful regions of one segmentation.
+class RegionNavigator:
+    """A walk through the uncertain regions of one segmentation.
 
     The regions are looked up at every step: a transform may have moved them meanwhile.
 
@@ -165,20 +160,20 @@ class DoubtCursor:
         self.count = len(_localRegions(segmentationNode))
         self.position = 0
 
-    def next(self) -> DoubtfulRegion | None:
+    def next(self) -> UncertainRegion | None:
         """Go to the next region, after the last to the first again; None when there is none."""
         return self._step(1)
 
-    def previous(self) -> DoubtfulRegion | None:
+    def previous(self) -> UncertainRegion | None:
         """Go back to the region before, from the first to the last."""
         return self._step(-1)
 
     @property
     def text(self) -> str:
         """Where the walk is, for example *3 of 7, 0.4 mL*."""
-        regions = doubtfulRegions(self.segmentationNode)
+        regions = uncertainRegions(self.segmentationNode)
         if not regions:
-            if knowsDoubt(self.segmentationNode):
+            if hasUncertainRegions(self.segmentationNode):
                 return _("No doubtful region.")
             return _("Nothing is known about doubtful regions of this segmentation.")
         if not 0 < self.position <= len(regions):
@@ -188,8 +183,8 @@ class DoubtCursor:
             position=self.position, count=len(regions), volume=_volumeText(region.volumeMl)
         )
 
-    def _step(self, by: int) -> DoubtfulRegion | None:
-        regions = doubtfulRegions(self.segmentationNode)
+    def _step(self, by: int) -> UncertainRegion | None:
+        regions = uncertainRegions(self.segmentationNode)
         self.count = len(regions)
         if not regions:
             self.position = 0
@@ -201,7 +196,7 @@ class DoubtCursor:
         return region
 
 
-def _countText(regions: Sequence[DoubtfulRegion]) -> str:
+def _countText(regions: Sequence[UncertainRegion]) -> str:
     total = _volumeText(sum(region.volumeMl for region in regions))
     if len(regions) == 1:
         return _("1 doubtful region, {volume} mL").format(volume=total)
@@ -217,7 +212,7 @@ def _map(segmentationNode: Any) -> Any:
     return node if node is not None and node.GetImageData() is not None else None
 
 
-def _localRegions(segmentationNode: Any) -> list[DoubtfulRegion]:
+def _localRegions(segmentationNode: Any) -> list[UncertainRegion]:
     stored = segmentationNode.GetAttribute(REGIONS)
     if not stored:
         node = _map(segmentationNode)
@@ -226,12 +221,12 @@ def _localRegions(segmentationNode: Any) -> list[DoubtfulRegion]:
         rememberRegions(segmentationNode, imageFromNode(node, segmentationNode))
         stored = segmentationNode.GetAttribute(REGIONS)
     return [
-        DoubtfulRegion(**{**region, "centre": tuple(region["centre"])})
+        UncertainRegion(**{**region, "centre": tuple(region["centre"])})
         for region in json.loads(stored)
     ]
 
 
-def _rounded(region: DoubtfulRegion) -> dict[str, Any]:
+def _rounded(region: UncertainRegion) -> dict[str, Any]:
     """As JSON, to a hundredth of a millimetre and a microlitre."""
     values = asdict(region)
     values["centre"] = [round(x, 2) for x in region.centre]
@@ -240,34 +235,22 @@ def _rounded(region: DoubtfulRegion) -> dict[str, Any]:
     return values
 
 
-def _doubtfulPart(entropy: sitk.Image, threshold: float) -> sitk.Image | None:
-    """The map cut to its doubtful voxels and a margin; None when there are none.
+def _uncertainPart(entropy: sitk.Image, threshold: float) -> sitk.Image | None:
+    """The map cut to its uncertain voxels and a margin; None when there are none.
 
-    What is doubtful is a small part of a head, and smoothing the rest would take seconds.
+    What is uncertain is a small part of a head, and smoothing the rest would take seconds.
     """
-    values = sitk.GetArrayViewFromImage(entropy)
-    above = values > threshold
-    start, size = [], []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        where = np.flatnonzero(above.any(axis=others))
-        if not where.size:
-            return None
-        low = max(0, int(where[0]) - _MARGIN)
-        high = min(values.shape[axis], int(where[-1]) + 1 + _MARGIN)
-        start.append(low)
-        size.append(high - low)
-    part = sitk.RegionOfInterest(entropy, size[::-1], start[::-1])
-    return sitk.Cast(part, sitk.sitkFloat32)
+    box = bounding_box(sitk.GetArrayViewFromImage(entropy) > threshold, _MARGIN)
+    return None if box is None else sitk.Cast(Box(box).cut(entropy), sitk.sitkFloat32)
 
 
-def _regions(doubtful: sitk.Image, threshold: float) -> sitk.Image:
-    """Numbered regions of doubtful voxels, without the thin rims that would join them."""
-    above = doubtful > threshold
-    core = sitk.And(above, _smoothed(doubtful, _NEIGHBOURHOOD_MM) > threshold)
+def _regions(uncertain: sitk.Image, threshold: float) -> sitk.Image:
+    """Numbered regions of uncertain voxels, without the thin rims that would join them."""
+    above = uncertain > threshold
+    core = sitk.And(above, _smoothed(uncertain, _NEIGHBOURHOOD_MM) > threshold)
     numbered = sitk.Cast(sitk.ConnectedComponent(core, False), sitk.sitkUInt16)
-    # As far as smoothing has eaten away from what was doubtful.
-    reach = [round(1.5 * _NEIGHBOURHOOD_MM / spacing) for spacing in doubtful.GetSpacing()]
+    # As far as smoothing has eaten away from what was uncertain.
+    reach = [round(1.5 * _NEIGHBOURHOOD_MM / spacing) for spacing in uncertain.GetSpacing()]
     return sitk.Mask(sitk.GrayscaleDilate(numbered, reach, sitk.sitkBox), above)
 
 
