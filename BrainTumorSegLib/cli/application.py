@@ -19,7 +19,10 @@ from collections.abc import Iterator
 from collections.abc import Sequence as SequenceOf
 from types import FrameType
 
-from BrainTumorSegLib.cli.commands import (
+from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, DependencyError, DeviceError
+from BrainTumorSegLib.core.version import __version__
+
+from .commands import (
     benchmark,
     demo,
     dicom_seg,
@@ -32,17 +35,14 @@ from BrainTumorSegLib.cli.commands import (
     synthesise,
     train,
 )
-from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, DependencyError, DeviceError
-from BrainTumorSegLib.core.version import __version__
 
 INTERRUPTED, TERMINATED = 130, 143
 
 
 class _Terminated(BaseException):
-    """SIGTERM arrived; raised where the program happens to be, so that it cleans up.
+    """SIGTERM arrived: raised wherever the program is, so that temporary files are removed.
 
-    Like `KeyboardInterrupt` it is no `Exception`: packages that try whether something can be
-    imported must not take it for a failure of theirs.
+    Like `KeyboardInterrupt` it is no `Exception`, which packages catch when an import fails.
     """
 
 
@@ -55,43 +55,20 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
     Returns:
         The exit code, see the module's description.
     """
-    _speak_utf8()
+    _write_utf8()
     _wait_briefly()
     parser = build_parser()
     args = parser.parse_args(arguments)
-    machine_readable = getattr(args, "progress", None) == "json"
     with _termination_raises():
         try:
             return args.run(args)
-        except KeyboardInterrupt:
-            return _fail(Cancelled(), machine_readable)
-        except _Terminated:
-            failure = Cancelled("Terminated. No half of a result was left.")
-            failure.exit_code = TERMINATED
-            return _fail(failure, machine_readable)
-        except MemoryError as error:
-            failure = DeviceError(
-                f"This computer ran out of memory. {error}".rstrip(),
-                "Close other programs, or use fewer --members.",
-            )
-            return _fail(failure, machine_readable)
-        except BrainTumorSegError as error:
-            return _fail(error, machine_readable)
         except BrokenPipeError:
             # The reader of our output has gone; nobody is left to tell.
             with contextlib.suppress(OSError):
                 sys.stdout.close()
             return 1
-        except Exception as error:
-            missing = _missing_package(error)
-            if missing is not None:
-                return _fail(missing, machine_readable)
-            traceback.print_exc()
-            failure = BrainTumorSegError(
-                f"Unexpected error: {type(error).__name__}: {error}",
-                "Please report it with the lines above.",
-            )
-            return _fail(failure, machine_readable)
+        except (Exception, KeyboardInterrupt, _Terminated) as error:
+            return _fail(_explained(error), getattr(args, "progress", None) == "json")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -104,20 +81,37 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    laboratory = (models, train, evaluate, experiment, synthesise, benchmark)
-    for command in (segment, report, dicom_seg, demo, doctor, *laboratory):
+    research = (models, train, evaluate, experiment, synthesise, benchmark)
+    for command in (segment, report, dicom_seg, demo, doctor, *research):
         command.add_parser(commands)
     return parser
 
 
-def _missing_package(error: Exception) -> DependencyError | None:
-    """What to say of a package that is not there; None for errors of any other kind."""
+def _explained(error: BaseException) -> BrainTumorSegError:
+    """What ended a command, as one of our own errors."""
+    if isinstance(error, BrainTumorSegError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return Cancelled()
+    if isinstance(error, _Terminated):
+        failure = Cancelled("Terminated. No partial output remains.")
+        failure.exit_code = TERMINATED
+        return failure
+    if isinstance(error, MemoryError):
+        return DeviceError(
+            f"This computer ran out of memory. {error}".rstrip(),
+            "Close other programs, or use fewer --members.",
+        )
     package = (getattr(error, "name", None) or "").partition(".")[0]
-    if not isinstance(error, ModuleNotFoundError) or package in ("", "BrainTumorSegLib"):
-        return None
-    return DependencyError(
-        f"The Python package {package} is not installed ({error}).",
-        "brain-tumor-seg doctor says what is missing and how to install it.",
+    if isinstance(error, ModuleNotFoundError) and package not in ("", "BrainTumorSegLib"):
+        return DependencyError(
+            f"The Python package {package} is not installed ({error}).",
+            "brain-tumor-seg doctor says what is missing and how to install it.",
+        )
+    traceback.print_exception(error)
+    return BrainTumorSegError(
+        f"Unexpected error: {type(error).__name__}: {error}",
+        "Please report it with the lines above.",
     )
 
 
@@ -129,7 +123,7 @@ def _fail(error: BrainTumorSegError, machine_readable: bool) -> int:
             "remedy": error.remedy,
             "exit_code": error.exit_code,
         }
-        # Who stopped reading cannot be told; the exit code still says what happened.
+        # The reader may have gone; the exit code still says what happened.
         with contextlib.suppress(BrokenPipeError):
             print(json.dumps(line), flush=True)
     print(f"brain-tumor-seg: {error.message}", file=sys.stderr)
@@ -138,7 +132,7 @@ def _fail(error: BrainTumorSegError, machine_readable: bool) -> int:
     return error.exit_code
 
 
-def _speak_utf8() -> None:
+def _write_utf8() -> None:
     """File names and units survive consoles and pipes of any code page."""
     for stream in (sys.stdout, sys.stderr):
         # Replaced streams (Slicer's console, tests) may lack the method.
@@ -147,12 +141,12 @@ def _speak_utf8() -> None:
 
 
 def _wait_briefly() -> None:
-    """Have threads of torch that wait for work give their core back within microseconds.
+    """Let idle threads of torch free their core within microseconds.
 
-    On Linux (libgomp, which reads this when torch is imported) they would keep it busy for
-    milliseconds after every operation, while OpenVINO or another program could use it. Measured
-    with two threads on a machine shared with other programs, a scan with skull from files to
-    labels: 0.58 of the CPU time, the same labels. A choice of the person's own stands.
+    On Linux (libgomp, which reads this when torch is imported) they otherwise spin for
+    milliseconds after every operation. With two threads on a shared machine this took 0.58 of the
+    CPU time, from files of a scan with skull to the same labels. A value that the user has set
+    takes precedence.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")

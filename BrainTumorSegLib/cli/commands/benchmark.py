@@ -8,19 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from BrainTumorSegLib.cli.commands.shared import (
-    add_folder,
-    add_machine,
-    count_or_all,
-    from_one,
-    loading,
-    make_progress,
-    repeated,
-    without_folders,
-)
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.option_fields import add_option, add_options, number
 from BrainTumorSegLib.core.options import Brain, Options, Tta
+
+from . import shared
 
 if TYPE_CHECKING:
     from BrainTumorSegLib.core.progress import Progress
@@ -70,7 +62,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--members",
         nargs="+",
-        type=count_or_all,
+        type=shared.count_or_all,
         metavar="N",
         help="numbers of members, such as 1 3 all; the largest is that of the other comparisons "
         "(default: 1, half and all)",
@@ -78,7 +70,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--only", nargs="+", choices=_PARTS, metavar="PART", help=f"of {', '.join(_PARTS)}"
     )
-    parser.add_argument("--runs", type=from_one, metavar="N", help="of every arm (default: 3)")
+    parser.add_argument(
+        "--runs", type=shared.from_one, metavar="N", help="of every arm (default: 3)"
+    )
     parser.add_argument(
         "--cases",
         type=number(int, 2),
@@ -104,14 +98,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "fp32). It leaves out other engines, precisions and views, members, sizes, several cases "
         "and all spreads. Options that name some of these still hold",
     )
-    add_folder(
+    shared.add_folder(
         parser,
         "folder for benchmark.json, benchmark.md and benchmark.png; the JSON is renewed after "
         "every round, so that what was measured survives a stop",
         required=False,
     )
     parser.add_argument("--json", action="store_true", help="print the JSON instead of the tables")
-    add_machine(parser, device=False)
+    shared.add_machine(parser, device=False)
     parser.set_defaults(run=run)
 
 
@@ -121,9 +115,9 @@ def run(args: argparse.Namespace) -> int:
     import tempfile
 
     _check(args)
-    progress = make_progress(args.progress, {"prepare": 5.0, "measure": 95.0})
+    progress = shared.make_progress(args.progress, {"prepare": 5.0, "measure": 95.0})
     progress.stage("prepare")
-    with loading():
+    with shared.loading():
         from BrainTumorSegLib.evaluation.benchmark.report import (
             describe_setting,
             make_document,
@@ -274,13 +268,13 @@ def _write_json(folder: Path, document: Mapping[str, Any]) -> Path:
 
 def _command(args: argparse.Namespace) -> str:
     """The command without places on this machine, for whoever repeats it elsewhere."""
-    return repeated(
+    return shared.repeated(
         args,
         ("brain-tumor-seg", "benchmark"),
         *("case", "pack", "engines", "views", "members", "only", "runs", "cases", "threads"),
         *("registration", "brain", "brainsfit", "quick"),
         case=args.case and "CASE",
-        pack=without_folders(args.pack),
+        pack=shared.without_folders(args.pack),
         registration=args.registration != "auto" and args.registration,
         brain=args.brain != "auto" and args.brain,
     )

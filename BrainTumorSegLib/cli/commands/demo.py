@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from BrainTumorSegLib.cli.commands.segment import add_run_options, begin, options_from
-from BrainTumorSegLib.cli.commands.shared import loading, print_volumes
+from . import shared
+from .segment import add_run_options, begin, options_from
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -32,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     progress = begin(args)
-    with loading():
+    with shared.loading():
         import SimpleITK as sitk
 
         from BrainTumorSegLib.core.volumes import SCORED, dice, tissue_mask, volume_title
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     written = write_outputs(outputs, case, result)
     progress.finish()
 
-    print_volumes(result.record)
+    shared.print_volumes(result.record)
     print("\nDice against the generator's truth:")
     labels = sitk.GetArrayViewFromImage(result.labels)
     truth = sitk.GetArrayFromImage(sitk.ReadImage(str(demo.truth)))

@@ -7,14 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from BrainTumorSegLib.cli.commands.shared import (
-    add_overwrite,
-    add_progress,
-    make_progress,
-    print_json,
-    read_tissues,
-)
 from BrainTumorSegLib.core.errors import InputError
+
+from . import shared
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -50,7 +45,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--study", metavar="UID", help="which study, where there are several")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the file to write")
-    add_overwrite(parser, "an existing file")
+    shared.add_overwrite(parser, "an existing file")
     parser.add_argument("--pack", metavar="NAME", help="model pack that made the labels, to record")
     parser.add_argument(
         "--corrected", action="store_true", help="a person has edited the labels (SEMIAUTOMATIC)"
@@ -61,7 +56,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="write nothing, only say what keeps the series from carrying a segmentation; exits "
         "with 3 when something does",
     )
-    add_progress(parser)
+    shared.add_progress(parser)
     parser.set_defaults(run=run)
 
 
@@ -71,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("There are no labels to write.", "Give --labels FILE.")
     if args.output is None and not args.check:
         raise InputError("No file to write was named.", "Give -o FILE.dcm.")
-    progress = make_progress(args.progress, STAGES)
+    progress = shared.make_progress(args.progress, STAGES)
     progress.stage("read")
     from BrainTumorSegLib.io.atomic import check_writable
     from BrainTumorSegLib.io.dicom.lattice import pasted
@@ -79,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.check:
         check_writable(args.output, args.overwrite)
-    labels = None if args.labels is None else read_tissues(args.labels)
+    labels = None if args.labels is None else shared.read_tissues(args.labels)
     files, series = _reference(args, labels)
     progress.stage("check")
     missing = preflight(files)
@@ -107,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     )
     progress.finish()
     if args.progress == "json":
-        print_json(outputs=[str(args.output)], warnings=progress.warnings)
+        shared.print_json(outputs=[str(args.output)], warnings=progress.warnings)
     else:
         print(args.output)
     return 0
@@ -195,7 +190,7 @@ def _say_what_is_missing(
 ) -> int:
     if args.progress == "json":
         key = None if series is None else series.key
-        print_json(outputs=[], series=key, missing=missing)
+        shared.print_json(outputs=[], series=key, missing=missing)
     else:
         for text in missing or ["A DICOM segmentation can be written."]:
             print(text)

@@ -6,18 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from BrainTumorSegLib.cli.commands.shared import (
-    add_folder,
-    add_machine,
-    count_or_all,
-    from_zero,
-    limit_threads,
-    make_progress,
-    repeated,
-    without_folders,
-)
 from BrainTumorSegLib.core.option_fields import add_option
 from BrainTumorSegLib.core.options import Options, Tta
+
+from . import shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as SequenceOf
@@ -59,7 +51,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--members",
         nargs="+",
-        type=count_or_all,
+        type=shared.count_or_all,
         default=[None],
         metavar="N",
         help="numbers of members to compare, such as 1 2 all: the first ones of the pack, out of "
@@ -69,7 +61,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--folds",
         nargs="+",
-        type=from_zero,
+        type=shared.from_zero,
         metavar="N",
         help="only the cases of these folds, such as those that a pack's members left out",
     )
@@ -83,7 +75,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--synthetic",
-        type=from_zero,
+        type=shared.from_zero,
         default=0,
         metavar="N",
         help="also score N synthetic samples of each of the four tumours, and of healthy brains "
@@ -98,7 +90,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "(default: DATA; heads are drawn where there are none)",
     )
     parser.add_argument(
-        "--seed", type=from_zero, default=0, metavar="N", help="of conditions and synthetic samples"
+        "--seed",
+        type=shared.from_zero,
+        default=0,
+        metavar="N",
+        help="of conditions and synthetic samples",
     )
     parser.add_argument(
         "--ensemble",
@@ -121,7 +117,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="surface: HD95 and NSD; lesions: lesion by lesion; Dice is always taken "
         "(default: all whose packages are installed)",
     )
-    add_folder(
+    shared.add_folder(
         parser,
         "folder for cases.csv, groups.csv, comparisons.csv, tumour_free.csv, summary.json, "
         "tables.md and scores.png, and conditions.png with --conditions",
@@ -133,7 +129,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="where to draw the scores (default: scores.png in the folder, if matplotlib is "
         "installed)",
     )
-    add_machine(parser)
+    shared.add_machine(parser)
     parser.set_defaults(run=run)
 
 
@@ -159,7 +155,7 @@ def run(args: argparse.Namespace) -> int:
     from BrainTumorSegLib.io.atomic import check_folder, check_writable
     from BrainTumorSegLib.models.packs import load_pack
 
-    limit_threads(args.threads)
+    shared.limit_threads(args.threads)
     measures, left_out = choose_measures(args.measures)
     if args.picture is not None:
         require(PICTURE_PACKAGE, "--picture", "leave --picture out")
@@ -173,7 +169,7 @@ def run(args: argparse.Namespace) -> int:
     check_folder(args.output)
     if args.picture is not None:
         check_writable(args.picture, overwrite=True)
-    progress = make_progress(
+    progress = shared.make_progress(
         args.progress,
         {
             "evaluate": float(len(cases) * len(conditions)),
@@ -260,12 +256,12 @@ def _cases(args: argparse.Namespace) -> tuple[LabelledCase, ...]:
 
 def _command(args: argparse.Namespace) -> str:
     """The command without places on this machine, for whoever repeats it elsewhere."""
-    return repeated(
+    return shared.repeated(
         args,
         ("brain-tumor-seg", "evaluate", "--data", "DATA"),
         *("pack", "ensemble", "tta", "members", "cases", "folds", "conditions", "measures"),
         *("tumour_free", "synthetic", "sources", "seed"),
-        pack=without_folders(args.pack),
+        pack=shared.without_folders(args.pack),
         members=[] if args.members == [None] else args.members,
         sources=args.synthetic and args.sources,
     )

@@ -7,15 +7,9 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from BrainTumorSegLib.cli.commands.shared import (
-    add_folder,
-    add_machine,
-    add_workers,
-    limit_threads,
-    make_progress,
-    workers_for,
-)
 from BrainTumorSegLib.core.errors import TrainingError
+
+from . import shared
 
 if TYPE_CHECKING:
     from BrainTumorSegLib.evaluation.experiments.config import Experiment
@@ -40,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--data", type=Path, help="folder with the cases, with or without cases.tsv"
     )
-    add_folder(
+    shared.add_folder(
         parser,
         "folder for everything: table.md, table.csv, comparisons.csv, cases.csv, scores.png, "
         "and the members of every arm",
@@ -49,8 +43,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="only say what the arms and their budget are"
     )
-    add_machine(parser)
-    add_workers(parser, "threads that prepare batches")
+    shared.add_machine(parser)
+    shared.add_workers(parser, "threads that prepare batches")
     parser.set_defaults(run=run)
 
 
@@ -80,14 +74,14 @@ def run(args: argparse.Namespace) -> int:
             "An experiment needs cases and a folder.",
             "Give --data FOLDER and -o FOLDER, or --dry-run to see what it would do.",
         )
-    limit_threads(args.threads)
+    shared.limit_threads(args.threads)
     _require_packages(experiment)
     device = choose_device(args.device)
-    progress = make_progress(args.progress, stage_weights(experiment, cases))
+    progress = shared.make_progress(args.progress, stage_weights(experiment, cases))
     # Without places on this machine, for whoever repeats it elsewhere.
     command = f"brain-tumor-seg experiment --config {quote(Path(args.config).name)}"
     command += " --data DATA -o OUT"
-    machine = Machine(device, workers_for(device, args.workers))
+    machine = Machine(device, shared.workers_for(device, args.workers))
     scored = run_experiment(experiment, cases, args.output, args.data, machine, progress)
     progress.finish()
     print(_write(experiment, cases, scored, args.output, command))

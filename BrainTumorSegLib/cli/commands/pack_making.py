@@ -8,14 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from BrainTumorSegLib.cli.commands.shared import (
-    add_machine,
-    from_one,
-    limit_threads,
-    make_progress,
-    repeated,
-)
 from BrainTumorSegLib.cli.commands.train import add_pack_options
+
+from . import shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as SequenceOf
@@ -39,12 +34,12 @@ def add_export_options(parser: argparse._ArgumentGroup) -> None:
     add_pack_options(parser)
     parser.add_argument(
         "--check-slices",
-        type=from_one,
+        type=shared.from_one,
         default=32,
         metavar="N",
         help="slices of each case that are compared (default: 32)",
     )
-    add_machine(parser, device=False)
+    shared.add_machine(parser, device=False)
 
 
 def is_run(text: str) -> bool:
@@ -67,7 +62,7 @@ def export_run(args: argparse.Namespace) -> Path:
     from BrainTumorSegLib.training.config import run_command
     from BrainTumorSegLib.training.export import STAGE, pack_run, read_evaluation
 
-    limit_threads(args.threads)
+    shared.limit_threads(args.threads)
     folder = Path(args.pack).expanduser()
     members = _members(folder, args.members)
     path, config = _config(folder, args.recipe)
@@ -77,7 +72,7 @@ def export_run(args: argparse.Namespace) -> Path:
         check_writable(args.destination, args.overwrite)
     else:
         check_free(args.destination, args.overwrite)
-    progress = make_progress(args.progress, {STAGE: 1.0})
+    progress = shared.make_progress(args.progress, {STAGE: 1.0})
     check = _check(args, folder, _cases(args, folder, config))
     with tempfile.TemporaryDirectory() as temporary:
         made = Path(temporary, "pack") if zipped else args.destination
@@ -157,7 +152,7 @@ def _check(
         slices=args.check_slices,
         sources=args.data,
         cache=_cache(folder),
-        command=repeated(
+        command=shared.repeated(
             args,
             ("brain-tumor-seg", "models", "export", "RUN", "PACK"),
             *("precision", "data", "members", "check_on", "check_slices"),

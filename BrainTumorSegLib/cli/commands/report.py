@@ -6,17 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from BrainTumorSegLib.cli.commands.shared import (
-    add_overwrite,
-    add_progress,
-    add_scans,
-    make_progress,
-    print_result,
-    read_tissues,
-    scan_paths,
-)
 from BrainTumorSegLib.core.errors import InputError, OutputError
 from BrainTumorSegLib.core.sequences import Sequence
+
+from . import shared
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -36,7 +29,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "over: volumes and pictures are theirs, how the automatic labels were made comes from "
         "the report of the run, and so do reviews that were added to it.",
     )
-    add_scans(parser.add_argument_group("the scans that were segmented, unregistered"))
+    shared.add_scans(parser.add_argument_group("the scans that were segmented, unregistered"))
     parser.add_argument(
         "--labels",
         type=Path,
@@ -73,14 +66,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         action="store_true",
         help="the expert changed nothing: the labels are those of the run",
     )
-    add_overwrite(parser)
-    add_progress(parser)
+    shared.add_overwrite(parser)
+    shared.add_progress(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    progress = make_progress(args.progress, STAGES)
+    progress = shared.make_progress(args.progress, STAGES)
     progress.stage("read")
     from BrainTumorSegLib.core.result import Segmentation
     from BrainTumorSegLib.io.atomic import atomic_group
@@ -117,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
                 write_report_html(case, result, temporary[path], overwrite=True)
             progress.advance()
     progress.finish()
-    print_result(args, corrected, args.output)
+    shared.print_result(args, corrected, args.output)
     return 0
 
 
@@ -135,7 +128,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
 def _case(args: argparse.Namespace, record: dict[str, Any]) -> Case:
     from BrainTumorSegLib.io.cases import load_case
 
-    paths, case = scan_paths(args), record["case"]
+    paths, case = shared.scan_paths(args), record["case"]
     known = {entry["sequence"] for entry in case["inputs"]}
     unknown = [s for s in paths if s.value not in known]
     if unknown:
@@ -173,7 +166,7 @@ def _labels(path: Path, case: Case, progress: Progress) -> sitk.Image:
     from BrainTumorSegLib.io.dicom.lattice import pasted
     from BrainTumorSegLib.io.grids import place_on_grid
 
-    labels, reference = read_tissues(path), case.reference_scan.image
+    labels, reference = shared.read_tissues(path), case.reference_scan.image
     placed = pasted(labels, reference)
     if placed is not None:
         return placed

@@ -8,20 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from BrainTumorSegLib.cli.commands.shared import (
-    add_files,
-    add_overwrite,
-    add_scans,
-    limit_threads,
-    loading,
-    make_progress,
-    print_result,
-    scan_paths,
-)
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.option_fields import add_options, given_options
 from BrainTumorSegLib.core.options import Options, ProcessOptions
 from BrainTumorSegLib.core.sequences import Sequence
+
+from . import shared
 
 if TYPE_CHECKING:
     from BrainTumorSegLib.core.case import Case
@@ -40,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "T1, contrast-enhanced T1 and FLAIR. Research use only; not a medical device.",
     )
     scans = parser.add_argument_group("scans (NIfTI, NRRD, MHA), or a DICOM folder")
-    add_scans(
+    shared.add_scans(
         scans,
         t1="T1 without contrast agent",
         t1ce="T1 after contrast agent (always needed)",
@@ -75,7 +67,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         metavar="FILE",
         help="segmentation: .seg.nrrd for Slicer, or a label map .nii.gz, .nii or .nrrd",
     )
-    add_files(
+    shared.add_files(
         outputs,
         labelmap="label map as well: .nii.gz, .nii or .nrrd",
         probabilities="class probabilities, a vector image: .nrrd or .nii.gz",
@@ -91,7 +83,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         metavar="FILE",
         help="report: .json or .html; repeatable",
     )
-    add_overwrite(outputs)
+    shared.add_overwrite(outputs)
     add_run_options(parser)
     parser.set_defaults(run=run)
 
@@ -106,7 +98,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     progress = begin(args)
-    with loading():
+    with shared.loading():
         from BrainTumorSegLib.inference.pipeline import segment
         from BrainTumorSegLib.io.cases import load_case
         from BrainTumorSegLib.reporting.outputs import Outputs, check_outputs, write_outputs
@@ -123,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     )
     check_outputs(outputs)
     options, brainsfit = options_from(args, probabilities=args.probabilities is not None)
-    paths, reference = scan_paths(args), Sequence(args.reference)
+    paths, reference = shared.scan_paths(args), Sequence(args.reference)
     if args.dicom is not None:
         if paths:
             raise InputError("Both --dicom and single files were given.", "Give one or the other.")
@@ -137,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
     progress.stage("write")
     written = write_outputs(outputs, case, result)
     progress.finish()
-    print_result(args, result.record, written)
+    shared.print_result(args, result.record, written)
     return 0
 
 
@@ -152,7 +144,7 @@ def begin(args: argparse.Namespace) -> Progress:
             "--brainsfit ask needs --progress json: the question is one of its lines.",
             f"Add --progress json, or leave --brainsfit out. A program of this name is ./{ASK}.",
         )
-    progress = make_progress(args.progress)
+    progress = shared.make_progress(args.progress)
     progress.stage("read")
     return progress
 
@@ -165,7 +157,7 @@ def options_from(args: argparse.Namespace, **more: Any) -> tuple[Options, Any]:
     """
     from BrainTumorSegLib.preprocessing.registration import BrainsfitClient
 
-    limit_threads(args.threads)
+    shared.limit_threads(args.threads)
     if args.brainsfit != ASK:
         return given_options(Options, args, **more), None
     return given_options(Options, args, **more, brainsfit=None), BrainsfitClient()

@@ -6,13 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from BrainTumorSegLib.cli.commands.shared import (
-    add_overwrite,
-    add_progress,
-    from_one,
-    from_zero,
-    make_progress,
-)
+from . import shared
 
 if TYPE_CHECKING:
     from BrainTumorSegLib.synthesis.tumours.generate import Sample
@@ -29,14 +23,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "synthesise",
+        aliases=["synthesize"],
         help="make synthetic cases and a contact sheet of them",
         description="Make synthetic cases of four tumour types and of none, with their truth. "
         "Without --data heads are drawn; with it, label maps of real heads, shapes of real "
         "tumours and real scans are used where the folder holds them.",
     )
     parser.add_argument("--kind", choices=_KINDS, default="mixed", help="default: mixed")
-    parser.add_argument("--count", type=from_one, default=12, metavar="N", help="default: 12")
-    parser.add_argument("--seed", type=from_zero, default=1, metavar="N", help="default: 1")
+    parser.add_argument(
+        "--count", type=shared.from_one, default=12, metavar="N", help="default: 12"
+    )
+    parser.add_argument("--seed", type=shared.from_zero, default=1, metavar="N", help="default: 1")
     parser.add_argument(
         "--data",
         type=Path,
@@ -44,7 +41,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="holds synthseg_head_labels/, msd_tumour_labels/, and cases.tsv with real scans",
     )
     parser.add_argument(
-        "--leave-out", type=from_zero, metavar="K", help="use no real scan of this fold"
+        "--leave-out", type=shared.from_zero, metavar="K", help="use no real scan of this fold"
     )
     parser.add_argument(
         "--recipe", type=Path, metavar="FILE", help="a .toml file with a table [synthesis]"
@@ -55,7 +52,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="make them differently and of other heads and shapes, for choosing checkpoints",
     )
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="contact sheet (.png)")
-    parser.add_argument("--columns", type=from_one, default=2, metavar="N", help="of the sheet")
+    parser.add_argument(
+        "--columns", type=shared.from_one, default=2, metavar="N", help="of the sheet"
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -63,8 +62,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="write the cases as NIfTI files with a cases.tsv, ready for `train --data FOLDER`: "
         "all sequences, stripped of the skull, without tumours whose labels merge tissues",
     )
-    add_overwrite(parser)
-    add_progress(parser)
+    shared.add_overwrite(parser)
+    shared.add_progress(parser)
     parser.set_defaults(run=run)
 
 
@@ -82,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         check_writable(args.sheet, args.overwrite)
     config, sources = _config(args), _sources(args)
     writer = CohortWriter(args.out, args.overwrite) if args.out is not None else None
-    progress = make_progress(args.progress)
+    progress = shared.make_progress(args.progress)
     progress.stage("synthesise", args.count)
     shown: list[Sample] = []
     for number in range(args.count):

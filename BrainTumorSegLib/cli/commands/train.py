@@ -6,19 +6,9 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from BrainTumorSegLib.cli.commands.shared import (
-    add_folder,
-    add_machine,
-    add_overwrite,
-    add_workers,
-    from_zero,
-    limit_threads,
-    make_progress,
-    repeated,
-    without_folders,
-    workers_for,
-)
 from BrainTumorSegLib.core.option_fields import number
+
+from . import shared
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -34,9 +24,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with the cases, with or without cases.tsv"
     )
-    add_folder(parser, "folder of the run")
+    shared.add_folder(parser, "folder of the run")
     parser.add_argument(
-        "--folds", type=from_zero, nargs="+", metavar="K", help="folds to leave out in turn (all)"
+        "--folds",
+        type=shared.from_zero,
+        nargs="+",
+        metavar="K",
+        help="folds to leave out in turn (all)",
     )
     parser.add_argument(
         "--start-from",
@@ -45,7 +39,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--join-folds",
-        type=from_zero,
+        type=shared.from_zero,
         nargs="+",
         metavar="K",
         help="count these folds as one, the first of them: for a member from which members "
@@ -53,7 +47,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--seeds",
-        type=from_zero,
+        type=shared.from_zero,
         nargs="+",
         metavar="N",
         help="one member a seed (that of the recipe)",
@@ -65,9 +59,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="where to write the pack (default: a folder of the pack's name in the run)",
     )
     add_pack_options(parser)
-    add_overwrite(parser, "an existing pack")
-    add_machine(parser)
-    add_workers(
+    shared.add_overwrite(parser, "an existing pack")
+    shared.add_machine(parser)
+    shared.add_workers(
         parser,
         "threads that prepare batches, processes that make synthetic samples; they change "
         "nothing but the time",
@@ -125,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
     )
     from BrainTumorSegLib.training.trainer import check_computable, stages, train_members
 
-    limit_threads(args.threads)
+    shared.limit_threads(args.threads)
     config = read_config(args.recipe)
     training, pack_fields = config.training, config.pack
     if args.start_from:
@@ -137,10 +131,10 @@ def run(args: argparse.Namespace) -> int:
     check_free(destination, args.overwrite)
     folds = args.folds or sorted({case.fold for case in cases})
     device = choose_device(args.device)
-    with joined(Machine(device, workers_for(device, args.workers))) as machine:
+    with joined(Machine(device, shared.workers_for(device, args.workers))) as machine:
         # Before data are prepared, which may take long.
         check_computable(training, machine)
-        progress = make_progress(
+        progress = shared.make_progress(
             args.progress if machine.first else "none",
             stages(training, folds, args.seeds or ()) | {STAGE: 2.0},
         )
@@ -184,12 +178,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _command(args: argparse.Namespace) -> str:
     """For the provenance: what changes the outcome, and no folders of this computer."""
-    return repeated(
+    return shared.repeated(
         args,
         ("brain-tumor-seg", "train", "--recipe", args.recipe.name, "--data", "DATA"),
         *("output", "start_from", "join_folds", "folds", "seeds", "precision", "check_on"),
         output="RUN",
-        start_from=without_folders(args.start_from),
+        start_from=shared.without_folders(args.start_from),
         precision=args.precision != "int8" and args.precision,
         check_on=args.check_on != "auto" and args.check_on,
     )
