@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def findLibrary() -> None:
-    """In a source checkout the library lies beside this folder; installed it is found anyway."""
+    """In a source checkout the library lies beside this folder, where Python does not look."""
     if importlib.util.find_spec("BrainTumorSegLib") is None:
         sys.path.append(str(Path(__file__).resolve().parents[1]))
 
@@ -123,7 +123,7 @@ class BrainTumorSegParameterNode:
             are all.
         outputSegmentation: where the result goes; None for a new segmentation.
         disagreementVolume, registeredCopies, show3D: what else is made.
-        result: the segmentation that is looked at.
+        result: the segmentation that the panel shows.
     """
 
     t1: vtkMRMLScalarVolumeNode
@@ -320,19 +320,19 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
     def test_the_logic_gives_the_labels_of_the_command_line(self) -> None:  # noqa: D102
         from BrainTumorSegLib.slicer_app.self_test import QUICK, differingVoxels, loadScans
 
-        scans, heard = loadScans(), []
-        result = BrainTumorSegLogic().segment(**scans, **QUICK, onProgress=heard.append)
+        scans, events = loadScans(), []
+        result = BrainTumorSegLogic().segment(**scans, **QUICK, onProgress=events.append)
         self.assertEqual(differingVoxels(result.segmentationNode, scans["t1ce"]), 0)
         self.assertGreater(result.volumes["WT"], 1.0)
-        self.assertGreater(len({event.stage for event in heard}), 4)
+        self.assertGreater(len({event.stage for event in events}), 4)
 
     def test_a_cancelled_run_leaves_the_scene_as_it_was(self) -> None:  # noqa: D102
         from BrainTumorSegLib.slicer_app.self_test import QUICK, loadScans, sceneState, waitFor
 
-        logic, scans, heard = BrainTumorSegLogic(), loadScans(), []
+        logic, scans, events = BrainTumorSegLogic(), loadScans(), []
         before = sceneState()
-        run = logic.start(**scans, **QUICK, onProgress=heard.append)
-        self.assertTrue(waitFor(lambda: heard, 120))
+        run = logic.start(**scans, **QUICK, onProgress=events.append)
+        self.assertTrue(waitFor(lambda: events, 120))
         logic.cancel()
         self.assertTrue(waitFor(lambda: run.state == "cancelled", 2.0), run.state)
         self.assertEqual(sceneState(), before)
@@ -346,10 +346,10 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
             waitFor,
         )
 
-        logic, scans, heard = BrainTumorSegLogic(), loadScans(), []
+        logic, scans, events = BrainTumorSegLogic(), loadScans(), []
         before = sceneState()
-        run = logic.start(**scans, **QUICK, onProgress=heard.append)
-        self.assertTrue(waitFor(lambda: heard, 120))
+        run = logic.start(**scans, **QUICK, onProgress=events.append)
+        self.assertTrue(waitFor(lambda: events, 120))
         killWorker(run)
         self.assertTrue(waitFor(lambda: run.state == "failed", 10), run.state)
         self.assertTrue(run.error.remedy)

@@ -63,7 +63,7 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
         try:
             return args.run(args)
         except BrokenPipeError:
-            # The reader of our output has gone; nobody is left to tell.
+            # The reader of our output has gone.
             with contextlib.suppress(OSError):
                 sys.stdout.close()
             return 1

@@ -13,9 +13,11 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from BrainTumorSegLib.core.errors import InputError
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def check_options(options: Any) -> None:
         value = getattr(options, name)
         try:
             object.__setattr__(options, name, definition.parse(value))
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise InputError(f"{name} cannot be {value!r}.", str(error)) from None
 
 
@@ -201,10 +203,10 @@ def _argument_type(parse: Callable[[Any], Any]) -> Callable[[str], Any]:
     return argument
 
 
-def accept_old_names(kind: type[Any]) -> type[Any]:
+def accept_old_names(kind: type[_T]) -> type[_T]:
     """Accept and answer to the names of version 0.1 as well, with a warning."""
     current = {d.was: name for name, d in options_of(kind).items() if d.was}
-    make = kind.__init__
+    make: Callable[..., None] = vars(kind)["__init__"]
 
     def renamed(old: str) -> str:
         message = f"{kind.__name__}.{old} is now called {current[old]}"
@@ -222,5 +224,5 @@ def accept_old_names(kind: type[Any]) -> type[Any]:
             raise AttributeError(f"{kind.__name__} has no {name!r}")
         return getattr(self, renamed(name))
 
-    kind.__init__, kind.__getattr__ = init, read
+    kind.__init__, kind.__getattr__ = init, read  # type: ignore[method-assign, attr-defined]
     return kind

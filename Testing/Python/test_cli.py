@@ -273,6 +273,14 @@ def test_a_number_that_makes_no_sense_is_wrong_usage(command, capsys):
     assert "cannot be" in capsys.readouterr().err
 
 
+def test_american_spelling_names_the_same_command():
+    british, american = (
+        cli.build_parser().parse_args([name, "--out", "o"]).run
+        for name in ("synthesise", "synthesize")
+    )
+    assert british is american
+
+
 def test_wrong_usage_exits_with_two(capsys):
     with pytest.raises(SystemExit) as leaving:
         cli.main(["segment"])

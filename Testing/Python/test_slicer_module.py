@@ -142,6 +142,20 @@ def test_scene_and_panel_need_nothing_that_slicer_does_not_ship():
     assert {f for f in foreign if f.split(": ")[1].split(".")[0] not in own} == set()
 
 
+def test_a_section_of_the_panel_knows_only_what_all_share():
+    shared = {"state", "dialogs", "wording"}
+    sections = [p for p in panel_files() if p.stem not in {*shared, "panel", "__init__"}]
+    assert len(sections) == 7
+    for path in panel_files():
+        known = {
+            node.module or ""
+            for node in ast.walk(parsed(path))
+            if isinstance(node, ast.ImportFrom)
+            and (node.level == 1 or "slicer_app.panel" in (node.module or ""))
+        }
+        assert path.stem == "panel" or known <= (shared if path in sections else set()), path.name
+
+
 def test_the_module_stays_thin():
     assert len(SOURCE.read_text(encoding="utf-8").splitlines()) < 450
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PARTS = ("engines", "views", "members", "cascade", "size", "cases", "roofline")
 
-#: What --quick measures, on which part of the case, and for how long it looks for the peaks.
+#: What --quick measures, on which part of the case, and for how long it measures the peaks.
 _QUICK_PARTS = ("engines", "views", "cascade", "roofline")
 _QUICK_CROP, _QUICK_SECONDS = "1/3 of the slices", 0.2
 
@@ -41,7 +41,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="a folder with the scans of one case, or their files, told apart by their names "
+        help="a folder with the scans of one case, or their files, recognised by their names "
         "(default: the generated demonstration case)",
     )
     add_options(parser, Options, ["pack"])
@@ -105,7 +105,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         required=False,
     )
     parser.add_argument("--json", action="store_true", help="print the JSON instead of the tables")
-    shared.add_machine(parser, device=False)
+    shared.add_machine(parser, "threads", "progress")
     parser.set_defaults(run=run)
 
 
@@ -192,7 +192,7 @@ def _plan(args: argparse.Namespace, pack: ModelPack) -> tuple[Plan, dict[str, st
 
     there, absent = available_engines(pack.allows_bf16)
     if args.engines:
-        # Named by hand they are tried, and a failure is told where it belongs.
+        # Engines that the user has named are tried, and their failures reported.
         there, absent = engines_by_name(args.engines), {}
     views = args.views or [pack.advised_views, *map(str, Tta)]
     less: dict[str, Any] = {}

@@ -15,7 +15,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "demo",
         help="segment a generated demonstration case",
         description="Generate a head with a tumour (no patient data), segment it, compare with "
-        "the truth, and write a .seg.nrrd, reports and a picture.",
+        "the reference labels, and write a .seg.nrrd, reports and a picture.",
     )
     parser.add_argument(
         "-o",
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     progress.finish()
 
     shared.print_volumes(result.record)
-    print("\nDice against the generator's truth:")
+    print("\nDice against the generator's labels:")
     labels = sitk.GetArrayViewFromImage(result.labels)
     truth = sitk.GetArrayFromImage(sitk.ReadImage(str(demo.truth)))
     for name in ("WT", "TC", "ET", "necrosis", "edema", "non_enhancing"):

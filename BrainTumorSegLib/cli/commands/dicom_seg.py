@@ -48,7 +48,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     shared.add_overwrite(parser, "an existing file")
     parser.add_argument("--pack", metavar="NAME", help="model pack that made the labels, to record")
     parser.add_argument(
-        "--corrected", action="store_true", help="a person has edited the labels (SEMIAUTOMATIC)"
+        "--corrected", action="store_true", help="an expert has edited the labels (SEMIAUTOMATIC)"
     )
     parser.add_argument(
         "--check",
@@ -56,7 +56,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="write nothing, only say what keeps the series from carrying a segmentation; exits "
         "with 3 when something does",
     )
-    shared.add_progress(parser)
+    shared.add_machine(parser, "progress")
     parser.set_defaults(run=run)
 
 
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
             "Write a .seg.nrrd or a label map instead, or export the series again.",
         )
     assert labels is not None
-    # What does not fit is left to the writer, who says in which way it does not.
+    # The writer reports in which way other labels do not fit.
     placed = pasted(labels, _empty(series)) if series is not None else None
     progress.stage("write")
     write_dicom_seg(
@@ -135,7 +135,7 @@ def _reference(
     try:
         found = build_series(frame for file in files for frame in read_frames(file))
     except ValueError:
-        # Which file cannot be read is for the check to say.
+        # The check names the file that cannot be read.
         return files, None
     return files, found[0] if len(found) == 1 else None
 

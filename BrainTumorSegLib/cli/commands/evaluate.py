@@ -122,11 +122,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "folder for cases.csv, groups.csv, comparisons.csv, tumour_free.csv, summary.json, "
         "tables.md and scores.png, and conditions.png with --conditions",
     )
-    parser.add_argument(
-        "--picture",
-        type=Path,
-        metavar="FILE",
-        help="where to draw the scores (default: scores.png in the folder, if matplotlib is "
+    shared.add_files(
+        parser,
+        picture="where to draw the scores (default: scores.png in the folder, if matplotlib is "
         "installed)",
     )
     shared.add_machine(parser)

@@ -39,11 +39,11 @@ def add_export_options(parser: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="slices of each case that are compared (default: 32)",
     )
-    shared.add_machine(parser, device=False)
+    shared.add_machine(parser, "threads", "progress")
 
 
 def is_run(text: str) -> bool:
-    """Whether this names a training run rather than a pack. The name of a pack goes before."""
+    """Whether this names a training run rather than a pack. The name of a pack takes precedence."""
     from BrainTumorSegLib.models.packs import find_packs
     from BrainTumorSegLib.models.packs.manifest import MANIFEST
     from BrainTumorSegLib.training.checkpoint import find_members
@@ -162,6 +162,6 @@ def _check(
 
 
 def _cache(run: Path) -> Path | None:
-    """Prepared volumes that training left; nothing is added to a run that may not change."""
+    """Volumes that training has prepared; None where the run is read-only."""
     folder = run / "cache"
     return folder if folder.is_dir() and os.access(folder, os.W_OK) else None

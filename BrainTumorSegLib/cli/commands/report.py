@@ -40,17 +40,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--record", type=Path, required=True, metavar="FILE", help="the JSON report of the run"
     )
-    parser.add_argument(
-        "--disagreement",
-        type=Path,
-        metavar="FILE",
-        help="entropy map of the run, to measure the networks' confidence where the new labels are",
-    )
-    parser.add_argument(
-        "--brain-mask",
-        type=Path,
-        metavar="FILE",
-        help="brain mask, which frames the pictures (default: found)",
+    shared.add_files(
+        parser,
+        disagreement="entropy map of the run, to measure the networks' confidence where the new "
+        "labels are",
+        brain_mask="brain mask, which frames the pictures (default: found)",
     )
     parser.add_argument(
         "-o",
@@ -67,7 +61,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="the expert changed nothing: the labels are those of the run",
     )
     shared.add_overwrite(parser)
-    shared.add_progress(parser)
+    shared.add_machine(parser, "progress")
     parser.set_defaults(run=run)
 
 
@@ -202,7 +196,7 @@ def _entropy(path: Path, case: Case) -> sitk.Image:
 
 
 def _brain(args: argparse.Namespace, case: Case, entropy: sitk.Image | None) -> sitk.Image:
-    """What frames the pictures: a mask that was given, where the networks looked, or the head."""
+    """What frames the pictures: the given mask, the region that was segmented, or the head."""
     import SimpleITK as sitk
 
     from BrainTumorSegLib.io.grids import place_on_grid

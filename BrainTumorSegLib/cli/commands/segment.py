@@ -141,7 +141,7 @@ def begin(args: argparse.Namespace) -> Progress:
     """
     if args.brainsfit == ASK and args.progress != "json":
         raise InputError(
-            "--brainsfit ask needs --progress json: the question is one of its lines.",
+            "--brainsfit ask needs --progress json: the request is one of its lines.",
             f"Add --progress json, or leave --brainsfit out. A program of this name is ./{ASK}.",
         )
     progress = shared.make_progress(args.progress)

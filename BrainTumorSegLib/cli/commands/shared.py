@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.core.option_fields import add_options, number
+from BrainTumorSegLib.core.option_fields import add_options, number, options_of
 from BrainTumorSegLib.core.options import Options, ProcessOptions
 from BrainTumorSegLib.core.sequences import Sequence
 
@@ -58,15 +58,11 @@ def add_overwrite(parser: argparse._ActionsContainer, what: str = "existing file
     parser.add_argument("--overwrite", action="store_true", help=f"replace {what}")
 
 
-def add_machine(parser: argparse._ActionsContainer, *, device: bool = True) -> None:
-    """The options ``--device``, ``--threads`` and ``--progress``."""
-    add_options(parser, Options, ["device"] if device else [])
-    add_options(parser, ProcessOptions)
-
-
-def add_progress(parser: argparse._ActionsContainer) -> None:
-    """The option ``--progress``."""
-    add_options(parser, ProcessOptions, ["progress"])
+def add_machine(parser: argparse._ActionsContainer, *only: str) -> None:
+    """The options ``--device``, ``--threads`` and ``--progress``, or only some of them."""
+    names = only or ("device", "threads", "progress")
+    for kind in (Options, ProcessOptions):
+        add_options(parser, kind, [name for name in names if name in options_of(kind)])
 
 
 def add_workers(parser: argparse._ActionsContainer, what: str) -> None:

@@ -63,7 +63,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "all sequences, stripped of the skull, without tumours whose labels merge tissues",
     )
     shared.add_overwrite(parser)
-    shared.add_progress(parser)
+    shared.add_machine(parser, "progress")
     parser.set_defaults(run=run)
 
 

@@ -25,7 +25,7 @@ from BrainTumorSegLib.slicer_app.viewing.display import (
 )
 from BrainTumorSegLib.slicer_app.viewing.editing import editInSegmentEditor
 
-#: Side of a colour patch in pixels.
+#: Side of a color patch in pixels.
 PATCH = 12
 
 #: Steps of the blend slider.
@@ -58,13 +58,13 @@ class ResultSection:
         return node.GetNodeReference(role) if node is not None else None
 
     def onRemoval(self, _node: Any) -> None:
-        """Look again when it has gone: what is seen while it goes is half of the truth."""
+        """Update once the node is gone: while it is being removed, half of it is still there."""
         import qt
 
         qt.QTimer.singleShot(0, self.state.changed)
 
     def onShow(self) -> None:
-        """Show scan and result, centred on the tumour."""
+        """Show scan and result, centered on the tumour."""
         with errorsShown():
             showResult(self.state.result)
 
@@ -227,11 +227,11 @@ class UncertaintySection:
         if result is not self._result:
             self._result = result
             self._cursor = RegionNavigator(result.segmentationNode) if result is not None else None
-        found = self._cursor is not None and self._cursor.count > 0
+        hasRegions = self._cursor is not None and self._cursor.count > 0
         idle = not self.state.busy
         ui.doubtBox.enabled = result is not None and idle
-        ui.nextDoubtButton.enabled = found and idle
-        ui.previousDoubtButton.enabled = found and idle and self._cursor.position > 0
+        ui.nextDoubtButton.enabled = hasRegions and idle
+        ui.previousDoubtButton.enabled = hasRegions and idle and self._cursor.position > 0
         ui.doubtLabel.text = self._cursor.text if self._cursor is not None else ""
 
     def _go(self, step: Callable[[Any], None]) -> None:
@@ -248,7 +248,7 @@ def endAlignment() -> None:
 
 
 def _patch(tissue: Tissue) -> Any:
-    """A small square in a tissue's colour."""
+    """A small square in a tissue's color."""
     import qt
 
     pixmap = qt.QPixmap(PATCH, PATCH)

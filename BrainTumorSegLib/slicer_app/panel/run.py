@@ -167,7 +167,7 @@ class RunSection:
         )
 
     def _installPackages(self, extras: tuple[str, ...]) -> None:
-        """Another Python brings its own packages; for Slicer's the person is asked once."""
+        """Another Python brings its own packages; for Slicer's the user is asked once."""
         if not usesOtherPython() and missingPackages(extras):
             self._show(0.0, _("Installing packages …"))
             install(confirm=True, extras=extras)

@@ -119,7 +119,7 @@ class SavingSection:
         self.update()
 
     def cancel(self) -> None:
-        """Stop; nothing is written then."""
+        """Stop; no file is written."""
         if self.busy:
             self.job.cancel()
             self.state.ui.savedLabel.text = _("Cancelling …")
@@ -145,7 +145,7 @@ class SavingSection:
         ui.savedLabel.visible = bool(ui.savedLabel.text)
 
     def _missingForDicom(self) -> list[str]:
-        """Looked at anew only when the segmentation has changed: it takes a moment."""
+        """Checked anew only when the segmentation has changed: it takes a moment."""
         ui, node = self.state.ui, self.state.segmentation
         if not ui.dicomCheck.checked or ui.savingButton.collapsed:
             return []

@@ -22,7 +22,7 @@ class ScansSection:
             Sequence.T1CE: (ui.t1ceSelector, ui.t1ceReason),
             Sequence.FLAIR: (ui.flairSelector, ui.flairReason),
         }
-        #: What was guessed, and why: node id or None. A person's own choice overrules it.
+        #: What was guessed, and why: node id or None. The user's own choice takes precedence.
         self._guessed: dict[Sequence, tuple[str | None, str]] = {}
         self._reasons: dict[tuple[str, str], str] = {}
         self._studies: tuple[str, ...] = ()
@@ -43,16 +43,16 @@ class ScansSection:
                 self.guess(self._studies[index])
 
     def guess(self, study: str | None = None) -> None:
-        """Fill the selectors; what cannot be told is left empty, and the reason shown.
+        """Fill the selectors; what is not certain is left empty, with the reason.
 
         Args:
             study: title of the patient or time that is meant, where there are several.
         """
-        found = guessScans(study)
-        self._offerStudies(found.studies, found.study)
+        guess = guessScans(study)
+        self._offerStudies(guess.studies, guess.study)
         for sequence in Sequence:
-            node = found.chosen.get(sequence)
-            reason = found.reasons.get(sequence, "")
+            node = guess.chosen.get(sequence)
+            reason = guess.reasons.get(sequence, "")
             self._guessed[sequence] = (node.GetID() if node is not None else None, reason)
             setattr(self.state.parameters, sequence.value, node)
         self.state.changed()
@@ -64,7 +64,7 @@ class ScansSection:
         self._offerStudies((), "")
 
     def update(self) -> None:
-        """Say below each scan what it was taken for."""
+        """Show below each scan why it was chosen."""
         ui = self.state.ui
         idle = not self.state.busy
         ui.guessButton.enabled = idle

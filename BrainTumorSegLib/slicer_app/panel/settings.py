@@ -40,7 +40,7 @@ class SettingsSection:
         ui.packCombo.currentIndexChanged.connect(self.onPack)
         ui.deviceCombo.currentIndexChanged.connect(self.onDevice)
         for signal in ("currentPathChanged", "validInputChanged"):
-            # Of an emptied field only the second tells.
+            # Only the second is emitted when the field is emptied.
             getattr(ui.wheelFolderEdit, signal).connect(self.onWheelFolder)
             getattr(ui.pythonEdit, signal).connect(self.onPython)
         state.observe(self.update)
@@ -67,7 +67,7 @@ class SettingsSection:
         self.state.changed()
 
     def update(self) -> None:
-        """Show the chosen model and device, and what there is to say about the choices."""
+        """Show the chosen model and device, and notes on the choices."""
         ui, parameters = self.state.ui, self.state.parameters
         for widget in self._inputs:
             widget.enabled = not self.state.busy

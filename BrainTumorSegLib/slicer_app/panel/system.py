@@ -20,7 +20,7 @@ from BrainTumorSegLib.slicer_app.panel.dialogs import errorsShown
 from BrainTumorSegLib.slicer_app.panel.state import PanelState
 
 #: Colours of the statuses, legible on light and dark windows.
-COLOURS = {OK: "#2e9d4f", WARNING: "#d18b00", PROBLEM: "#d63b3b"}
+COLORS = {OK: "#2e9d4f", WARNING: "#d18b00", PROBLEM: "#d63b3b"}
 
 #: Graphics cards as the doctor names them.
 CARD = r"cuda:\d+"
@@ -42,7 +42,7 @@ class SystemSection:
         state.observe(self.update)
 
     def onCheck(self) -> None:
-        """Start looking; it takes seconds and blocks nothing."""
+        """Start the check; it takes seconds and blocks nothing."""
         self.cancel()
         self._shown = ()
         self.check = SystemCheck(self.onFinished)
@@ -52,7 +52,7 @@ class SystemSection:
         self.update()
 
     def onFinished(self, check: SystemCheck) -> None:
-        """Everything was looked at."""
+        """The check is complete."""
         self.check = check
         cards = [f for f in check.findings if re.fullmatch(CARD, f.name) and f.status != PROBLEM]
         self.state.devices = [(f.name, f"{f.name}: {f.detail}") for f in cards]
@@ -84,7 +84,7 @@ class SystemSection:
             self.state.ui.systemLabel.text = _("The findings are in the clipboard.")
 
     def cancel(self) -> None:
-        """Stop looking."""
+        """Stop the check."""
         if self.check is not None and self.check.running:
             self.check.cancel()
         self.check = None
@@ -147,7 +147,7 @@ class SystemSection:
             item = qt.QTreeWidgetItem()
             item.setText(0, finding.name)
             item.setText(1, finding.detail)
-            item.setIcon(0, _dot(COLOURS[finding.status]))
+            item.setIcon(0, _dot(COLORS[finding.status]))
             for column in (0, 1):
                 item.setToolTip(column, "\n".join(filter(None, (finding.detail, finding.remedy))))
             tree.addTopLevelItem(item)
@@ -162,7 +162,7 @@ class SystemSection:
         return self._shown[index] if 0 <= index < len(self._shown) else None
 
 
-def _dot(colour: str) -> Any:
+def _dot(color: str) -> Any:
     """A small round icon."""
     import qt
 
@@ -170,8 +170,8 @@ def _dot(colour: str) -> Any:
     pixmap.fill(qt.QColor(0, 0, 0, 0))
     painter = qt.QPainter(pixmap)
     painter.setRenderHint(qt.QPainter.Antialiasing)
-    painter.setPen(qt.QPen(qt.QColor(colour)))
-    painter.setBrush(qt.QBrush(qt.QColor(colour)))
+    painter.setPen(qt.QPen(qt.QColor(color)))
+    painter.setBrush(qt.QBrush(qt.QColor(color)))
     painter.drawEllipse(1, 1, 10, 10)
     painter.end()
     return qt.QIcon(pixmap)

@@ -35,7 +35,7 @@ def choiceTitle(choice: Enum) -> str:
 
 
 def stageTitle(stage: str) -> str:
-    """What happens in a stage of `stages.STAGES` or of `mrml.run`, for people."""
+    """The title of a stage of `core.stages.STAGES` or of `run.progress`."""
     return {
         "": _("Starting"),
         "export": _("Handing over the scans"),

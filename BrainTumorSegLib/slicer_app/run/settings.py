@@ -1,4 +1,4 @@
-"""What is chosen for a run, and how the worker is told."""
+"""What is chosen for a run, and the worker's command line."""
 
 from __future__ import annotations
 
