@@ -136,9 +136,6 @@ def test_a_stopped_benchmark_stops_its_run_and_leaves_no_temporary_files(case, t
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--runs", "0"], "runs"),
-        (["--cases", "1"], "cases"),
-        (["--threads", "0"], "threads"),
         (["--members", "77"], "members"),
         (["--engines", "abacus"], "abacus"),
         (["--json", "--progress", "json"], "standard output"),

@@ -194,9 +194,9 @@ def test_the_command_line_offers_the_cascade():
     parser = argparse.ArgumentParser()
     add_run_options(parser)
     choices = {action.dest: action.choices for action in parser._actions}
-    assert tuple(choices["cascade"]) == CASCADES
-    assert options_from(parser.parse_args(["--cascade", "on"])).cascade == "on"
-    assert options_from(parser.parse_args([])).cascade == "auto"
+    assert tuple(choices["slice_preselection"]) == CASCADES
+    assert options_from(parser.parse_args(["--cascade", "on"])).slice_preselection == "on"
+    assert options_from(parser.parse_args([])).slice_preselection == "auto"
 
 
 # Real slices

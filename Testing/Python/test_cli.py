@@ -259,7 +259,7 @@ def test_mistakes_are_named_with_their_own_exit_code_and_write_nothing(
         *(f"train --recipe r --data d -o o --{o}=-1" for o in ("workers", "allowed-loss", "folds")),
         "train --recipe r --data d -o o --allowed-loss=nan",
         *(f"evaluate --data d -o o --{o}=-1" for o in ("seed", "synthetic", "folds", "members")),
-        "evaluate --data d -o o --threads=0",
+        *(f"evaluate --data d -o o --{option}" for option in ("threads=0", "members=few")),
         "experiment --config c --workers=-1",
         *(f"benchmark --{option}" for option in ("runs=0", "cases=1", "threads=0", "members=0")),
         "models export run pack --check-slices=0",

@@ -459,7 +459,6 @@ def test_a_dry_run_tells_arms_and_budget_and_touches_nothing(cohort, tmp_path, c
         ([], "--list"),
         (["--config", "optimizers"], "Did you mean optimisers"),
         (["--config", "optimisers"], "--data FOLDER"),
-        (["--config", "optimisers", "--workers", "-1"], "makes no sense"),
     ],
 )
 def test_what_is_missing_is_asked_for(capsys, arguments, words):

@@ -227,8 +227,8 @@ def test_an_unknown_choice_is_refused_before_anything_is_computed(shaded_run):
 def test_the_command_line_has_every_choice(word):
     parser = argparse.ArgumentParser()
     add_run_options(parser)
-    assert options_from(parser.parse_args(["--shading", word])).shading == word
-    assert options_from(parser.parse_args([])).shading == "auto"
+    assert options_from(parser.parse_args(["--shading", word])).bias_field == word
+    assert options_from(parser.parse_args([])).bias_field == "auto"
 
 
 def test_with_and_without_correction_the_same_shaded_scans_are_met():

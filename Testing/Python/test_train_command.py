@@ -156,7 +156,6 @@ def test_folds_choose_cases_and_stand_in_the_command_that_is_told(cohort, run_fo
     [
         (["--members", "2"], 9, "has 1 that were trained without fold 0"),
         (["--members", "3", "--ensemble"], 9, "has 2 in all"),
-        (["--members", "few"], None, "--members few"),
         (["--cases", "nobody"], 9, "no case nobody"),
         (["--folds", "7"], 9, "no fold 7"),
         (["--folds", "0", "--cases", "toy1"], 9, "no case toy1 in fold 0"),

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from . import shared
-from .segment import add_run_options, begin, options_from
+from .segment import add_run_options, brainsfit_client, begin, options_from
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -50,10 +50,10 @@ def run(args: argparse.Namespace) -> int:
         overwrite=True,
     )
     check_outputs(outputs)
-    options, brainsfit = options_from(args)
+    options = options_from(args)
     demo = make_demo_case(folder / "scans")
     case = load_case(demo.paths, identity="demonstration")
-    result = segment(case, options, progress, brainsfit)
+    result = segment(case, options, progress, brainsfit_client(args))
     progress.stage("write")
     written = write_outputs(outputs, case, result)
     progress.finish()

@@ -18,6 +18,7 @@ from . import shared
 if TYPE_CHECKING:
     from BrainTumorSegLib.core.case import Case
     from BrainTumorSegLib.core.progress import Progress
+    from BrainTumorSegLib.preprocessing.registration import BrainsfitClient
 
 #: Given as ``--brainsfit``: who started us runs BRAINSFit, see `registration.brainsfit_client`.
 ASK = "ask"
@@ -114,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
     )
     check_outputs(outputs)
-    options, brainsfit = options_from(args, probabilities=args.probabilities is not None)
+    options = options_from(args, probabilities=args.probabilities is not None)
     paths, reference = shared.scan_paths(args), Sequence(args.reference)
     if args.dicom is not None:
         if paths:
@@ -125,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
             raise InputError("--series and --study need --dicom FOLDER.")
         case = load_case(paths, reference=reference, identity=args.name)
     check_outputs(outputs, case)
-    result = segment(case, options, progress, brainsfit)
+    result = segment(case, options, progress, brainsfit_client(args))
     progress.stage("write")
     written = write_outputs(outputs, case, result)
     progress.finish()
@@ -149,18 +150,23 @@ def begin(args: argparse.Namespace) -> Progress:
     return progress
 
 
-def options_from(args: argparse.Namespace, **more: Any) -> tuple[Options, Any]:
-    """The options that were given, and whom to ask to run BRAINSFit, if anybody.
+def options_from(args: argparse.Namespace, **more: Any) -> Options:
+    """The options that were given; computing is limited to ``--threads``.
 
     Raises:
         InputError: for a value that cannot be taken.
     """
+    shared.limit_threads(args.threads)
+    if args.brainsfit == ASK:
+        more["brainsfit"] = None
+    return given_options(Options, args, **more)
+
+
+def brainsfit_client(args: argparse.Namespace) -> BrainsfitClient | None:
+    """Whom to ask to run BRAINSFit, where the caller wants that."""
     from BrainTumorSegLib.preprocessing.registration import BrainsfitClient
 
-    shared.limit_threads(args.threads)
-    if args.brainsfit != ASK:
-        return given_options(Options, args, **more), None
-    return given_options(Options, args, **more, brainsfit=None), BrainsfitClient()
+    return BrainsfitClient() if args.brainsfit == ASK else None
 
 
 def _case_from_dicom(args: argparse.Namespace, reference: Sequence) -> Case:
