@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from . import shared
-from .segment import add_run_options, brainsfit_client, begin, options_from
+from .segment import add_run_options, begin, brainsfit_client, options_from
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
