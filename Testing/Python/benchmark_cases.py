@@ -1,4 +1,4 @@
-"""What the tests of the benchmark share: choices, a small case, the schema."""
+"""What the tests of the benchmark share: a plan, a small case, the schema."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.resources import resource_path
-from BrainTumorSegLib.evaluation.benchmark.plan import Choices
+from BrainTumorSegLib.evaluation.benchmark.plan import make_plan
 from BrainTumorSegLib.models.packs import load_pack
 
 
-def choices(**changed):
+def planned(**changed):
     given = {
         "base": {"pack": str(load_pack().folder), "registration": "none", "brain": "stripped"},
         "engines": ("openvino-fp32", "torch-fp32", "torch-bf16"),
-        "views": ("tta1", "none"),
+        "ttas": ("tta1", "none"),
         "members": (1, 5),
     }
-    return Choices(**{**given, **changed})
+    return make_plan(**{**given, **changed})
 
 
 def write_case(folder):

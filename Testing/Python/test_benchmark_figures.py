@@ -7,12 +7,12 @@ import time
 
 import numpy as np
 import pytest
-from benchmark_cases import check_schema, choices
+from benchmark_cases import check_schema, planned
 
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.evaluation.benchmark import report, roofline, worker
 from BrainTumorSegLib.evaluation.benchmark.figures import draw_benchmark
-from BrainTumorSegLib.evaluation.benchmark.plan import SIZES, Arm, make_plan
+from BrainTumorSegLib.evaluation.benchmark.plan import SIZES, Arm
 from BrainTumorSegLib.evaluation.benchmark.report import fit_line, markdown_tables, ratios
 from BrainTumorSegLib.evaluation.benchmark.roofline import ImageWork, image_work, spread
 from BrainTumorSegLib.evaluation.benchmark.run import Measured
@@ -189,7 +189,7 @@ def fake_document(plan, measured):
 
 @pytest.fixture(scope="module")
 def made():
-    plan = make_plan(choices())
+    plan = planned()
     return fake_document(plan, fake_measured(plan))
 
 
@@ -256,7 +256,7 @@ def test_the_tables_hold_every_comparison_and_say_how_they_came_about(made):
 
 
 def test_a_benchmark_with_crops_is_a_document_and_its_roofline_is_of_the_whole_case():
-    plan = make_plan(choices(crop="1/3 of the slices", peak_seconds=0.1))
+    plan = planned(quick=True)
     made = fake_document(plan, fake_measured(plan))
     check_schema(made)
     assert made["roofline"]["arms"][0]["arm"] == plan.base
@@ -271,7 +271,7 @@ def test_the_picture_is_drawn_from_a_whole_document_and_from_one_with_failures(m
     draw_benchmark(made, tmp_path / "whole.png")
     with Image.open(tmp_path / "whole.png") as picture:
         assert min(picture.size) > 800
-    plan = make_plan(choices())
+    plan = planned()
     measured = fake_measured(plan)
     for found in measured.values():
         found.runs, found.failure = [], {"message": "no", "remedy": None}
@@ -281,7 +281,7 @@ def test_the_picture_is_drawn_from_a_whole_document_and_from_one_with_failures(m
 
 @pytest.mark.parametrize("failing", ["base", "baseline", "peaks", "all but one"])
 def test_failed_arms_are_listed_and_the_others_keep_their_figures(failing):
-    plan = make_plan(choices())
+    plan = planned()
     measured = fake_measured(plan)
     lost = {
         "base": [plan.base],

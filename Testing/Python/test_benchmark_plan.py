@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from benchmark_cases import choices, write_case
+from benchmark_cases import planned, write_case
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.evaluation.benchmark.plan import (
@@ -15,7 +15,6 @@ from BrainTumorSegLib.evaluation.benchmark.plan import (
     SIZES,
     available_engines,
     engines_by_name,
-    make_plan,
 )
 from BrainTumorSegLib.evaluation.benchmark.run import case_scans
 from BrainTumorSegLib.evaluation.benchmark.worker import resized
@@ -27,7 +26,7 @@ def case(tmp_path_factory):
 
 
 def test_the_plan_has_a_comparison_for_every_part_and_runs_equal_arms_once():
-    plan = make_plan(choices())
+    plan = planned()
     parts = [chosen.part for chosen in plan.comparisons]
     assert parts == [part for part in PARTS if part != "roofline"]
     named = {name for chosen in plan.comparisons for name in chosen.arms.values()}
@@ -41,7 +40,7 @@ def test_the_plan_has_a_comparison_for_every_part_and_runs_equal_arms_once():
 
 
 def test_the_baselines_are_torch_in_float32_no_views_one_member_and_the_whole_volume():
-    plan = make_plan(choices())
+    plan = planned()
     baselines = {c.part: plan.arms[c.baseline] for c in plan.comparisons}
     engine = baselines["engines"].options
     assert (engine["engine"], engine["precision"], engine["members"]) == ("torch", "fp32", 5)
@@ -52,13 +51,13 @@ def test_the_baselines_are_torch_in_float32_no_views_one_member_and_the_whole_vo
 
 
 def test_the_first_engine_the_first_views_and_all_members_are_those_of_the_base():
-    options = make_plan(choices()).arms[make_plan(choices()).base].options
+    options = planned().arms[planned().base].options
     assert (options["engine"], options["views"], options["members"]) == ("openvino", "tta1", 5)
 
 
 def test_on_a_crop_engines_and_views_have_few_members_and_the_whole_case_keeps_the_stages():
     crop = "1/3 of the slices"
-    plan = make_plan(choices(crop=crop, peak_seconds=0.1))
+    plan = planned(quick=True)
     of = {c.part: [plan.arms[name] for name in c.arms.values()] for c in plan.comparisons}
     for part, members in (("engines", {1}), ("views", {1}), ("members", {1, 5})):
         assert {arm.case for arm in of[part]} == {crop}
@@ -68,18 +67,18 @@ def test_on_a_crop_engines_and_views_have_few_members_and_the_whole_case_keeps_t
     titles = {c.part: c.title for c in plan.comparisons}
     assert titles["engines"] == f"Engines and precisions; 1 member, {crop}"
     assert titles["members"] == f"Members of the ensemble; {crop}"
-    assert plan.arms["peaks of cpu"].options == {"device": "cpu", "seconds": 0.1}
+    assert plan.arms["peaks of cpu"].options == {"device": "cpu", "seconds": 0.2}
 
 
 def test_only_the_parts_that_were_asked_for_are_planned():
-    plan = make_plan(choices(parts=("views",)))
+    plan = planned(parts=("views",))
     assert [c.part for c in plan.comparisons] == ["views"]
     assert {arm.kind for arm in plan.arms.values()} == {"segment"}
     assert len(plan.arms) == 2
 
 
 def test_a_cascade_gets_arms_of_its_own_and_is_off_in_all_others():
-    plan = make_plan(choices())
+    plan = planned()
     chosen = next(c for c in plan.comparisons if c.part == "cascade")
     off, on = (plan.arms[name] for name in chosen.arms.values())
     assert off.name == plan.base and on.options["cascade"] == "on"

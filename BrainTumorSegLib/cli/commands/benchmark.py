@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
 _PARTS = ("engines", "views", "members", "cascade", "size", "cases", "roofline")
 
-#: What --quick measures, on which part of the case, and for how long it measures the peaks.
+#: What --quick measures.
 _QUICK_PARTS = ("engines", "views", "cascade", "roofline")
-_QUICK_CROP, _QUICK_SECONDS = "1/3 of the slices", 0.2
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -184,7 +183,6 @@ def _plan(args: argparse.Namespace, pack: ModelPack) -> tuple[Plan, dict[str, st
     """The arms that follow from the options, and the engines that cannot be tried here."""
     from BrainTumorSegLib.evaluation.benchmark.plan import (
         PARTS,
-        Choices,
         available_engines,
         engines_by_name,
         make_plan,
@@ -195,16 +193,10 @@ def _plan(args: argparse.Namespace, pack: ModelPack) -> tuple[Plan, dict[str, st
         # Engines that the user has named are tried, and their failures reported.
         there, absent = engines_by_name(args.engines), {}
     views = args.views or [pack.advised_views, *map(str, Tta)]
-    less: dict[str, Any] = {}
     if args.quick:
         views = args.views or [pack.advised_views, "none"]
         if not args.engines:
             there = tuple(dict.fromkeys((there[0], "torch-fp32")))
-        less = {
-            "sizes": (_QUICK_CROP, "all slices"),
-            "crop": _QUICK_CROP,
-            "peak_seconds": _QUICK_SECONDS,
-        }
     usual = PARTS
     if args.quick:
         usual = (*_QUICK_PARTS, *(p for p in ("members", "cases") if getattr(args, p)))
@@ -214,16 +206,16 @@ def _plan(args: argparse.Namespace, pack: ModelPack) -> tuple[Plan, dict[str, st
         "brainsfit": None if args.brainsfit is None else str(args.brainsfit.resolve()),
         "brain": args.brain,
     }
-    choices = Choices(
-        base=base,
-        engines=there,
-        views=tuple(dict.fromkeys(views)),
-        members=_member_counts(args, len(pack.members)),
+    plan = make_plan(
+        base,
+        there,
+        tuple(dict.fromkeys(views)),
+        _member_counts(args, len(pack.members)),
         cases=args.cases or (2 if args.quick else 3),
-        parts=tuple(args.only or usual),
-        **less,
+        parts=args.only or usual,
+        quick=args.quick,
     )
-    return make_plan(choices), absent
+    return plan, absent
 
 
 def _member_counts(args: argparse.Namespace, there: int) -> tuple[int, ...]:

@@ -24,9 +24,7 @@ _KINDS = {"networks": "network_wall_s", "whole run": "whole_wall_s"}
 def draw_benchmark(document: Mapping[str, Any], path: Path) -> None:
     """Draw the stages, every comparison and the roofline of a document.
 
-    Args:
-        document: from `report.make_document`.
-        path: of the picture, its ending says the format; replaced if it is there.
+    The ending of ``path`` says the format; an older picture is replaced.
     """
     from matplotlib.figure import Figure
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +34,9 @@ SIZES: Mapping[str, float] = {
 
 #: The case as it was given; the sizes are cut from it.
 WHOLE_CASE = "case"
+
+#: On what part of the case a quick benchmark compares, and how long it repeats each kernel.
+_QUICK_CROP, _QUICK_SECONDS = "1/3 of the slices", 0.2
 
 
 @dataclass(frozen=True)
@@ -93,35 +96,6 @@ class Plan:
     comparisons: tuple[Comparison, ...]
 
 
-@dataclass(frozen=True)
-class Choices:
-    """What the user chose.
-
-    Attributes:
-        base: fields of `Options` that hold for every arm (pack, registration, brain).
-        engines: keys of `ENGINES`; the first is that of all other comparisons.
-        views: names of TTA; the first is that of all other comparisons.
-        members: numbers of members; the largest is that of all other comparisons.
-        sizes: keys of `SIZES`.
-        cases: how many cases one process does.
-        parts: of `PARTS`.
-        crop: the size on which engines, TTA and numbers of members are compared, engines
-            and TTA with the fewest members; `WHOLE_CASE` compares all in full.
-        peak_seconds: how long each kernel is repeated to find the machine's peaks; None for
-            the usual time.
-    """
-
-    base: Mapping[str, Any]
-    engines: tuple[str, ...]
-    views: tuple[str, ...]
-    members: tuple[int, ...]
-    sizes: tuple[str, ...] = tuple(SIZES)
-    cases: int = 3
-    parts: tuple[str, ...] = PARTS
-    crop: str = WHOLE_CASE
-    peak_seconds: float | None = None
-
-
 def engines_by_name(names: SequenceOf[str]) -> tuple[str, ...]:
     """Keys of `ENGINES` for names like ``openvino`` or ``torch-bf16``.
 
@@ -162,46 +136,67 @@ def available_engines(bf16: bool = False) -> tuple[tuple[str, ...], dict[str, st
     return tuple(sorted(there, key=lambda name: name != usual)), absent
 
 
-def make_plan(choices: Choices) -> Plan:
+def make_plan(
+    base: Mapping[str, Any],
+    engines: SequenceOf[str],
+    ttas: SequenceOf[str],
+    members: SequenceOf[int],
+    cases: int = 3,
+    parts: SequenceOf[str] = PARTS,
+    quick: bool = False,
+) -> Plan:
     """The arms for the comparisons that were chosen; what is the same in two is run once.
 
     Arms of every comparison but that of the cascade run without cascade, so that the work
     that they do can be counted.
+
+    Args:
+        base: fields of `Options` that hold for every arm (pack, registration, brain).
+        engines: keys of `ENGINES`; the first is that of all other comparisons.
+        ttas: names of TTA; the first is that of all other comparisons.
+        members: numbers of members; the largest is that of all other comparisons.
+        cases: how many cases one process does.
+        parts: of `PARTS`.
+        quick: compare engines, TTA and numbers of members on a crop, engines and TTA with the
+            fewest members, and look for the peaks only for a moment.
     """
     arms: dict[str, Arm] = {}
-    engine, views, members = choices.engines[0], choices.views[0], max(choices.members)
+    usual, whole, crop = engines[0], max(members), _QUICK_CROP if quick else WHOLE_CASE
 
-    def run(case: str = WHOLE_CASE, cases: int = 1, engine: str = engine, **changed: Any) -> str:
-        options = {**choices.base, **ENGINES[engine], "views": views, "members": members}
-        options |= {"cascade": "off", **changed}
-        plural = "s" if options["members"] > 1 else ""
-        name = f"{engine}, {options['views']}, {options['members']} member{plural}"
-        name += "" if options["cascade"] == "off" else f", cascade {options['cascade']}"
+    def run(
+        case: str = WHOLE_CASE,
+        cases: int = 1,
+        engine: str = usual,
+        views: str = ttas[0],
+        members: int = whole,
+        cascade: str = "off",
+    ) -> str:
+        options = {"views": views, "members": members, "cascade": cascade}
+        name = f"{engine}, {views}, {members} member{'s' if members > 1 else ''}"
+        name += "" if cascade == "off" else f", cascade {cascade}"
         name += f", {case}" if case != WHOLE_CASE else ""
         name += f", {cases} cases in one process" if cases > 1 else ""
-        arms.setdefault(name, Arm(name, "segment", options, case, cases))
-        return name
+        arm = Arm(name, "segment", {**base, **ENGINES[engine], **options}, case, cases)
+        return arms.setdefault(name, arm).name
 
-    base = run()
-    few, which = members, ""
-    if choices.crop != WHOLE_CASE:
-        few = min(choices.members)
-        which = f"; {few} member{'s' if few > 1 else ''}, {choices.crop}"
+    first = run()
+    few, which = (min(members), f"; {crop}") if quick else (whole, "")
+    who = f"; {few} member{'s' if few > 1 else ''}, {crop}" if quick else ""
     # PyTorch in float32 is what every other figure can be compared with.
-    engines = sorted(choices.engines, key=lambda name: name != "torch-fp32")
-    whole_first = sorted(choices.sizes, key=lambda size: SIZES[size] != 1.0)
-    compared = {
+    ordered = sorted(engines, key=lambda name: name != "torch-fp32")
+    sizes = sorted((crop, "all slices") if quick else SIZES, key=lambda size: SIZES[size] != 1.0)
+    compared: Mapping[str, tuple[str, Callable[[], Mapping[str, str]]]] = {
         "engines": (
-            f"Engines and precisions{which}",
-            lambda: {e: run(choices.crop, engine=e, members=few) for e in engines},
+            f"Engines and precisions{who}",
+            lambda: {name: run(crop, engine=name, members=few) for name in ordered},
         ),
         "views": (
-            f"Views (TTA){which}",
-            lambda: {v: run(choices.crop, views=v, members=few) for v in sorted(choices.views)},
+            f"Views (TTA){who}",
+            lambda: {name: run(crop, views=name, members=few) for name in sorted(ttas)},
         ),
         "members": (
-            f"Members of the ensemble{which and '; ' + choices.crop}",
-            lambda: {str(m): run(choices.crop, members=m) for m in sorted(choices.members)},
+            f"Members of the ensemble{which}",
+            lambda: {str(count): run(crop, members=count) for count in sorted(members)},
         ),
         "cascade": (
             "Cascade: one member and view everywhere, all of them near tumour",
@@ -209,29 +204,27 @@ def make_plan(choices: Choices) -> Plan:
         ),
         "size": (
             "Size of the volume (registered, with its brain mask)",
-            lambda: {size: run(size) for size in whole_first},
+            lambda: {size: run(size) for size in sizes},
         ),
         "cases": (
             "Cases, seconds a case",
             lambda: {
-                "one process a case": base,
-                f"{choices.cases} cases in one process": run(cases=choices.cases),
+                "one process a case": first,
+                f"{cases} cases in one process": run(cases=cases),
             },
         ),
     }
     comparisons = tuple(
-        Comparison(part, title, make())
-        for part, (title, make) in compared.items()
-        if part in choices.parts
+        Comparison(part, title, make()) for part, (title, make) in compared.items() if part in parts
     )
-    if "cases" in choices.parts:
-        for empty in (False, True) if engine.startswith("openvino") else (False,):
-            name = f"{engine}, {members} loaded, {'empty' if empty else 'filled'} cache"
-            options = {**choices.base, **ENGINES[engine], "members": members}
+    if "cases" in parts:
+        for empty in (False, True) if usual.startswith("openvino") else (False,):
+            name = f"{usual}, {whole} loaded, {'empty' if empty else 'filled'} cache"
+            options = {**base, **ENGINES[usual], "members": whole}
             arms[name] = Arm(name, "open", options, empty_cache=empty)
-    if "roofline" in choices.parts:
-        seconds = {} if choices.peak_seconds is None else {"seconds": choices.peak_seconds}
-        for device in sorted({ENGINES[name]["device"] for name in choices.engines}):
+    if "roofline" in parts:
+        seconds = {"seconds": _QUICK_SECONDS} if quick else {}
+        for device in sorted({ENGINES[name]["device"] for name in engines}):
             name = f"peaks of {device}"
             arms[name] = Arm(name, "peaks", {"device": device, **seconds})
-    return Plan(base, arms, comparisons)
+    return Plan(first, arms, comparisons)

@@ -69,14 +69,9 @@ def make_document(
     measured: Mapping[str, Measured],
     complete: bool = True,
 ) -> dict[str, Any]:
-    """Everything that was measured and what follows from it.
+    """Everything that was measured, by name of the arm, and what follows from it.
 
-    Args:
-        setting: from `describe_setting`.
-        plan: what was to be measured.
-        pack: whose networks ran.
-        measured: by name of the arm.
-        complete: False while the measurement goes on.
+    ``setting`` comes from `describe_setting`; ``complete`` is False while the measurement goes on.
     """
     used = next((run["threads"] for run in measured[plan.base].runs), None)
     return {
@@ -232,7 +227,7 @@ def markdown_tables(document: Mapping[str, Any]) -> str:
         spread=_spread,
         seconds=_seconds,
         megabytes=lambda value: f"{value['high'] / 1e6:.0f} MB",
-    )
+    ).removesuffix("\n")
 
 
 def _spread(value: Mapping[str, float] | None) -> str:

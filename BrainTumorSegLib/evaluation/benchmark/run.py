@@ -96,12 +96,6 @@ def prepare(
 ) -> tuple[Inputs, dict[str, Any]]:
     """Run once without timing, so that the files are in memory and all networks converted.
 
-    Args:
-        plan: what is going to be measured.
-        scans: file of each sequence.
-        folder: for temporary files.
-        threads: CPU threads.
-
     Returns:
         What the runs work on, and the answer of the worker: machine, scans, work.
 
@@ -140,7 +134,7 @@ def measure(
     Args:
         arms: by name.
         rounds: how often.
-        inputs: see `Inputs`.
+        inputs: what they work on.
         progress: advanced once a run, in a stage of its own.
         after_round: is given what there is after each round.
     """
