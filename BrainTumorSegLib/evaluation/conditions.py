@@ -56,7 +56,7 @@ class Condition:
         meaning: a sentence that says what is done.
         perturb: does it.
         registration, brain: of the options, instead of those of the case; None keeps them.
-        shading, keep_islands: of the options.
+        bias_field, keep_distant_components: of the options.
         without: the sequence that it takes away.
         scans_of: key of the condition with the same scans, where only what is done with them
             differs.
@@ -68,8 +68,8 @@ class Condition:
     perturb: Perturb
     registration: str | None = None
     brain: str | None = None
-    shading: str = "auto"
-    keep_islands: bool = False
+    bias_field: str = "auto"
+    keep_distant_components: bool = False
     without: Sequence | None = None
     scans_of: str | None = None
 
@@ -234,7 +234,7 @@ CONDITIONS: Mapping[str, Condition] = {
             "as is, corrected",
             "the scans as they are, corrected with N4 whether they are shaded or not",
             _unchanged,
-            shading="n4",
+            bias_field="n4",
             scans_of=AS_IS,
         ),
         Condition(
@@ -242,7 +242,7 @@ CONDITIONS: Mapping[str, Condition] = {
             "as is, islands kept",
             "the scans as they are; small parts far from the tumour are not left out",
             _unchanged,
-            keep_islands=True,
+            keep_distant_components=True,
             scans_of=AS_IS,
         ),
         Condition(
@@ -278,7 +278,9 @@ CONDITIONS: Mapping[str, Condition] = {
             _head,
             brain="auto",
         ),
-        Condition("bias-field", "bias field", f"{_SHADED}; not corrected", _biased, shading="off"),
+        Condition(
+            "bias-field", "bias field", f"{_SHADED}; not corrected", _biased, bias_field="off"
+        ),
         Condition(
             "bias-field-corrected",
             "bias field, corrected",

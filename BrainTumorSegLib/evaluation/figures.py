@@ -44,11 +44,7 @@ def draw_scores(scores: SequenceOf[CaseScore], path: Path) -> None:
     """Draw every measure that was taken, for WT, TC, ET and every arm.
 
     A box, every case as a dot, the mean with its interval, over the cases whose reference holds
-    the region.
-
-    Args:
-        scores: of all arms.
-        path: of the picture, its ending says the format; replaced if it is there.
+    the region. The ending of ``path`` says the format; an older picture is replaced.
     """
     from matplotlib.figure import Figure
 

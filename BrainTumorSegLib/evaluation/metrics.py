@@ -83,7 +83,7 @@ class CaseScore:
     Attributes:
         arm: name of the arm, see `runs.Arm`.
         pack: name of the pack.
-        views: name of the TTA.
+        tta: name of the TTA.
         members: names of the members that segmented the case.
         case: its name.
         group: its kind, for means by group.
@@ -95,7 +95,7 @@ class CaseScore:
 
     arm: str
     pack: str
-    views: str
+    tta: str
     members: tuple[str, ...]
     case: str
     group: str

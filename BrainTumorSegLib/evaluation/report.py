@@ -102,7 +102,7 @@ def write_results(
     left_out: SequenceOf[str] = (),
     picture: Path | None = None,
 ) -> str:
-    """Write the tables, and the picture if it can be drawn.
+    """Write the tables, and the picture if it can be drawn; return the tables in Markdown.
 
     Args:
         folder: made when it does not exist.
@@ -111,9 +111,6 @@ def write_results(
         command: that made them.
         left_out: measures whose packages are not installed.
         picture: where to draw, instead of ``scores.png`` in the folder.
-
-    Returns:
-        The tables in Markdown.
     """
     findings = [*controls, *false_findings(scores)]
     folder.mkdir(parents=True, exist_ok=True)
@@ -202,7 +199,7 @@ def summary_json(
             "not_measured": list(left_out),
         },
     }
-    views = {rows[0].views: rows for rows in arms.values()}
+    views = {rows[0].tta: rows for rows in arms.values()}
     if len(views) == len(arms) and len({score.pack for score in scores}) == 1:
         content["views"] = {name: flat_summary(rows) for name, rows in views.items()}
     content["arms"] = {
@@ -270,7 +267,7 @@ def _false_summaries(findings: SequenceOf[FalseFinding]) -> dict[str, FalseSumma
 
 def _identity(score: CaseScore) -> list[object]:
     fold = "" if score.fold is None else score.fold
-    made = [score.views, "+".join(score.members), score.pack, score.condition, score.arm]
+    made = [score.tta, "+".join(score.members), score.pack, score.condition, score.arm]
     return [score.case, score.group, fold, *made]
 
 

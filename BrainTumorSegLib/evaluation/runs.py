@@ -22,7 +22,7 @@ from BrainTumorSegLib.core.errors import InputError, TrainingError
 from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import recognise_files
-from BrainTumorSegLib.core.volumes import volumes_ml
+from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.inference.pipeline import check_sequences, segment
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
@@ -37,7 +37,6 @@ from BrainTumorSegLib.training.cohort import LabelledCase
 
 from .conditions import AS_IS, CONDITIONS, Condition, PerturbedCase, perturb_case
 from .metrics import CaseScore, score_labels
-from .statistics import FalseFinding
 
 #: What synthetic samples show: the four tumors, then brains in which all that is found is false.
 KINDS = (
@@ -54,7 +53,7 @@ class Arm:
         name: what tells it from the other arms.
         pack: whose members to use.
         pack_title: name of the pack, with its folder where two packs have one name.
-        views: name of the TTA.
+        tta: name of the TTA.
         members: how many members, the first ones of the manifest; None for all.
         condition: what is done to the scans before.
         against: name of the arm that it is compared with; empty for the first of all.
@@ -63,7 +62,7 @@ class Arm:
     name: str
     pack: ModelPack
     pack_title: str
-    views: str
+    tta: str
     members: int | None
     condition: Condition = CONDITIONS[AS_IS]
     against: str = ""
@@ -91,7 +90,7 @@ class Subject:
 
 def make_arms(
     packs: SequenceOf[ModelPack],
-    views: SequenceOf[str],
+    ttas: SequenceOf[str],
     members: SequenceOf[int | None] = (None,),
 ) -> tuple[Arm, ...]:
     """Every pack with every TTA and every number of members.
@@ -100,18 +99,18 @@ def make_arms(
     arms; where nothing does, the TTA.
     """
     packs = tuple({pack.folder: pack for pack in packs}.values())
-    views, members = tuple(dict.fromkeys(views)), tuple(dict.fromkeys(members))
+    ttas, members = tuple(dict.fromkeys(ttas)), tuple(dict.fromkeys(members))
     names = Counter(pack.name for pack in packs)
     arms = []
-    for pack, count, view in product(packs, members, views):
+    for pack, count, tta in product(packs, members, ttas):
         title = pack.name if names[pack.name] == 1 else f"{pack.name} ({pack.folder})"
         parts = [title] if len(packs) > 1 else []
-        if len(views) > 1 or len(packs) == len(members) == 1:
-            parts.append(view)
+        if len(ttas) > 1 or len(packs) == len(members) == 1:
+            parts.append(tta)
         if len(members) > 1:
             plural = "" if count == 1 else "s"
             parts.append(f"{'all' if count is None else count} member{plural}")
-        arms.append(Arm(", ".join(parts), pack, title, view, count))
+        arms.append(Arm(", ".join(parts), pack, title, tta, count))
     return tuple(arms)
 
 
@@ -142,10 +141,8 @@ def with_conditions(arms: SequenceOf[Arm], conditions: SequenceOf[Condition]) ->
 def members_for(arm: Arm, fold: int | None) -> tuple[str, ...]:
     """Names of the members that segment a case.
 
-    Args:
-        arm: of the comparison.
-        fold: use only members trained without this fold; None for a case that no
-            member was trained on.
+    With a fold those that were trained without it; None is for a case that no member was
+    trained on.
 
     Raises:
         TrainingError: when the pack has too few such members.
@@ -251,8 +248,8 @@ def score_subjects(
             options = Options(
                 registration=condition.registration or one.registration,
                 brain=condition.brain or one.brain,
-                bias_field=condition.shading,
-                keep_distant_components=condition.keep_islands,
+                bias_field=condition.bias_field,
+                keep_distant_components=condition.keep_distant_components,
             )
             labels = _segment(perturbed.case, arm, used, device, options, progress)
             groups = score_labels(
@@ -265,7 +262,7 @@ def score_subjects(
                 CaseScore(
                     arm=arm.name,
                     pack=arm.pack_title,
-                    views=arm.views,
+                    tta=arm.tta,
                     members=used,
                     case=one.name,
                     group=one.group,
@@ -279,40 +276,10 @@ def score_subjects(
     return scores
 
 
-def score_tumor_free(
-    cases: SequenceOf[Case],
-    arms: SequenceOf[Arm],
-    device: str = "auto",
-    progress: Progress | None = None,
-) -> list[FalseFinding]:
-    """Segment scans of brains without tumor, as scanned; whatever is found is false.
+def tumor_free_subject(folder: Path) -> Subject:
+    """The scans of a brain without tumor, as scanned, recognised by their file names.
 
-    No member was trained on these scans, so every arm uses all the members that it may.
-
-    Args:
-        cases: from `tumor_free_case`.
-        arms: from `make_arms`.
-        device: where to compute.
-        progress: advanced once a scan and arm.
-
-    Raises:
-        TrainingError: when an arm has too few members.
-    """
-    if not cases:
-        return []
-    progress = progress or Progress()
-    members = {arm.name: members_for(arm, None) for arm in arms}
-    progress.stage("tumour-free", len(cases) * len(arms))
-    found = []
-    for case, arm in product(cases, arms):
-        labels = _segment(case, arm, members[arm.name], device, Options(), progress)
-        found.append(FalseFinding(arm.name, case.identity, volumes_ml(labels)))
-        progress.advance(1, case.identity)
-    return found
-
-
-def tumor_free_case(folder: Path) -> Case:
-    """Load the scans of a folder, recognised by their file names; other files are left alone.
+    No member was trained on them, and whatever is found is false.
 
     Raises:
         InputError: when the folder has no scan, or two files claim one sequence.
@@ -326,7 +293,11 @@ def tumor_free_case(folder: Path) -> Case:
             f"The scans in {folder} cannot be told apart: {assignment.ambiguities[0].reason}",
             "Keep one file for each sequence there, named like x_t1, x_t1ce, x_flair.",
         )
-    return load_case(assignment.chosen, identity=folder.name)
+    case = load_case(assignment.chosen, identity=folder.name)
+    reference = case.reference_scan.image
+    background = sitk.Image(reference.GetSize(), sitk.sitkUInt8) + (1 << Tissue.BACKGROUND)
+    background.CopyInformation(reference)
+    return Subject(folder.name, "tumour-free", None, lambda: (case, background), "auto", "auto")
 
 
 def load_labelled(case: LabelledCase) -> tuple[Case, sitk.Image]:
@@ -402,5 +373,5 @@ def _segment(
     options: Options,
     progress: Progress,
 ) -> sitk.Image:
-    options = replace(options, pack=arm.pack.folder, members=members, tta=arm.views, device=device)
+    options = replace(options, pack=arm.pack.folder, members=members, tta=arm.tta, device=device)
     return segment(case, options, Progress(cancel=progress.cancel)).labels

@@ -266,7 +266,7 @@ def test_islands_are_kept_in_their_condition_and_in_no_other(monkeypatch):
     kept = {}
 
     def labels(case, arm, members, device, options, progress):
-        kept[arm.condition.key] = options.keep_islands
+        kept[arm.condition.key] = options.keep_distant_components
         return image(np.where(ball(), 4, 0).astype(np.uint8))
 
     monkeypatch.setattr(runs, "_segment", labels)

@@ -240,8 +240,9 @@ def test_with_and_without_correction_the_same_shaded_scans_are_met():
             perturb_case(c, case, truth, 3).case.scans[sequence].image for c in (left, corrected)
         )
         np.testing.assert_array_equal(*map(sitk.GetArrayFromImage, (one, other)))
-    assert (left.shading, corrected.shading, CONDITIONS["as-is"].shading) == ("off", "auto", "auto")
-    assert CONDITIONS["as-is-corrected"].shading == "n4"
+    assert (left.bias_field, corrected.bias_field) == ("off", "auto")
+    assert CONDITIONS["as-is"].bias_field == "auto"
+    assert CONDITIONS["as-is-corrected"].bias_field == "n4"
 
 
 def test_a_real_scan_is_left_alone_and_a_shaded_one_corrected(real_data):

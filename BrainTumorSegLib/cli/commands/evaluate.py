@@ -146,10 +146,10 @@ def run(args: argparse.Namespace) -> int:
         cohort_subjects,
         make_arms,
         score_subjects,
-        score_tumor_free,
-        tumor_free_case,
+        tumor_free_subject,
         with_conditions,
     )
+    from BrainTumorSegLib.evaluation.statistics import false_findings
     from BrainTumorSegLib.io.atomic import check_folder, check_writable
     from BrainTumorSegLib.models.packs import load_pack
 
@@ -182,12 +182,16 @@ def run(args: argparse.Namespace) -> int:
         )
     if not has_package(PICTURE_PACKAGE):
         progress.warn(f"No picture is drawn: {PICTURE_PACKAGE} is not installed.")
-    controls = [tumor_free_case(path) for path in args.tumour_free]
+    controls = [tumor_free_subject(path) for path in args.tumour_free]
     command, device = _command(args), args.device
     common = {"measures": measures, "device": device, "progress": progress, "seed": args.seed}
     cohort = cohort_subjects(cases, arms)
     scores = score_subjects(cohort, arms, out_of_fold=not args.ensemble, **common)
-    findings = score_tumor_free(controls, untouched if cases else plain, device, progress)
+    findings = []
+    if controls:
+        measured = {**common, "measures": ("dice",), "stage": "tumour-free"}
+        arms = untouched if cases else plain
+        findings = false_findings(score_subjects(controls, arms, out_of_fold=False, **measured))
     if len(conditions) > 1 and has_package(PICTURE_PACKAGE) and cases:
         _draw_conditions(args, cases[0], conditions)
     tables = []

@@ -60,16 +60,16 @@ class Row:
     """One line of an experiment's table: the members of an arm, used in one way.
 
     Attributes:
-        name: what differs between the rows: arm, members, views.
+        name: what differs between the rows: arm, members, TTA.
         arm: whose members.
         members: size of the ensemble; every choice of that many seeds is scored, and averaged.
-        views: name of the TTA.
+        tta: name of the TTA.
     """
 
     name: str
     arm: ExperimentArm
     members: int
-    views: str
+    tta: str
 
 
 @dataclass(frozen=True)
@@ -321,12 +321,7 @@ def _text(value: Any, name: str) -> str:
 
 
 def plan(experiment: Experiment, cases: SequenceOf[LabelledCase] | None = None) -> str:
-    """What an experiment would do, in words, before anything is computed.
-
-    Args:
-        experiment: from `read_experiment`.
-        cases: the cohort, if it is known already.
-    """
+    """What an experiment would do, in words; with its cohort, if that is known already."""
     return render(
         "experiment-plan.txt.jinja",
         experiment=experiment,

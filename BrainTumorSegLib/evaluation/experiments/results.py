@@ -92,12 +92,7 @@ def row_figures(scored: RowScores) -> RowFigures:
 
 
 def case_means(scored: RowScores, group: str) -> dict[str, float]:
-    """Dice of each case whose reference holds the group, mean over the choices of seeds.
-
-    Args:
-        scored: a row.
-        group: one of `GROUPS`.
-    """
+    """Dice of each case whose reference holds one of `GROUPS`, mean over the choices of seeds."""
     per_set = [_values(scores, group) for scores in scored.sets]
     return {case: float(np.mean([values[case] for values in per_set])) for case in per_set[0]}
 
@@ -159,7 +154,7 @@ def write_cases(scored: Iterable[RowScores], path: Path) -> None:
     groups = ("WT", "TC", "ET", "edema", "core")
     lines = [
         [
-            *(row.row.name, "+".join(score.members), score.views, score.case, score.group),
+            *(row.row.name, "+".join(score.members), score.tta, score.case, score.group),
             *(score.fold, *(number(score.dice(name), 4) for name in groups)),
         ]
         for row in scored
@@ -176,15 +171,7 @@ def markdown(
     command: str,
     picture: str | None,
 ) -> str:
-    """The whole account of an experiment.
-
-    Args:
-        experiment: what was asked.
-        cases: the cohort.
-        scored: the answer, row by row.
-        command: that makes it.
-        picture: name of a picture beside the file.
-    """
+    """The whole account of an experiment; ``picture`` is the name of a file beside it."""
     figures = [row_figures(row) for row in scored]
     folds, every = ", ".join(map(str, experiment.folds)), experiment.score_every
     notes = [NO_REPRODUCTION] if experiment.published.columns else []
@@ -218,11 +205,8 @@ def draw_experiment(
 ) -> None:
     """Draw the Dice of every row, what it differs from the first, and how the arms learned.
 
-    Args:
-        experiment: what was asked.
-        scored: the answer.
-        folder: of the experiment, whose logs are read.
-        path: of the picture, its ending says the format; replaced if it is there.
+    Logs are read from the experiment's ``folder``. The ending of ``path`` says the format; an
+    older picture is replaced.
     """
     from matplotlib.figure import Figure
 

@@ -14,7 +14,6 @@ import json
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import asdict, dataclass, replace
-from dataclasses import fields as dataclass_fields
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -59,11 +58,11 @@ class Ensemble:
 
     Attributes:
         members: numbers of the members whose probabilities are averaged.
-        views: name of the TTA.
+        tta: name of the TTA.
     """
 
     members: tuple[int, ...]
-    views: str
+    tta: str
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def run_experiment(
         folder: of the experiment.
         sources: folder with label maps for synthesis.
         machine: where to compute.
-        progress: made of `stage_weights`.
+        progress: made of `stage_weights`, it knows the time left.
 
     Returns:
         Scores in the order of the experiment's rows.
@@ -139,7 +138,7 @@ def stage_weights(experiment: Experiment, cases: SequenceOf[LabelledCase]) -> di
     weights: dict[str, float] = {}
     members = len(experiment.folds) * len(experiment.seeds)
     scored = sum(case.fold in experiment.folds for case in cases)
-    views = len({view for row in experiment.rows for view in VIEW_SETS[row.views]})
+    views = len({view for row in experiment.rows for view in VIEW_SETS[row.tta]})
     passes = scored * len(experiment.seeds) * views * _CASE_SLICES / experiment.score_every
     for arm in experiment.arms:
         rows, columns = arm.training.crop
@@ -180,7 +179,7 @@ def score_ensembles(
     key = {
         "members": [[path.parent.name, file_sha256(path)] for path in weights],
         "precision": training.precision,
-        "ensembles": [[list(ensemble.members), ensemble.views] for ensemble in ensembles],
+        "ensembles": [[list(ensemble.members), ensemble.tta] for ensemble in ensembles],
         "every": every,
     }
     engine: Engine | None = None
@@ -199,7 +198,7 @@ def score_ensembles(
                 CaseScore(
                     arm="",
                     pack="",
-                    views=ensemble.views,
+                    tta=ensemble.tta,
                     members=tuple(members[number].name for number in ensemble.members),
                     case=case.name,
                     group=case.group,
@@ -270,7 +269,7 @@ def _score(
     """The rows of one arm."""
     seeds = range(len(experiment.seeds))
     rows = {
-        row: [Ensemble(chosen, row.views) for chosen in combinations(seeds, row.members)]
+        row: [Ensemble(chosen, row.tta) for chosen in combinations(seeds, row.members)]
         for row in experiment.rows
         if row.arm == arm
     }
@@ -326,7 +325,7 @@ def _segment(
 def _label_slices(
     images: torch.Tensor, engine: Engine, ensembles: SequenceOf[Ensemble]
 ) -> Iterator[tuple[Ensemble, np.ndarray]]:
-    sets = {name: views_by_name(name) for name in {e.views for e in ensembles}}
+    sets = {name: views_by_name(name) for name in {e.tta for e in ensembles}}
     views = dict.fromkeys(view for chosen in sets.values() for view in chosen)
     means: Mapping[str, list[torch.Tensor]] = {name: [] for name in sets}
     for member in range(engine.members):
@@ -334,7 +333,7 @@ def _label_slices(
         for name, chosen in sets.items():
             means[name].append(torch.stack([found[view] for view in chosen]).mean(dim=0))
     for ensemble in ensembles:
-        own = torch.stack([means[ensemble.views][number] for number in ensemble.members])
+        own = torch.stack([means[ensemble.tta][number] for number in ensemble.members])
         yield ensemble, label_slices(own.mean(dim=0).float().cpu().numpy())
 
 
@@ -347,19 +346,16 @@ def _store_scores(path: Path, key: Mapping[str, Any], scores: SequenceOf[CaseSco
 
 
 def _read_scores(path: Path, key: Mapping[str, Any]) -> list[CaseScore] | None:
-    """Scores of that key; None when the file is missing or of something else."""
-    if not path.is_file():
+    """Scores of that key; None when the file is missing, of something else, or of version 0.1."""
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"key": None}
+    if content["key"] != key:
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return [_score_of(fields) for fields in content["scores"]] if content["key"] == key else None
-
-
-def _score_of(fields: dict[str, Any]) -> CaseScore:
-    known = {field.name for field in dataclass_fields(GroupScore)}
-    groups = {}
-    for name, group in fields["groups"].items():
-        # Files of 0.1 call the reference labels truth, and name measures that were not taken.
-        named = {key.replace("truth", "reference"): value for key, value in (group or {}).items()}
-        own = {key: value for key, value in named.items() if key in known}
-        groups[name] = GroupScore(**own) if group else None
-    return CaseScore(**{**fields, "members": tuple(fields["members"]), "groups": groups})
+    scores = []
+    for fields in content["scores"]:
+        if "tta" not in fields:
+            return None
+        groups = {name: g and GroupScore(**g) for name, g in fields["groups"].items()}
+        scores.append(
+            CaseScore(**{**fields, "members": tuple(fields["members"]), "groups": groups})
+        )
+    return scores
