@@ -109,6 +109,10 @@ class CaseScore:
         score = self.groups[name]
         return None if score is None else score.dice
 
+    def volume_ml(self, name: str) -> float:
+        """Volume of a group in mL, as predicted; only where the reference can tell."""
+        return self.groups[name].predicted_ml
+
     @property
     def tumor_free(self) -> bool:
         """Whether the reference says that there is no tumor at all."""

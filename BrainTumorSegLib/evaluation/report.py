@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.core.errors import DependencyError
+from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
 from BrainTumorSegLib.core.volumes import SCORED
 from BrainTumorSegLib.io.atomic import atomic_path
 
@@ -31,11 +32,8 @@ from .statistics import (
     LEVEL,
     RESAMPLES,
     SEED,
-    FalseFinding,
-    FalseSummary,
     by_arm,
     comparisons,
-    false_findings,
     flat_summary,
     summarize_false,
     summarize_group,
@@ -97,7 +95,7 @@ def choose_measures(requested: Iterable[str] | None) -> tuple[tuple[str, ...], t
 def write_results(
     folder: Path,
     scores: SequenceOf[CaseScore],
-    controls: SequenceOf[FalseFinding],
+    controls: SequenceOf[CaseScore],
     command: str,
     left_out: SequenceOf[str] = (),
     picture: Path | None = None,
@@ -107,21 +105,21 @@ def write_results(
     Args:
         folder: made when it does not exist.
         scores: of all arms.
-        controls: what was found in scans without tumor that are no cases.
+        controls: scores of scans without tumor that are no cases.
         command: that made them.
         left_out: measures whose packages are not installed.
         picture: where to draw, instead of ``scores.png`` in the folder.
     """
-    findings = [*controls, *false_findings(scores)]
+    tumor_free = [*controls, *(score for score in scores if score.tumor_free)]
     folder.mkdir(parents=True, exist_ok=True)
     write_case_table(scores, folder / "cases.csv")
     write_group_table(scores, folder / "groups.csv")
     if len(by_arm(scores)) > 1:
         write_comparisons(scores, folder / "comparisons.csv")
-    if findings:
-        write_false_table(findings, folder / "tumour_free.csv")
-    tables = markdown_tables(scores, findings, left_out)
-    summary = summary_json(scores, findings, command, left_out)
+    if tumor_free:
+        write_false_table(tumor_free, folder / "tumour_free.csv")
+    tables = markdown_tables(scores, tumor_free, left_out)
+    summary = summary_json(scores, tumor_free, command, left_out)
     for name, text in (("tables.md", tables), ("summary.json", summary)):
         with atomic_path(folder / name, overwrite=True) as path:
             path.write_text(text, encoding="utf-8")
@@ -159,11 +157,13 @@ def write_group_table(scores: Iterable[CaseScore], path: Path) -> None:
     write_csv(path, (*_IDENTITY, "tissues", *columns), rows)
 
 
-def write_false_table(findings: SequenceOf[FalseFinding], path: Path) -> None:
-    """One row a tumor-free scan and arm, as CSV: the mL that were found."""
-    names = list(findings[0].volumes_ml) if findings else []
-    rows = ([f.case, f.arm, *(number(f.volumes_ml[name]) for name in names)] for f in findings)
-    write_csv(path, ("case", "arm", *(f"{name}_ml" for name in names)), rows)
+def write_false_table(tumor_free: Iterable[CaseScore], path: Path) -> None:
+    """One row a tumor-free scan and arm, as CSV: the mL that were found, all of it false."""
+    # Enhancing tumor is a tissue and a region.
+    groups = {tissue.key: tissue.key for tissue in TUMOUR_TISSUES} | {r: r for r in REGIONS}
+    groups[Tissue.ENHANCING.key] = "ET"
+    rows = ([s.case, s.arm, *(number(s.volume_ml(g)) for g in groups.values())] for s in tumor_free)
+    write_csv(path, ("case", "arm", *(f"{name}_ml" for name in groups)), rows)
 
 
 def write_comparisons(scores: SequenceOf[CaseScore], path: Path) -> None:
@@ -180,7 +180,7 @@ def write_comparisons(scores: SequenceOf[CaseScore], path: Path) -> None:
 
 def summary_json(
     scores: SequenceOf[CaseScore],
-    findings: SequenceOf[FalseFinding],
+    tumor_free: SequenceOf[CaseScore],
     command: str,
     left_out: SequenceOf[str] = (),
 ) -> str:
@@ -211,15 +211,16 @@ def summary_json(
             {"arm": arm, "against": first, "group": group, "measure": measure, **asdict(result)}
             for first, arm, group, measure, result in comparisons(scores)
         ]
-    if findings:
-        false = _false_summaries(findings)
-        content["tumour_free"] = {arm: asdict(summary) for arm, summary in false.items()}
+    if tumor_free:
+        content["tumour_free"] = {
+            arm: asdict(summarize_false(own)) for arm, own in by_arm(tumor_free).items()
+        }
     return json.dumps(_plain(content), indent=2, allow_nan=False)
 
 
 def markdown_tables(
     scores: SequenceOf[CaseScore],
-    findings: SequenceOf[FalseFinding] = (),
+    tumor_free: SequenceOf[CaseScore] = (),
     left_out: SequenceOf[str] = (),
 ) -> str:
     """Everything worth reading, from the means of the arms to every case of the last arm."""
@@ -245,7 +246,7 @@ def markdown_tables(
         regions=REGIONS,
         surfaces=any("hd95_mm" in group.brats for group in groups),
         lesions=any(own["WT"].lesions for own in figures.values()),
-        healthy=_false_summaries(findings),
+        healthy={arm: summarize_false(own) for arm, own in by_arm(tumor_free).items()},
         compared=list(comparisons(scores, ("dice",))),
         kinds=kinds,
         last=list(arms)[-1],
@@ -258,11 +259,6 @@ def markdown_tables(
         merge=f"{MERGE_MM:g}",
         smallest=f"{MIN_LESION_MM3:g}",
     )
-
-
-def _false_summaries(findings: SequenceOf[FalseFinding]) -> dict[str, FalseSummary]:
-    arms = dict.fromkeys(finding.arm for finding in findings)
-    return {arm: summarize_false([f for f in findings if f.arm == arm]) for arm in arms}
 
 
 def _identity(score: CaseScore) -> list[object]:

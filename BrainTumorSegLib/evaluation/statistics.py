@@ -18,8 +18,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
-
 from .metrics import BRATS_MISS_MM, REGIONS, CaseScore, GroupScore
 
 #: Number of resamples, their seed, and the level of the intervals.
@@ -98,21 +96,6 @@ class GroupSummary:
     without_group: int
     false_ml: float
     lesions: tuple[int, int, int] | None
-
-
-@dataclass(frozen=True)
-class FalseFinding:
-    """What one arm found in one scan of a brain without tumor.
-
-    Attributes:
-        arm: name of the arm.
-        case: name of the scan's folder, or of the case.
-        volumes_ml: by tissue and region, see `core.volumes.volumes_ml`; all of it is false.
-    """
-
-    arm: str
-    case: str
-    volumes_ml: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -249,28 +232,15 @@ def comparisons(
                     yield first, arm, group, measure, result
 
 
-def false_findings(scores: Iterable[CaseScore]) -> list[FalseFinding]:
-    """What was found in the cases of a cohort whose reference says that there is no tumor."""
-    findings = []
-    for score in scores:
-        if not score.tumor_free:
-            continue
-        known = {name: group.predicted_ml for name, group in score.groups.items() if group}
-        known[Tissue.ENHANCING.key] = known["ET"]
-        names = (*(tissue.key for tissue in TUMOUR_TISSUES), *REGIONS)
-        findings.append(FalseFinding(score.arm, score.case, {name: known[name] for name in names}))
-    return findings
-
-
-def summarize_false(findings: SequenceOf[FalseFinding]) -> FalseSummary:
+def summarize_false(scores: SequenceOf[CaseScore]) -> FalseSummary:
     """What one arm found in brains without tumor, which must be at least one."""
-    volumes = [finding.volumes_ml["WT"] for finding in findings]
+    volumes = [score.volume_ml("WT") for score in scores]
     return FalseSummary(
-        scans=len(findings),
+        scans=len(scores),
         with_findings=sum(volume > 0 for volume in volumes),
         mean_ml=float(np.mean(volumes)),
         max_ml=max(volumes),
-        mean_enhancing_ml=float(np.mean([f.volumes_ml["ET"] for f in findings])),
+        mean_enhancing_ml=float(np.mean([score.volume_ml("ET") for score in scores])),
     )
 
 

@@ -24,10 +24,8 @@ from BrainTumorSegLib.evaluation.report import (
 )
 from BrainTumorSegLib.evaluation.runs import make_arms, members_for
 from BrainTumorSegLib.evaluation.statistics import (
-    FalseFinding,
     compare,
     compare_arms,
-    false_findings,
     flat_summary,
     mean_estimate,
     pooled_estimate,
@@ -208,8 +206,9 @@ def test_false_findings_of_the_cohort_and_of_single_scans_are_told():
     free = case("free", whole=group(0, 2000, 0), enhancing=group(0, 500, 0))
     free = CaseScore(**{**vars(free), "groups": dict.fromkeys(SCORED, free.groups["WT"])})
     rows = [case("a"), free]
-    findings = [*false_findings(rows), FalseFinding("none", "control", {"WT": 0.0, "ET": 0.0})]
-    assert [f.case for f in findings] == ["free", "control"]
+    assert [row.tumor_free for row in rows] == [False, True]
+    nothing = dict.fromkeys(SCORED, group(0, 0, 0))
+    findings = [free, replace(free, case="control", groups=nothing)]
     summary = summarize_false(findings)
     assert (summary.scans, summary.with_findings) == (2, 1)
     assert (summary.mean_ml, summary.max_ml) == (1.0, 2.0)
@@ -221,7 +220,8 @@ def test_files_hold_a_row_a_case_and_a_row_a_group(tmp_path):
     write_case_table(rows, tmp_path / "cases.csv")
     write_group_table(rows, tmp_path / "groups.csv")
     write_comparisons(rows, tmp_path / "comparisons.csv")
-    write_false_table([FalseFinding("none", "x", {"WT": 1.5})], tmp_path / "free.csv")
+    free = replace(rows[0], groups=dict.fromkeys(SCORED, group(0, 1500, 0)))
+    write_false_table([free], tmp_path / "free.csv")
     cases, groups, differences, free = (
         list(csv.DictReader((tmp_path / name).open()))
         for name in ("cases.csv", "groups.csv", "comparisons.csv", "free.csv")
@@ -230,7 +230,9 @@ def test_files_hold_a_row_a_case_and_a_row_a_group(tmp_path):
     assert len(groups) == 24 * 5 and groups[0]["truth_ml"] == "1.000" and not groups[0]["nsd"]
     assert {row["tissues"] for row in groups} == {"WT", "TC", "ET", "edema", "core"}
     assert differences[0]["difference"] == "0.0200" and differences[0]["against"] == "none"
-    assert free == [{"case": "x", "arm": "none", "WT_ml": "1.500"}]
+    assert free[0] | {"case": "c0", "arm": "none", "WT_ml": "1.500"} == free[0]
+    names = ("necrosis", "edema", "non_enhancing", "enhancing", "WT", "TC", "ET")
+    assert list(free[0]) == ["case", "arm", *(f"{name}_ml" for name in names)]
 
 
 def test_the_summary_is_strict_json_with_views_only_where_they_alone_differ():

@@ -149,7 +149,6 @@ def run(args: argparse.Namespace) -> int:
         tumor_free_subject,
         with_conditions,
     )
-    from BrainTumorSegLib.evaluation.statistics import false_findings
     from BrainTumorSegLib.io.atomic import check_folder, check_writable
     from BrainTumorSegLib.models.packs import load_pack
 
@@ -187,20 +186,21 @@ def run(args: argparse.Namespace) -> int:
     common = {"measures": measures, "device": device, "progress": progress, "seed": args.seed}
     cohort = cohort_subjects(cases, arms)
     scores = score_subjects(cohort, arms, out_of_fold=not args.ensemble, **common)
-    findings = []
+    free = []
     if controls:
         measured = {**common, "measures": ("dice",), "stage": "tumour-free"}
-        arms = untouched if cases else plain
-        findings = false_findings(score_subjects(controls, arms, out_of_fold=False, **measured))
+        free = score_subjects(
+            controls, untouched if cases else plain, out_of_fold=False, **measured
+        )
     if len(conditions) > 1 and has_package(PICTURE_PACKAGE) and cases:
         _draw_conditions(args, cases[0], conditions)
     tables = []
     if scores:
-        tables.append(write_results(args.output, scores, findings, command, left_out, args.picture))
+        tables.append(write_results(args.output, scores, free, command, left_out, args.picture))
     if subjects:
         made = score_subjects(subjects, plain, out_of_fold=False, stage="synthetic", **common)
         # Without cases the controls have no other table to stand in.
-        own = () if scores else findings
+        own = () if scores else free
         tables.append(write_results(args.output / "synthetic", made, own, command, left_out))
     progress.finish()
     print("\n".join(tables))
