@@ -103,11 +103,11 @@ def test_a_crop_larger_than_the_slice_is_padded_with_background(toy_volumes):
     assert (allowed[:, :10] == BIT[Tissue.BACKGROUND]).all() and (images[:, :, :10] == 0).all()
 
 
-@pytest.mark.parametrize("recipe", ["mixture", "neighbours", "wide"])
-def test_every_recipe_trains(toy_volumes, tmp_path, recipe):
-    channels = len(channel_sequences(recipe))
+@pytest.mark.parametrize("name", ["mixture", "neighbours", "wide"])
+def test_every_choice_of_input_channels_trains(toy_volumes, tmp_path, name):
+    channels = len(channel_sequences(name))
     config = replace(
-        TINY, recipe=recipe, steps=2, network=replace(TINY.network, in_channels=channels)
+        TINY, input_channels=name, steps=2, network=replace(TINY.network, in_channels=channels)
     )
     assert trained(toy_volumes, config, tmp_path)
 
@@ -126,10 +126,10 @@ def batch_of(n=4, height=32, width=24):
     return images, allowed
 
 
-def augmented(config, seed=0, recipe="mixture", **batch):
+def augmented(config, seed=0, input_channels="mixture", **batch):
     images, allowed = batch_of(**batch)
     generator = torch.Generator().manual_seed(seed)
-    return augment(images, allowed, channel_sequences(recipe), config, generator)
+    return augment(images, allowed, channel_sequences(input_channels), config, generator)
 
 
 def test_augmentation_of_strength_zero_changes_nothing():
@@ -264,8 +264,8 @@ def test_a_sequence_that_was_not_taken_stays_zero_and_changes_nothing_else():
     assert torch.equal(without[:, :2], whole[:, :2])
 
 
-def test_the_recipe_of_one_sequence_never_loses_a_channel():
-    images, _ = augmented(replace(STILL, drop_sequence=1.0), recipe="neighbours")
+def test_input_of_one_sequence_never_loses_a_channel():
+    images, _ = augmented(replace(STILL, drop_sequence=1.0), input_channels="neighbours")
     assert not (images == 0).flatten(2).all(dim=2).any()
 
 
