@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from BrainTumorSegLib.core.errors import InputError
+from .errors import InputError
 
 _T = TypeVar("_T")
 

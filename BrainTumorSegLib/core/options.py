@@ -14,12 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from BrainTumorSegLib.core.option_fields import (
-    accept_old_names,
-    check_options,
-    option,
-    options_of,
-)
+from .option_fields import accept_old_names, check_options, option, options_of
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

@@ -12,11 +12,12 @@ from typing import Any
 from BrainTumorSegLib.core.errors import Cancelled, InputError
 from BrainTumorSegLib.core.progress import ProgressEvent
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.slicer_app.host.host import pollUntilOver
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.run.result import RunResult
-from BrainTumorSegLib.slicer_app.run.segmentation_run import SegmentationRun
-from BrainTumorSegLib.slicer_app.run.settings import RunSettings, optionsFrom
+
+from .host.host import pollUntilOver
+from .host.translation import tr as _
+from .run.result import RunResult
+from .run.segmentation_run import SegmentationRun
+from .run.settings import RunSettings, optionsFrom
 
 
 def runSettings(

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled
-from BrainTumorSegLib.slicer_app.worker.failures import Failure, describe
+
+from ..worker.failures import Failure, describe
 
 
 @contextmanager

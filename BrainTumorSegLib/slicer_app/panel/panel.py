@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from BrainTumorSegLib.slicer_app.panel.result import (
-    AlignmentSection,
-    ResultSection,
-    UncertaintySection,
-    endAlignment,
-)
-from BrainTumorSegLib.slicer_app.panel.review import ReviewSection
-from BrainTumorSegLib.slicer_app.panel.run import RunSection
-from BrainTumorSegLib.slicer_app.panel.saving import SavingSection
-from BrainTumorSegLib.slicer_app.panel.scans import ScansSection
-from BrainTumorSegLib.slicer_app.panel.settings import SettingsSection
-from BrainTumorSegLib.slicer_app.panel.state import PanelState
-from BrainTumorSegLib.slicer_app.panel.system import SystemSection
+from .result import AlignmentSection, ResultSection, UncertaintySection, endAlignment
+from .review import ReviewSection
+from .run import RunSection
+from .saving import SavingSection
+from .scans import ScansSection
+from .settings import SettingsSection
+from .state import PanelState
+from .system import SystemSection
 
 
 class Panel:

@@ -8,22 +8,18 @@ from typing import Any
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Region, Tissue
 from BrainTumorSegLib.core.volumes import volume_title
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.panel.dialogs import errorsShown
-from BrainTumorSegLib.slicer_app.panel.state import PanelState
-from BrainTumorSegLib.slicer_app.panel.wording import millilitres
-from BrainTumorSegLib.slicer_app.run.inputs import hasPixels
-from BrainTumorSegLib.slicer_app.run.result import RunResult
-from BrainTumorSegLib.slicer_app.scene.provenance import PREFIX
-from BrainTumorSegLib.slicer_app.scene.segments import editState, labelImage
-from BrainTumorSegLib.slicer_app.scene.uncertainty import RegionNavigator
-from BrainTumorSegLib.slicer_app.viewing.display import (
-    checkAlignment,
-    endAlignmentCheck,
-    show3D,
-    showResult,
-)
-from BrainTumorSegLib.slicer_app.viewing.editing import editInSegmentEditor
+
+from ..host.translation import tr as _
+from ..run.inputs import hasPixels
+from ..run.result import RunResult
+from ..scene.provenance import PREFIX
+from ..scene.segments import editState, labelImage
+from ..scene.uncertainty import RegionNavigator
+from ..viewing.display import checkAlignment, endAlignmentCheck, show3D, showResult
+from ..viewing.editing import editInSegmentEditor
+from .dialogs import errorsShown
+from .state import PanelState
+from .wording import millilitres
 
 #: Side of a color patch in pixels.
 PATCH = 12

@@ -6,19 +6,12 @@ from html import escape
 from typing import Any
 
 from BrainTumorSegLib.core.tissue import Region
-from BrainTumorSegLib.slicer_app.host.application import READER, getSetting, setSetting
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, errorsShown
-from BrainTumorSegLib.slicer_app.panel.state import PanelState
-from BrainTumorSegLib.slicer_app.review.agreement import Agreement
-from BrainTumorSegLib.slicer_app.review.readings import (
-    positionOf,
-    readingOf,
-    secondReading,
-    showReading,
-    startSecondReading,
-)
-from BrainTumorSegLib.slicer_app.review.reviews import (
+
+from ..host.application import READER, getSetting, setSetting
+from ..host.translation import tr as _
+from ..review.agreement import Agreement
+from ..review.readings import positionOf, readingOf, secondReading, showReading, startSecondReading
+from ..review.reviews import (
     VERDICTS,
     Review,
     betweenReaders,
@@ -28,7 +21,9 @@ from BrainTumorSegLib.slicer_app.review.reviews import (
     suggestVerdict,
     writeReview,
 )
-from BrainTumorSegLib.slicer_app.scene.segments import editState
+from ..scene.segments import editState
+from .dialogs import confirm, errorsShown
+from .state import PanelState
 
 
 class ReviewSection:

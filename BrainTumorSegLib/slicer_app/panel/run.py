@@ -8,18 +8,19 @@ import time
 from BrainTumorSegLib.core.option_fields import command_line
 from BrainTumorSegLib.core.progress import ProgressEvent
 from BrainTumorSegLib.core.version import __version__
-from BrainTumorSegLib.slicer_app import api
-from BrainTumorSegLib.slicer_app.host.application import usesOtherPython
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.install.dependencies import install
-from BrainTumorSegLib.slicer_app.install.packages import missingPackages
-from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, errorsShown, showError, showFailure
-from BrainTumorSegLib.slicer_app.panel.state import PanelState
-from BrainTumorSegLib.slicer_app.panel.wording import duration, progressText
-from BrainTumorSegLib.slicer_app.run.inputs import whatIsMissing
-from BrainTumorSegLib.slicer_app.run.segmentation_run import SegmentationRun
-from BrainTumorSegLib.slicer_app.run.settings import settingsFrom
-from BrainTumorSegLib.slicer_app.viewing.display import show3D, showResult
+
+from .. import api
+from ..host.application import usesOtherPython
+from ..host.translation import tr as _
+from ..install.dependencies import install
+from ..install.packages import missingPackages
+from ..run.inputs import whatIsMissing
+from ..run.segmentation_run import SegmentationRun
+from ..run.settings import settingsFrom
+from ..viewing.display import show3D, showResult
+from .dialogs import confirm, errorsShown, showError, showFailure
+from .state import PanelState
+from .wording import duration, progressText
 
 #: Steps of the progress bar.
 FULL = 1000

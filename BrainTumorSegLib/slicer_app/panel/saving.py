@@ -6,19 +6,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from BrainTumorSegLib.slicer_app.export.saving import SaveJob, defaultTargets, dicomPreflight, save
-from BrainTumorSegLib.slicer_app.host.application import (
-    SAVE_FOLDER,
-    getSetting,
-    installsHere,
-    setSetting,
-)
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.install.dependencies import install
-from BrainTumorSegLib.slicer_app.install.packages import missingPackages
-from BrainTumorSegLib.slicer_app.panel.dialogs import confirm, errorsShown, showError
-from BrainTumorSegLib.slicer_app.panel.state import PanelState
-from BrainTumorSegLib.slicer_app.scene.segments import editState
+from ..export.saving import SaveJob, defaultTargets, dicomPreflight, save
+from ..host.application import SAVE_FOLDER, getSetting, installsHere, setSetting
+from ..host.translation import tr as _
+from ..install.dependencies import install
+from ..install.packages import missingPackages
+from ..scene.segments import editState
+from .dialogs import confirm, errorsShown, showError
+from .state import PanelState
 
 #: What the export of DICOM needs beside what a run needs.
 DICOM_EXTRA = ("dicom",)

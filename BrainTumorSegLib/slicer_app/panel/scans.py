@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.slicer_app.guess.scans import guessScans, reasonFor
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.panel.dialogs import errorsShown
-from BrainTumorSegLib.slicer_app.panel.state import PanelState
+
+from ..guess.scans import guessScans, reasonFor
+from ..host.translation import tr as _
+from .dialogs import errorsShown
+from .state import PanelState
 
 
 class ScansSection:

@@ -6,15 +6,10 @@ import sys
 from collections.abc import Sequence as SequenceOf
 from typing import Any
 
-from BrainTumorSegLib.slicer_app.host.application import (
-    WHEEL_FOLDER,
-    WORKER_PYTHON,
-    getSetting,
-    setSetting,
-)
-from BrainTumorSegLib.slicer_app.host.host import brainsfitAvailable
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.panel.state import PanelState
+from ..host.application import WHEEL_FOLDER, WORKER_PYTHON, getSetting, setSetting
+from ..host.host import brainsfitAvailable
+from ..host.translation import tr as _
+from .state import PanelState
 
 #: The largest number of networks the spin box is given before a pack is known.
 MANY = 99

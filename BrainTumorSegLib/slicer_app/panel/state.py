@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError
-from BrainTumorSegLib.slicer_app.host.models import PackChoice, chosenPack, packChoices
-from BrainTumorSegLib.slicer_app.run.result import RunResult, findResult
+
+from ..host.models import PackChoice, chosenPack, packChoices
+from ..run.result import RunResult, findResult
 
 if TYPE_CHECKING:
-    from BrainTumorSegLib.slicer_app.run.segmentation_run import SegmentationRun
+    from ..run.segmentation_run import SegmentationRun
 
 
 class PanelState:

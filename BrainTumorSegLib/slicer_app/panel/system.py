@@ -5,19 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from BrainTumorSegLib.slicer_app.host.host import pollUntilOver
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.install.system_check import (
-    OK,
-    PROBLEM,
-    WARNING,
-    Action,
-    Finding,
-    SystemCheck,
-    perform,
-)
-from BrainTumorSegLib.slicer_app.panel.dialogs import errorsShown
-from BrainTumorSegLib.slicer_app.panel.state import PanelState
+from ..host.host import pollUntilOver
+from ..host.translation import tr as _
+from ..install.system_check import OK, PROBLEM, WARNING, Action, Finding, SystemCheck, perform
+from .dialogs import errorsShown
+from .state import PanelState
 
 #: Colours of the statuses, legible on light and dark windows.
 COLORS = {OK: "#2e9d4f", WARNING: "#d18b00", PROBLEM: "#d63b3b"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import Enum
 
 from BrainTumorSegLib.core.progress import ProgressEvent
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
+
+from ..host.translation import tr as _
 
 
 def choiceTitle(choice: Enum) -> str:
