@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.option_fields import add_option
 from BrainTumorSegLib.core.options import Options, Tta
 
@@ -228,7 +229,6 @@ def _draw_conditions(
 
 
 def _cases(args: argparse.Namespace) -> tuple[LabelledCase, ...]:
-    from BrainTumorSegLib.core.errors import TrainingError
     from BrainTumorSegLib.training.cohort import in_folds, names_folds, read_cohort
 
     if args.cases == ["none"]:

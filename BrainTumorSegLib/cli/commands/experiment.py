@@ -7,7 +7,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.core.errors import DependencyError, TrainingError
 
 from . import shared
 
@@ -112,7 +112,6 @@ def _write(experiment: Experiment, cases: tuple, scored: tuple, folder: Path, co
 
 def _require_packages(experiment: Experiment) -> None:
     """Find out now, and not after hours, that a package is missing."""
-    from BrainTumorSegLib.core.errors import DependencyError
     from BrainTumorSegLib.evaluation.report import has_package
 
     needed = {"matplotlib"}

@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from BrainTumorSegLib.core.errors import PackError, TrainingError
+
 from . import shared
 from .train import add_pack_options
 
@@ -96,7 +98,6 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_verify(args: argparse.Namespace) -> int:
     """Verify packs; without names every pack in every place, damaged ones included."""
-    from BrainTumorSegLib.core.errors import PackError
     from BrainTumorSegLib.models.packs import find_packs, load_pack, verify_pack
 
     if args.pack:
@@ -192,7 +193,6 @@ def export_run(args: argparse.Namespace) -> Path:
 
 
 def _members(folder: Path, names: SequenceOf[str] | None) -> list[Path]:
-    from BrainTumorSegLib.core.errors import TrainingError
     from BrainTumorSegLib.training.checkpoint import find_members
 
     found = {m.folder.name: m.folder for m in find_members(folder)}
@@ -205,7 +205,6 @@ def _members(folder: Path, names: SequenceOf[str] | None) -> list[Path]:
 
 
 def _config(folder: Path, given: Path | None) -> tuple[Path, RunConfig]:
-    from BrainTumorSegLib.core.errors import TrainingError
     from BrainTumorSegLib.training.config import KEPT_RECIPE, read_config
 
     path = given or folder / KEPT_RECIPE
@@ -219,7 +218,6 @@ def _config(folder: Path, given: Path | None) -> tuple[Path, RunConfig]:
 
 def _cases(args: argparse.Namespace, folder: Path, config: RunConfig) -> tuple[LabelledCase, ...]:
     """The cohort; none where only synthetic samples are to be looked at, or none is known."""
-    from BrainTumorSegLib.core.errors import TrainingError
     from BrainTumorSegLib.training.cohort import TABLE, read_cohort
 
     if args.check_on == "synthesis" or args.precision == "fp32":

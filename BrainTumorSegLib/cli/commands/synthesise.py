@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from BrainTumorSegLib.core.errors import InputError
+
 from . import shared
 
 if TYPE_CHECKING:
@@ -69,7 +71,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from BrainTumorSegLib.core.errors import InputError
     from BrainTumorSegLib.io.atomic import atomic_path, check_writable
     from BrainTumorSegLib.synthesis.tumours.cohort_files import CohortWriter
     from BrainTumorSegLib.synthesis.tumours.generate import synthesise
