@@ -327,33 +327,31 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
         self.assertGreater(len({event.stage for event in events}), 4)
 
     def test_a_cancelled_run_leaves_the_scene_as_it_was(self) -> None:  # noqa: D102
+        from BrainTumorSegLib.slicer_app.self_test import sceneState, waitFor
+
+        logic, before = self.startedRun()
+        logic.cancel()
+        self.assertTrue(waitFor(lambda: logic.run.state == "cancelled", 2.0), logic.run.state)
+        self.assertEqual(sceneState(), before)
+
+    def test_a_killed_worker_is_an_error_and_leaves_the_scene_as_it_was(self) -> None:  # noqa: D102
+        from BrainTumorSegLib.slicer_app.self_test import killWorker, sceneState, waitFor
+
+        logic, before = self.startedRun()
+        killWorker(logic.run)
+        self.assertTrue(waitFor(lambda: logic.run.state == "failed", 10), logic.run.state)
+        self.assertTrue(logic.run.error.remedy)
+        self.assertEqual(sceneState(), before)
+
+    def startedRun(self) -> tuple[BrainTumorSegLogic, Any]:
+        """A logic whose run has reported progress, and the scene as it was before."""
         from BrainTumorSegLib.slicer_app.self_test import QUICK, loadScans, sceneState, waitFor
 
         logic, scans, events = BrainTumorSegLogic(), loadScans(), []
         before = sceneState()
-        run = logic.start(**scans, **QUICK, onProgress=events.append)
+        logic.start(**scans, **QUICK, onProgress=events.append)
         self.assertTrue(waitFor(lambda: events, 120))
-        logic.cancel()
-        self.assertTrue(waitFor(lambda: run.state == "cancelled", 2.0), run.state)
-        self.assertEqual(sceneState(), before)
-
-    def test_a_killed_worker_is_an_error_and_leaves_the_scene_as_it_was(self) -> None:  # noqa: D102
-        from BrainTumorSegLib.slicer_app.self_test import (
-            QUICK,
-            killWorker,
-            loadScans,
-            sceneState,
-            waitFor,
-        )
-
-        logic, scans, events = BrainTumorSegLogic(), loadScans(), []
-        before = sceneState()
-        run = logic.start(**scans, **QUICK, onProgress=events.append)
-        self.assertTrue(waitFor(lambda: events, 120))
-        killWorker(run)
-        self.assertTrue(waitFor(lambda: run.state == "failed", 10), run.state)
-        self.assertTrue(run.error.remedy)
-        self.assertEqual(sceneState(), before)
+        return logic, before
 
     def test_a_scan_given_twice_is_refused_before_anything_is_computed(self) -> None:  # noqa: D102
         from BrainTumorSegLib.core.errors import InputError
