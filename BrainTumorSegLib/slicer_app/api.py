@@ -13,7 +13,7 @@ from BrainTumorSegLib.core.errors import Cancelled, InputError
 from BrainTumorSegLib.core.progress import ProgressEvent
 from BrainTumorSegLib.core.sequences import Sequence
 
-from .host.host import pollUntilOver
+from .host.job import pollUntilOver
 from .host.translation import tr as _
 from .run.result import RunResult
 from .run.segmentation_run import SegmentationRun

@@ -15,10 +15,11 @@ from typing import Any
 from BrainTumorSegLib.core.errors import Cancelled, InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.version import __version__
-from BrainTumorSegLib.slicer_app.host.application import workerPython
-from BrainTumorSegLib.slicer_app.host.host import inApplication
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.worker.worker import finishedWorker
+
+from .host.application import workerPython
+from .host.host import inApplication
+from .host.translation import tr as _
+from .worker.worker import finishedWorker
 
 #: Section of the Sample Data module.
 CATEGORY = "BrainTumorSeg"
@@ -223,9 +224,9 @@ def _onDemonstrationWanted(source: Any = None) -> list[Any]:
 
 def _installPackages() -> None:
     """Ask for what the worker needs, as a run would, unless the case was made before."""
-    from BrainTumorSegLib.slicer_app.host.application import usesOtherPython
-    from BrainTumorSegLib.slicer_app.install.dependencies import install
-    from BrainTumorSegLib.slicer_app.install.packages import missingPackages
+    from .host.application import usesOtherPython
+    from .install.dependencies import install
+    from .install.packages import missingPackages
 
     made = all(path.is_file() for path in _files(cacheFolder()).values())
     if not made and not usesOtherPython() and missingPackages():

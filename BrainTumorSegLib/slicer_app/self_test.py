@@ -7,7 +7,10 @@ be compared with those of the module.
 from __future__ import annotations
 
 import functools
+import os
 import shutil
+import signal
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +20,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.slicer_app.host.application import runFolder
-from BrainTumorSegLib.slicer_app.worker.worker import finishedWorker
+
+from .host.application import runFolder
+from .host.host import processEvents
+from .scene.scene import referencesOf
+from .scene.segments import labelImage
+from .worker.worker import finishedWorker
 
 #: Quick choices: two networks, so that they can disagree, each slice once, scans as they lie.
 QUICK: Mapping[str, Any] = {"members": 2, "tta": "none", "registration": "none", "device": "cpu"}
@@ -77,8 +84,6 @@ def loadScans() -> dict[str, Any]:
 
 def differingVoxels(segmentationNode: Any, reference: Any) -> int:
     """Voxels in which a segmentation differs from the command line's."""
-    from BrainTumorSegLib.slicer_app.scene.segments import labelImage
-
     mine = sitk.GetArrayFromImage(labelImage(segmentationNode, reference))
     import slicer
 
@@ -99,13 +104,7 @@ def sceneState() -> dict[str, tuple]:
     state = {}
     for index in range(slicer.mrmlScene.GetNumberOfNodes()):
         node = slicer.mrmlScene.GetNthNode(index)
-        references = [
-            (role, node.GetNthNodeReferenceID(role, n))
-            for r in range(node.GetNumberOfNodeReferenceRoles())
-            for role in (node.GetNthNodeReferenceRole(r),)
-            for n in range(node.GetNumberOfNodeReferences(role))
-            if node.GetNthNodeReferenceID(role, n)
-        ]
+        references = {role: ids for role, ids in referencesOf(node).items() if any(ids)}
         attributes = [(name, node.GetAttribute(name)) for name in node.GetAttributeNames()]
         state[node.GetID()] = (node.GetClassName(), node.GetName(), attributes, references)
     return state
@@ -113,10 +112,6 @@ def sceneState() -> dict[str, tuple]:
 
 def waitFor(happened: Any, seconds: float) -> bool:
     """Let the application live until something has happened; False when it did not in time."""
-    import time
-
-    from BrainTumorSegLib.slicer_app.host.host import processEvents
-
     end = time.monotonic() + seconds
     while not happened():
         if time.monotonic() > end:
@@ -128,9 +123,6 @@ def waitFor(happened: Any, seconds: float) -> bool:
 
 def killWorker(run: Any) -> None:
     """End a run's child from outside, as the system does when memory is short."""
-    import os
-    import signal
-
     if not waitFor(run.processes, TIME_LIMIT_S):
         raise AssertionError("The worker was never started.")
     # The launcher with which Slicer starts Python, and the child itself.

@@ -14,6 +14,7 @@ from mrml_nodes import OBLIQUE, RAS_LPS, add_volume, affine, head
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.core.volumes import volumes_ml
+from BrainTumorSegLib.slicer_app.run.settings import RunSettings
 from BrainTumorSegLib.slicer_app.scene.volumes import exportVolume, imageFromNode
 
 #: A rotation of a few degrees and a shift, points of the reference (LPS) to points of the scan.
@@ -32,10 +33,16 @@ def tumour(shape=(40, 48, 50)) -> np.ndarray:
     return labels
 
 
-def add_scans(scene: Any, matrix: np.ndarray = OBLIQUE) -> SimpleNamespace:
+class Settings(SimpleNamespace):
+    """Settings of a run that a test may change."""
+
+    scans = RunSettings.scans
+
+
+def add_scans(scene: Any, matrix: np.ndarray = OBLIQUE) -> Settings:
     """T1, T1CE and FLAIR of one head and the settings of a run on them."""
     other = affine(np.eye(3), (-40, -30, -20), (1.1, 1.2, 2.0))
-    return SimpleNamespace(
+    return Settings(
         t1=add_volume(scene, "Kopf T1 ü", head(seed=1), other),
         t1ce=add_volume(scene, "Kopf T1 KM", head(seed=2), matrix),
         flair=add_volume(scene, "Kopf FLAIR", head(seed=3), matrix),

@@ -290,7 +290,7 @@ def use_pythonqt_style() -> None:
     sys.modules.pop("torch.classes", None)
     for path in (CHECKOUT / "BrainTumorSegLib" / "slicer_app" / "panel").glob("*.py"):
         feature.set_selection(TRUE_PROPERTY, f"BrainTumorSegLib.slicer_app.panel.{path.stem}")
-    feature.set_selection(TRUE_PROPERTY, "BrainTumorSegLib.slicer_app.host.host")
+    feature.set_selection(TRUE_PROPERTY, "BrainTumorSegLib.slicer_app.host.job")
     sys.modules.setdefault("qt", qt_module())
 
 

@@ -15,15 +15,16 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, OutputError
 from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES
-from BrainTumorSegLib.slicer_app.host.application import runFolder, usesOtherPython
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.install.packages import missingPackages
-from BrainTumorSegLib.slicer_app.review.readings import fingerprint, labelsOf, referenceOf
-from BrainTumorSegLib.slicer_app.scene import provenance
-from BrainTumorSegLib.slicer_app.scene.geometry import gridMatrix, imageData
-from BrainTumorSegLib.slicer_app.scene.scene import placeBeside, removeWithParts
-from BrainTumorSegLib.slicer_app.scene.scene_scans import dicomDatabase, hierarchyPath, instanceUIDs
-from BrainTumorSegLib.slicer_app.scene.segments import BINARY_LABELMAP, applyTerminology
+
+from ..host.application import runFolder, usesOtherPython
+from ..host.translation import tr as _
+from ..install.packages import missingPackages
+from ..review.readings import fingerprint, labelsOf, referenceOf
+from ..scene import provenance
+from ..scene.geometry import gridMatrix, imageData
+from ..scene.scene import hierarchyOf, placeBeside, removeWithParts
+from ..scene.scene_scans import dicomDatabase, hierarchyPath, instanceUIDs
+from ..scene.segments import BINARY_LABELMAP, applyTerminology
 
 #: Name under which Slicer keeps its exporter of segmentations.
 _PLUGIN = "DICOMSegmentationPlugin"
@@ -130,7 +131,7 @@ def _export(temporary: Any, name: str, folder: Path) -> str:
     import slicer
 
     exporter = slicerExporter()
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    hierarchy = hierarchyOf(slicer.mrmlScene)
     try:
         exportables = exporter().examineForExport(hierarchy.GetItemByDataNode(temporary))
         if not exportables:

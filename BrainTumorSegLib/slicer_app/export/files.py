@@ -16,21 +16,17 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.errors import InputError, OutputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io.atomic import explain_write_failure
-from BrainTumorSegLib.slicer_app.export.dicom import wasCorrected
-from BrainTumorSegLib.slicer_app.host.application import workerPython
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.review.readings import firstReading, labelsOf, referenceOf
-from BrainTumorSegLib.slicer_app.review.reviews import reviewRecords
-from BrainTumorSegLib.slicer_app.scene import provenance
-from BrainTumorSegLib.slicer_app.scene.geometry import (
-    gridMatrix,
-    isSkewed,
-    setGrid,
-    transformToWorld,
-)
-from BrainTumorSegLib.slicer_app.scene.segments import BINARY_LABELMAP
-from BrainTumorSegLib.slicer_app.scene.volumes import exportVolume, imageFromNode
-from BrainTumorSegLib.slicer_app.worker.worker import Worker
+
+from ..host.application import workerPython
+from ..host.translation import tr as _
+from ..review.readings import firstReading, labelsOf, referenceOf
+from ..review.reviews import reviewRecords
+from ..scene import provenance
+from ..scene.geometry import gridMatrix, isSkewed, setGrid, transformToWorld
+from ..scene.segments import BINARY_LABELMAP
+from ..scene.volumes import exportVolume, imageFromNode
+from ..worker.worker import Worker
+from .dicom import wasCorrected
 
 #: Files in the worker's folder.
 LABELS, RECORD, DISAGREEMENT = "labels.nrrd", "record.json", "disagreement.nrrd"

@@ -7,8 +7,6 @@ while the application stays alive. Files appear under their names when everythin
 from __future__ import annotations
 
 import shutil
-import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,7 +14,12 @@ from typing import Any
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, InputError, OutputError
 from BrainTumorSegLib.io.atomic import atomic_group
-from BrainTumorSegLib.slicer_app.export.dicom import (
+
+from ..host.application import runFolder
+from ..host.job import PolledJob, callBack, pollUntilOver
+from ..host.translation import tr as _
+from ..review.readings import labelsOf, referenceOf
+from .dicom import (
     collectReference,
     dicomPreflight,
     exportBySlicer,
@@ -24,7 +27,7 @@ from BrainTumorSegLib.slicer_app.export.dicom import (
     slicerExporter,
     wasCorrected,
 )
-from BrainTumorSegLib.slicer_app.export.files import (
+from .files import (
     LABELS,
     WorkerTask,
     dicomArguments,
@@ -39,10 +42,6 @@ from BrainTumorSegLib.slicer_app.export.files import (
     writePlain,
     writeSegNrrd,
 )
-from BrainTumorSegLib.slicer_app.host.application import runFolder
-from BrainTumorSegLib.slicer_app.host.host import pollUntilOver, processEvents
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.review.readings import labelsOf, referenceOf
 
 __all__ = ["FORMATS", "SaveJob", "defaultTargets", "dicomPreflight", "save"]
 
@@ -86,7 +85,7 @@ def save(
     return job
 
 
-class SaveJob:
+class SaveJob(PolledJob):
     """Saving one segmentation. `start` it, then `poll` until that returns True, or `wait`.
 
     Args:
@@ -97,11 +96,9 @@ class SaveJob:
         dicomEngine: ``auto``, ``slicer`` or ``library``, see `dicomPreflight`.
 
     Attributes:
-        state: ``idle``, ``running``, ``cancelling``, ``finished``, ``failed``, ``cancelled``.
         step: what is being done, for people.
         written: the files, once ``finished``.
         warnings: what a reader of the files must know.
-        error: why it ``failed``, else None.
         logTail: last lines of the worker after a failure.
     """
 
@@ -113,24 +110,18 @@ class SaveJob:
         onFinished: Callable[[SaveJob], None] | None = None,
         dicomEngine: str = "auto",
     ) -> None:
+        super().__init__()
         self.segmentationNode = segmentationNode
         self.targets = {name: Path(path) for name, path in targets.items()}
         self.overwrite = overwrite
-        self.state, self.step = "idle", ""
+        self.step = ""
         self.written: list[Path] = []
         self.warnings: list[str] = []
-        self.error: BrainTumorSegError | None = None
         self.logTail = ""
         self._engine = dicomEngine
         self._onFinished = onFinished
         self._task: WorkerTask | None = None
         self._work = self._steps()
-        self._polling = False
-
-    @property
-    def over(self) -> bool:
-        """Whether the job has ended, in whatever way."""
-        return self.state in ("finished", "failed", "cancelled")
 
     def start(self) -> None:
         """Check everything and begin; returns at once.
@@ -145,28 +136,6 @@ class SaveJob:
         next(self._work)
         self.state = "running"
 
-    def poll(self) -> bool:
-        """Carry on by a step, briefly; True when it is over. Raises nothing."""
-        if self.over or self.state == "idle" or self._polling:
-            return self.over
-        self._polling = True
-        try:
-            next(self._work)
-        except StopIteration:
-            self._finish("finished")
-        except Cancelled:
-            self._finish("cancelled")
-        except BrainTumorSegError as error:
-            self._finish("failed", error)
-        except Exception as error:
-            self.logTail = traceback.format_exc()
-            text = _("Unexpected error: {kind}: {text}")
-            text = text.format(kind=type(error).__name__, text=error)
-            self._finish("failed", OutputError(text, _("Please report it with the log.")))
-        finally:
-            self._polling = False
-        return self.over
-
     def cancel(self) -> None:
         """Request the end; `poll` carries it on. Nothing is written then."""
         if self.state == "running":
@@ -176,10 +145,21 @@ class SaveJob:
 
     def wait(self) -> list[Path]:
         """Poll until the end while the application stays alive; returns the files, if any."""
-        while not self.poll():
-            processEvents()
-            time.sleep(0.01)
+        super().wait()
         return self.written
+
+    def _step(self) -> None:
+        try:
+            next(self._work)
+        except StopIteration:
+            self._finish("finished")
+
+    def _fail(self, error: BrainTumorSegError, trace: str = "") -> None:
+        self.logTail = trace or self.logTail
+        if isinstance(error, Cancelled):
+            self._finish("cancelled")
+        else:
+            self._finish("failed", error)
 
     def _finish(self, state: str, error: BrainTumorSegError | None = None) -> None:
         self._work.close()
@@ -188,8 +168,7 @@ class SaveJob:
             self.written = [self.targets[name] for name in self._ordered()]
         self.step = ""
         self.state = state
-        if self._onFinished is not None:
-            self._onFinished(self)
+        callBack(self._onFinished, self)
 
     def _ordered(self) -> list[str]:
         return [name for name in FORMATS if name in self.targets]

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from BrainTumorSegLib.core.sequence_names import name_evidence
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.scene.scene_scans import SceneScan
+
+from ..host.translation import tr as _
+from ..scene.scene_scans import SceneScan
 
 #: Words of scan names and folders that say nothing about whose scan it is.
 _TECHNICAL = frozenset(

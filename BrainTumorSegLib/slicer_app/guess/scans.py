@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from BrainTumorSegLib.core.sequence_headers import header_evidence
 from BrainTumorSegLib.core.sequence_names import name_evidence, plain
 from BrainTumorSegLib.core.sequences import (
@@ -23,15 +21,12 @@ from BrainTumorSegLib.core.sequences import (
 from BrainTumorSegLib.io.dicom.proposal import propose_sequences
 from BrainTumorSegLib.io.dicom.series import Series, Study
 from BrainTumorSegLib.io.dicom.stack import Grid
-from BrainTumorSegLib.slicer_app.guess.patient_grouping import Group, groupScans
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.scene.geometry import RAS_LPS, ijkToRAS
-from BrainTumorSegLib.slicer_app.scene.scene_scans import (
-    SceneScan,
-    describeScan,
-    sceneScans,
-    whyNoScan,
-)
+
+from ..host.translation import tr as _
+from ..scene.geometry import gridOf, ijkToRAS
+from ..scene.scene import nodesOfClass
+from ..scene.scene_scans import SceneScan, describeScan, sceneScans, whyNoScan
+from .patient_grouping import Group, groupScans
 
 #: Words that an image gets when it was made from another one.
 _DERIVED = re.compile(
@@ -173,8 +168,7 @@ def activeVolumeId() -> str | None:
     active = selection.GetActiveVolumeID() if selection is not None else None
     if active and scene.GetNodeByID(active) is not None:
         return active
-    for number in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")):
-        composite = scene.GetNthNodeByClass(number, "vtkMRMLSliceCompositeNode")
+    for composite in nodesOfClass(scene, "vtkMRMLSliceCompositeNode"):
         shown = composite.GetBackgroundVolumeID()
         if shown and scene.GetNodeByID(shown) is not None:
             return shown
@@ -258,14 +252,8 @@ def _headerWithName(scan: SceneScan) -> dict[str, str]:
 
 
 def _grid(node: Any) -> Grid:
-    matrix = RAS_LPS @ ijkToRAS(node)
-    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
-    return Grid(
-        size=node.GetImageData().GetDimensions(),
-        spacing=tuple(spacing.tolist()),
-        origin=tuple(matrix[:3, 3].tolist()),
-        direction=tuple((matrix[:3, :3] / spacing).ravel().tolist()),
-    )
+    spacing, origin, direction = map(tuple, gridOf(ijkToRAS(node)))
+    return Grid(node.GetImageData().GetDimensions(), spacing, origin, direction)
 
 
 def _recognise(scan: SceneScan) -> Recognition:

@@ -15,8 +15,9 @@ from typing import Any
 
 import BrainTumorSegLib
 from BrainTumorSegLib.core.errors import DependencyError, OutputError
-from BrainTumorSegLib.slicer_app.host.host import inApplication
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
+
+from .host import inApplication
+from .translation import tr as _
 
 #: Group of our entries in the application's settings.
 SETTINGS_GROUP = "BrainTumorSeg"

@@ -8,7 +8,7 @@ import string
 import sys
 from pathlib import Path
 
-from BrainTumorSegLib.slicer_app.host.host import inApplication
+from .host import inApplication
 
 
 def tr(text: str) -> str:

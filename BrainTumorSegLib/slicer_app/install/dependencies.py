@@ -23,20 +23,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from BrainTumorSegLib.core.errors import Cancelled, DependencyError, InputError
-from BrainTumorSegLib.slicer_app.host.application import (
-    WHEEL_FOLDER,
-    getSetting,
-    installsHere,
-    runFolder,
-)
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.install.packages import (
-    Package,
-    describeMissing,
-    importProblems,
-    installCommand,
-    missingPackages,
-)
+
+from ..host.application import WHEEL_FOLDER, getSetting, installsHere, runFolder
+from ..host.translation import tr as _
+from .packages import Package, describeMissing, importProblems, installCommand, missingPackages
 
 #: The package of the networks' architectures.
 _ARCHITECTURES = "segmentation-models-pytorch"

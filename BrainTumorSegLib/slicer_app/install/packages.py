@@ -14,13 +14,10 @@ from typing import Any
 
 from BrainTumorSegLib.core.errors import DependencyError
 from BrainTumorSegLib.core.requirements import EXTRAS, REQUIRED, Requirement
-from BrainTumorSegLib.slicer_app.host.application import (
-    WorkerPython,
-    usesOtherPython,
-    workerPython,
-)
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.worker.worker import finishedWorker
+
+from ..host.application import WorkerPython, usesOtherPython, workerPython
+from ..host.translation import tr as _
+from ..worker.worker import finishedWorker
 
 #: Seconds that another interpreter may take to tell which packages it has.
 ANSWER_TIME_S = 60.0

@@ -23,15 +23,12 @@ from BrainTumorSegLib.bootstrap.doctor import (
 )
 from BrainTumorSegLib.core.errors import BrainTumorSegError
 from BrainTumorSegLib.core.requirements import EXTRAS, REQUIRED
-from BrainTumorSegLib.slicer_app.host.application import installsHere, runFolder, workerPython
-from BrainTumorSegLib.slicer_app.host.host import brainsfitAvailable, inApplication
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.install.dependencies import (
-    install,
-    installPytorchExtension,
-    pytorchExtensionInstalled,
-)
-from BrainTumorSegLib.slicer_app.worker.worker import Worker, runWorker
+
+from ..host.application import installsHere, runFolder, workerPython
+from ..host.host import brainsfitAvailable, inApplication
+from ..host.translation import tr as _
+from ..worker.worker import Worker, runWorker
+from .dependencies import install, installPytorchExtension, pytorchExtensionInstalled
 
 #: The oldest Slicer that this module is made for.
 OLDEST_SLICER = (5, 10)
@@ -70,7 +67,7 @@ class Finding(doctor.Finding):
 class SystemCheck:
     """Looks at the application at once, and at the worker in the background.
 
-    Poll it until it is over, or hand it to `polling.pollUntilOver`.
+    Poll it until it is over, or hand it to `job.pollUntilOver`.
 
     Args:
         onFinished: called with this object when it is over, unless it was cancelled.

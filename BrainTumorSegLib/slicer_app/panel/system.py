@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..host.host import pollUntilOver
+from ..host.job import pollUntilOver
 from ..host.translation import tr as _
 from ..install.system_check import OK, PROBLEM, WARNING, Action, Finding, SystemCheck, perform
 from .dialogs import errorsShown

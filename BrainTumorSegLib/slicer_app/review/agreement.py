@@ -13,8 +13,9 @@ from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.masks import bounding_box
 from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Region, Tissue
 from BrainTumorSegLib.core.volumes import dice, tissue_mask, volumes_ml
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.scene.tables import Column, fillTable
+
+from ..host.translation import tr as _
+from ..scene.tables import Column, fillTable
 
 #: What is compared: the keys of `volumes.volumes_ml`, in its order.
 GROUPS: Mapping[str, frozenset[Tissue]] = {

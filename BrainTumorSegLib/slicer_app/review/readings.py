@@ -13,15 +13,11 @@ from typing import Any
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.scene import provenance
-from BrainTumorSegLib.slicer_app.scene.scene import SceneEdit, placeBeside
-from BrainTumorSegLib.slicer_app.scene.segments import (
-    CLOSED_SURFACE,
-    applyDisplayDefaults,
-    labelImage,
-    setTissues,
-)
+
+from ..host.translation import tr as _
+from ..scene import provenance
+from ..scene.scene import SceneEdit, placeBeside, referencesOf
+from ..scene.segments import CLOSED_SURFACE, applyDisplayDefaults, labelImage, setTissues
 
 #: From the result to the second reading, and back.
 SECOND, FIRST = provenance.PREFIX + "SecondReading", provenance.PREFIX + "FirstReading"
@@ -173,11 +169,11 @@ def referenceOf(node: Any) -> Any | None:
 def labelsOf(node: Any) -> sitk.Image:
     """The tissues of a reading, or of the automatic result or a copy, on the result's grid.
 
-    Hidden companions do not follow when scan and result are put under another transform
+    Hidden linked nodes do not follow when scan and result are put under another transform
     later; they are taken as they lie on the scan's own grid.
     """
-    isCompanion = node.GetAttribute(provenance.ROLE) in ("Automatic", "Reviewed")
-    return labelImage(node, None if isCompanion else referenceOf(node))
+    isLinked = node.GetAttribute(provenance.ROLE) in ("Automatic", "Reviewed")
+    return labelImage(node, None if isLinked else referenceOf(node))
 
 
 def fingerprint(labels: sitk.Image) -> str:
@@ -216,14 +212,13 @@ def _source(first: Any, startFrom: str) -> Any:
 
 
 def _inherit(second: Any, first: Any) -> None:
-    """What the result knows of its making: facts, and references to scans and companions."""
+    """What the result knows of its making: facts, and references to scans and linked nodes."""
     own = (SECOND, FIRST, STARTED_FROM, START_LABELS)
     personal = (f"{provenance.PREFIX}Review", f"{provenance.PREFIX}Agreement")
     for name in first.GetAttributeNames():
         if name.startswith(provenance.PREFIX) and not name.startswith(personal):
             second.SetAttribute(name, first.GetAttribute(name))
-    for number in range(first.GetNumberOfNodeReferenceRoles()):
-        role = first.GetNthNodeReferenceRole(number)
+    for role, ids in referencesOf(first).items():
         isOurs = role.startswith(provenance.PREFIX) and role not in own
-        if isOurs and not role.startswith(personal) and first.GetNodeReferenceID(role):
-            second.SetNodeReferenceID(role, first.GetNodeReferenceID(role))
+        if isOurs and not role.startswith(personal) and any(ids):
+            second.SetNodeReferenceID(role, ids[0])

@@ -14,13 +14,12 @@ from datetime import datetime
 from typing import Any
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.review.agreement import (
-    Agreement,
-    compareLabels,
-    fillAgreementTable,
-)
-from BrainTumorSegLib.slicer_app.review.readings import (
+
+from ..host.translation import tr as _
+from ..scene import provenance
+from ..scene.scene import SceneEdit, placeBeside, removeWithParts
+from .agreement import Agreement, compareLabels, fillAgreementTable
+from .readings import (
     START_LABELS,
     fingerprint,
     firstReading,
@@ -31,8 +30,6 @@ from BrainTumorSegLib.slicer_app.review.readings import (
     reviewedCopy,
     startedFrom,
 )
-from BrainTumorSegLib.slicer_app.scene import provenance
-from BrainTumorSegLib.slicer_app.scene.scene import SceneEdit, placeBeside, removeWithParts
 
 #: ``approved`` as the reading began, ``corrected`` by the reader, ``rejected`` as useless.
 VERDICTS = ("approved", "corrected", "rejected")

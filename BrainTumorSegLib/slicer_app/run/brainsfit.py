@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, RegistrationError
-from BrainTumorSegLib.slicer_app.host.host import brainsfitAvailable
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.run.brainsfit_nodes import (
+
+from ..host.host import brainsfitAvailable
+from ..host.translation import tr as _
+from ..scene.scene import removeWithParts
+from .brainsfit_nodes import (
     hiddenNode,
     readTransform,
     readVolume,
@@ -26,8 +28,7 @@ from BrainTumorSegLib.slicer_app.run.brainsfit_nodes import (
     writeTransform,
     writeVolume,
 )
-from BrainTumorSegLib.slicer_app.run.settings import RunSettings
-from BrainTumorSegLib.slicer_app.scene.scene import removeWithParts
+from .settings import RunSettings
 
 #: Longest time in seconds that one start may compute; measured runs take 3 to 30.
 TIME_LIMIT_S = 300.0

@@ -15,9 +15,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError, RegistrationError
-from BrainTumorSegLib.slicer_app.host.host import inApplication
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.scene.geometry import RAS_LPS
+
+from ..host.host import inApplication
+from ..host.translation import tr as _
+from ..scene.geometry import RAS_LPS
 
 
 def hiddenNode(scene: Any, className: str, role: str) -> Any:

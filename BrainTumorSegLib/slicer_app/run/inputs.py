@@ -13,11 +13,12 @@ import numpy as np
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.slicer_app.host.models import PackChoice
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.run.settings import RunSettings
-from BrainTumorSegLib.slicer_app.scene.geometry import ijkToRAS, transformBetween
-from BrainTumorSegLib.slicer_app.scene.volumes import hasVoxels, sameVolumes
+
+from ..host.models import PackChoice
+from ..host.translation import tr as _
+from ..scene.geometry import ijkToRAS, transformBetween
+from ..scene.volumes import hasVoxels, sameVolumes
+from .settings import RunSettings
 
 #: Distance in mm by which a voxel may move and still count as unmoved.
 _TOLERANCE_MM = 1e-3

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from BrainTumorSegLib.core.progress import ProgressEvent
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
+
+from ..host.job import callBack
+from ..host.translation import tr as _
 
 #: Shares of the whole run for writing the scans and for loading the result.
 EXPORT_SHARE, IMPORT_SHARE = 0.04, 0.04
@@ -78,13 +79,3 @@ class RunProgress:
             self.log.append(warning if kind == "warning" else message)
         event = ProgressEvent(kind, stage, step, max(1, total), message, self.fraction, left)
         callBack(self._onProgress, event)
-
-
-def callBack(callback: Callable[[Any], None] | None, argument: Any) -> None:
-    """Tell somebody; what goes wrong there is theirs, and does not stop the run."""
-    if callback is None:
-        return
-    try:
-        callback(argument)
-    except Exception:
-        logging.exception("Whoever is told of the segmentation's progress failed.")

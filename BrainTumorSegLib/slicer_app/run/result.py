@@ -14,31 +14,17 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.errors import InputError, OutputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.run.settings import (
-    DISAGREEMENT,
-    LABELS,
-    REPORT,
-    REPORT_PAGE,
-    RunSettings,
-)
-from BrainTumorSegLib.slicer_app.scene import provenance
-from BrainTumorSegLib.slicer_app.scene.geometry import gridMatrix, sizeChange
-from BrainTumorSegLib.slicer_app.scene.registered import registeredCopy
-from BrainTumorSegLib.slicer_app.scene.scene import SceneEdit, placeBeside, removeWithParts
-from BrainTumorSegLib.slicer_app.scene.segments import (
-    applyDisplayDefaults,
-    registerTerminology,
-    setTissues,
-)
-from BrainTumorSegLib.slicer_app.scene.tables import fillVolumesTable
-from BrainTumorSegLib.slicer_app.scene.uncertainty import rememberRegions
-from BrainTumorSegLib.slicer_app.scene.volumes import (
-    exportedGrid,
-    hasVoxels,
-    localGrid,
-    setVolume,
-)
+
+from ..host.translation import tr as _
+from ..scene import provenance
+from ..scene.geometry import gridMatrix, sizeChange
+from ..scene.registered import registeredCopy
+from ..scene.scene import SceneEdit, placeBeside, removeWithParts
+from ..scene.segments import applyDisplayDefaults, registerTerminology, setTissues
+from ..scene.tables import fillVolumesTable
+from ..scene.uncertainty import rememberRegions
+from ..scene.volumes import exportedGrid, hasVoxels, localGrid, setVolume
+from .settings import DISAGREEMENT, LABELS, REPORT, REPORT_PAGE, RunSettings
 
 #: Colours of the disagreement, which every scene has.
 HEAT = "vtkMRMLColorTableNodeIron"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import time
-import traceback
 import weakref
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -18,29 +17,18 @@ from typing import Any
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled
 from BrainTumorSegLib.core.progress import ProgressEvent
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.slicer_app.host.application import runFolder, workerPython
-from BrainTumorSegLib.slicer_app.host.host import processEvents
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.run.brainsfit import BrainsfitRequests, chooseRegistration
-from BrainTumorSegLib.slicer_app.run.inputs import (
-    WatchedVolume,
-    describeChanges,
-    refuseLost,
-    scanTitle,
-    watch,
-)
-from BrainTumorSegLib.slicer_app.run.progress import (
-    DONE,
-    EXPORTING,
-    IMPORTING,
-    RunProgress,
-    callBack,
-)
-from BrainTumorSegLib.slicer_app.run.result import RunResult, importResult
-from BrainTumorSegLib.slicer_app.run.settings import REPORT, RunSettings, scanFiles, workerArguments
-from BrainTumorSegLib.slicer_app.scene.volumes import checkVolumes, exportVolume
-from BrainTumorSegLib.slicer_app.worker.failures import Failure, describe
-from BrainTumorSegLib.slicer_app.worker.worker import Worker
+
+from ..host.application import runFolder, workerPython
+from ..host.job import PolledJob, callBack
+from ..host.translation import tr as _
+from ..scene.volumes import checkVolumes, exportVolume
+from ..worker.failures import Failure, describe
+from ..worker.worker import Worker
+from .brainsfit import BrainsfitRequests, chooseRegistration
+from .inputs import WatchedVolume, describeChanges, refuseLost, scanTitle, watch
+from .progress import DONE, EXPORTING, IMPORTING, RunProgress
+from .result import RunResult, importResult
+from .settings import REPORT, RunSettings, scanFiles, workerArguments
 
 #: Seconds from the end for which a cancelled BRAINSFit is waited for.
 _BRAINSFIT_TIMEOUT_S = 1.9
@@ -65,7 +53,7 @@ class Phase(StrEnum):
 _current: weakref.ref[SegmentationRun] | None = None
 
 
-class SegmentationRun:
+class SegmentationRun(PolledJob):
     """One run. `start` it, then `poll` until that returns True, or `wait`.
 
     Args:
@@ -74,11 +62,9 @@ class SegmentationRun:
         onFinished: called once, with this run, when it is over, however it ended.
 
     Attributes:
-        state: ``idle``, ``running``, ``cancelling``, ``finished``, ``failed``, ``cancelled``.
         phase: what it is at, see `Phase`.
         result: the nodes, once ``finished``.
-        error: why it ``failed``, else None.
-        failure: the same as a dialog shows it.
+        failure: ``error`` as a dialog shows it.
     """
 
     def __init__(
@@ -87,10 +73,9 @@ class SegmentationRun:
         onProgress: Callable[[ProgressEvent], None] | None = None,
         onFinished: Callable[[SegmentationRun], None] | None = None,
     ) -> None:
+        super().__init__()
         self.settings = settings
-        self.state = "idle"
         self.result: RunResult | None = None
-        self.error: BrainTumorSegError | None = None
         self.failure: Failure | None = None
         self._progress = RunProgress(onProgress)
         self._onFinished = onFinished
@@ -100,17 +85,11 @@ class SegmentationRun:
         self._lastError: dict[str, Any] | None = None
         self._watched: tuple[WatchedVolume, ...] = ()
         self._warnings: list[str] = []
-        self._polling = False
 
     @property
     def log(self) -> list[str]:
         """What happened, in sentences; after a failure also the last lines of the worker."""
         return self._progress.log
-
-    @property
-    def over(self) -> bool:
-        """Whether the run has ended, in whatever way."""
-        return self.phase is Phase.OVER
 
     def start(self) -> None:
         """Check the settings and begin; returns at once.
@@ -142,26 +121,6 @@ class SegmentationRun:
         if warning is not None:
             self._warn(warning)
 
-    def poll(self) -> bool:
-        """Carry the run on by a step, briefly; True when it is over.
-
-        Raises nothing: what goes wrong is in ``error``.
-        """
-        if self.phase in (Phase.IDLE, Phase.OVER) or self._polling:
-            # A callback that lets the application react may bring us here again.
-            return self.over
-        self._polling = True
-        try:
-            self._step()
-        except BrainTumorSegError as error:
-            self._endAs("failed", error)
-        except Exception as error:
-            self.log.extend(traceback.format_exc().splitlines())
-            self._endAs("failed", _unexpected(error))
-        finally:
-            self._polling = False
-        return self.over
-
     def cancel(self) -> None:
         """Request the end; `poll` carries it on, which takes less than two seconds.
 
@@ -172,20 +131,17 @@ class SegmentationRun:
             self._endAs("cancelled")
 
     def wait(self) -> RunResult | None:
-        """Poll until the end while the application stays alive; returns the result, if any.
-
-        Called from a callback of this very run it returns at once.
-        """
-        if self.phase is Phase.IDLE:
-            raise RuntimeError("The run was not started.")
-        while not self.poll() and not self._polling:
-            processEvents()
-            time.sleep(0.01)
+        """Poll until the end while the application stays alive; returns the result, if any."""
+        super().wait()
         return self.result
 
     def processes(self) -> set[int]:
         """The processes of the system that compute for this run at the moment."""
         return set() if self.phase is Phase.IDLE else self._worker.processes()
+
+    def _fail(self, error: BrainTumorSegError, trace: str = "") -> None:
+        self.log.extend(trace.splitlines())
+        self._endAs("failed", error)
 
     def _step(self) -> None:
         if self.phase is Phase.END:
@@ -330,10 +286,3 @@ def _titled(settings: RunSettings) -> dict[str, Any]:
         title = _("The output segmentation “{name}”").format(name=output.GetName())
         nodes[title] = output
     return nodes
-
-
-def _unexpected(error: Exception) -> BrainTumorSegError:
-    return BrainTumorSegError(
-        _("Unexpected error: {kind}: {text}").format(kind=type(error).__name__, text=error),
-        _("Please report it with the log."),
-    )

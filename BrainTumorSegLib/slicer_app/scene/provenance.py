@@ -17,10 +17,11 @@ import numpy as np
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.slicer_app.host.host import inApplication
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.scene.scene import nodesOfClass, removeWithParts
-from BrainTumorSegLib.slicer_app.scene.volumes import hasVoxels
+
+from ..host.host import inApplication
+from ..host.translation import tr as _
+from .scene import nodesOfClass, referencesOf, removeWithParts
+from .volumes import hasVoxels
 
 #: Begins the name of every attribute and reference role of ours.
 PREFIX = "BrainTumorSeg."
@@ -101,8 +102,7 @@ def clearProvenance(node: Any) -> None:
     for name in list(node.GetAttributeNames()):
         if name.startswith(PREFIX):
             node.RemoveAttribute(name)
-    roles = [node.GetNthNodeReferenceRole(n) for n in range(node.GetNumberOfNodeReferenceRoles())]
-    for role in roles:
+    for role in referencesOf(node):
         if role.startswith(PREFIX):
             node.RemoveNodeReferenceIDs(role)
 

@@ -10,14 +10,11 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.scene import provenance
-from BrainTumorSegLib.slicer_app.scene.scene import SceneEdit, placeBeside
-from BrainTumorSegLib.slicer_app.scene.volumes import (
-    exportedGrid,
-    imageFromNode,
-    setVolume,
-)
+
+from ..host.translation import tr as _
+from . import provenance
+from .scene import SceneEdit, placeBeside
+from .volumes import exportedGrid, imageFromNode, setVolume
 
 
 def registeredCopy(result: Any, sequence: Sequence | str, edit: SceneEdit | None = None) -> Any:

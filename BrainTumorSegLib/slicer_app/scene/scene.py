@@ -12,8 +12,6 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
-References = dict[str, list[str]]
-
 
 class SceneEdit:
     """Context manager: when the block raises, the scene is as before the block.
@@ -122,6 +120,16 @@ def nodesOfClass(scene: Any, className: str) -> list[Any]:
     return [scene.GetNthNodeByClass(number, className) for number in range(count)]
 
 
+def referencesOf(node: Any) -> dict[str, list[str]]:
+    """Ids of the nodes that a node refers to, by role."""
+    roles = [node.GetNthNodeReferenceRole(n) for n in range(node.GetNumberOfNodeReferenceRoles())]
+    counts = {role: node.GetNumberOfNodeReferences(role) for role in roles}
+    return {
+        role: [node.GetNthNodeReferenceID(role, n) for n in range(count)]
+        for role, count in counts.items()
+    }
+
+
 def hierarchyOf(scene: Any) -> Any:
     """The subject hierarchy node of a scene."""
     import slicer
@@ -166,7 +174,7 @@ def _restorer(node: Any) -> Callable[[], None]:
     copy = node.CreateNodeInstance()
     copy.UnRegister(None)
     copy.CopyContent(node, deep)
-    name, references = node.GetName(), _references(node)
+    name, references = node.GetName(), referencesOf(node)
     flags = (node.GetHideFromEditors(), node.GetSelected(), node.GetSaveWithScene())
 
     def restore() -> None:
@@ -180,19 +188,8 @@ def _restorer(node: Any) -> Callable[[], None]:
     return restore
 
 
-def _references(node: Any) -> References:
-    """Ids of referenced nodes by role."""
-    roles = [node.GetNthNodeReferenceRole(n) for n in range(node.GetNumberOfNodeReferenceRoles())]
-    return {
-        role: [
-            node.GetNthNodeReferenceID(role, n) for n in range(node.GetNumberOfNodeReferences(role))
-        ]
-        for role in roles
-    }
-
-
-def _setReferences(node: Any, references: References) -> None:
-    for role, now in _references(node).items():
+def _setReferences(node: Any, references: dict[str, list[str]]) -> None:
+    for role, now in referencesOf(node).items():
         before = references.get(role, [])
         for number in range(len(now), len(before), -1):
             node.RemoveNthNodeReferenceID(role, number - 1)

@@ -10,7 +10,9 @@ from typing import Any
 
 from BrainTumorSegLib.core.errors import DependencyError
 from BrainTumorSegLib.io.dicom.headers import SERIES_KEYWORDS, read_frames
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
+
+from ..host.translation import tr as _
+from .scene import hierarchyOf, nodesOfClass
 
 #: Every attribute of a node that begins so was set by us.
 OWN_PREFIX = "BrainTumorSeg."
@@ -81,11 +83,7 @@ def sceneScans() -> list[SceneScan]:
     """All volume nodes that may be scans, in the order of the scene."""
     import slicer
 
-    scene = slicer.mrmlScene
-    nodes = [
-        scene.GetNthNodeByClass(number, "vtkMRMLScalarVolumeNode")
-        for number in range(scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"))
-    ]
+    nodes = nodesOfClass(slicer.mrmlScene, "vtkMRMLScalarVolumeNode")
     return [describeScan(node) for node in nodes if whyNoScan(node) is None]
 
 
@@ -140,7 +138,7 @@ def hierarchyPath(node: Any) -> list[tuple[int, str, str]]:
     """The items above a node in the subject hierarchy, nearest first: id, level, name."""
     import slicer
 
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    hierarchy = hierarchyOf(slicer.mrmlScene)
     if hierarchy is None:
         return []
     item = hierarchy.GetItemByDataNode(node)
@@ -186,7 +184,7 @@ def _place(node: Any, header: Mapping[str, str]) -> tuple[str | None, str]:
     import slicer
 
     path = hierarchyPath(node)
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    hierarchy = hierarchyOf(slicer.mrmlScene)
     constants = slicer.vtkMRMLSubjectHierarchyConstants
     title = " – ".join(name for _item, _level, name in reversed(path))
     if header.get("StudyInstanceUID"):

@@ -14,8 +14,9 @@ from BrainTumorSegLib.core.resources import resource_path
 from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Tissue
 from BrainTumorSegLib.io.segment_names import tissue_of_segment
 from BrainTumorSegLib.io.terminology import TERMINOLOGY_CONTEXT, terminology_entry
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.scene.geometry import (
+
+from ..host.translation import tr as _
+from .geometry import (
     asTransform,
     gridMatrix,
     ijkToRAS,

@@ -8,7 +8,8 @@ from typing import Any
 
 from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Region
 from BrainTumorSegLib.core.volumes import volume_title
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
+
+from ..host.translation import tr as _
 
 #: The rows, by keys of `volumes.volumes_ml`.
 ROWS = (*(tissue.key for tissue in TUMOUR_TISSUES), *(region.name for region in Region))

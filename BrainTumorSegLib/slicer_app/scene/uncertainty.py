@@ -15,9 +15,10 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.masks import Box, bounding_box
 from BrainTumorSegLib.core.volumes import DOUBTFUL_ENTROPY
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.scene.geometry import transformToWorld
-from BrainTumorSegLib.slicer_app.scene.volumes import imageFromNode
+
+from ..host.translation import tr as _
+from .geometry import transformToWorld
+from .volumes import imageFromNode
 
 #: Attribute of a segmentation that keeps its uncertain regions.
 REGIONS = "BrainTumorSeg.DoubtfulRegions"

@@ -18,8 +18,9 @@ from BrainTumorSegLib.core.case import MAX_VOXELS, Scan, check_scan
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io.atomic import atomic_path, explain_write_failure
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.scene.geometry import (
+
+from ..host.translation import tr as _
+from .geometry import (
     gridMatrix,
     ijkToRAS,
     imageData,
@@ -30,7 +31,7 @@ from BrainTumorSegLib.slicer_app.scene.geometry import (
     transformBetween,
     voxels,
 )
-from BrainTumorSegLib.slicer_app.scene.scene import nodesOfClass
+from .scene import nodesOfClass
 
 
 def checkVolumes(

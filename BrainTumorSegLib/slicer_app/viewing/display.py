@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -17,13 +16,16 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.slicer_app.host.host import inApplication
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.run.result import RunResult
-from BrainTumorSegLib.slicer_app.scene import provenance
-from BrainTumorSegLib.slicer_app.scene.registered import registeredCopy
-from BrainTumorSegLib.slicer_app.scene.segments import CLOSED_SURFACE, labelImage
-from BrainTumorSegLib.slicer_app.scene.volumes import localGrid
+
+from ..host.host import inApplication
+from ..host.translation import tr as _
+from ..run.result import RunResult
+from ..scene import provenance
+from ..scene.geometry import transformToWorld
+from ..scene.registered import registeredCopy
+from ..scene.scene import nodesOfClass
+from ..scene.segments import CLOSED_SURFACE, labelImage
+from ..scene.volumes import localGrid
 
 #: How much of the second scan shines through when a result is shown.
 FOREGROUND_OPACITY = 0.3
@@ -48,7 +50,7 @@ def showResult(result: RunResult, show3D: bool = False) -> None:
     reference = _referenceNode(result)
     if reference is not None:
         foreground = _foreground(result, reference)
-        for composite in _nodes(node.GetScene(), "vtkMRMLSliceCompositeNode"):
+        for composite in nodesOfClass(node.GetScene(), "vtkMRMLSliceCompositeNode"):
             _setLayers(composite, reference, foreground, FOREGROUND_OPACITY)
         _select(reference)
         _fitSlices(node.GetScene())
@@ -99,7 +101,7 @@ def checkAlignment(segmentationNode: Any, sequence: Sequence | str, blend: float
     if display is not None and display.GetAttribute(_BEFORE) is None:
         display.SetAttribute(_BEFORE, json.dumps(bool(display.GetVisibility())))
         display.SetVisibility(False)
-    for composite in _nodes(segmentationNode.GetScene(), "vtkMRMLSliceCompositeNode"):
+    for composite in nodesOfClass(segmentationNode.GetScene(), "vtkMRMLSliceCompositeNode"):
         if composite.GetAttribute(_BEFORE) is None:
             composite.SetAttribute(_BEFORE, json.dumps(_layers(composite)))
         composite.SetCompositing(composite.Alpha)
@@ -112,13 +114,13 @@ def endAlignmentCheck(scene: Any | None = None) -> bool:
 
     scene = scene if scene is not None else slicer.mrmlScene
     ended = False
-    for display in _nodes(scene, "vtkMRMLSegmentationDisplayNode"):
+    for display in nodesOfClass(scene, "vtkMRMLSegmentationDisplayNode"):
         before = display.GetAttribute(_BEFORE)
         if before is not None:
             display.RemoveAttribute(_BEFORE)
             display.SetVisibility(json.loads(before))
             ended = True
-    for composite in _nodes(scene, "vtkMRMLSliceCompositeNode"):
+    for composite in nodesOfClass(scene, "vtkMRMLSliceCompositeNode"):
         before = composite.GetAttribute(_BEFORE)
         if before is not None:
             composite.RemoveAttribute(_BEFORE)
@@ -142,8 +144,6 @@ def tumourCentre(
     Raises:
         InputError: when the segmentation knows no grid.
     """
-    import vtk
-
     labels = labelImage(segmentationNode, reference)
     parts = sitk.RelabelComponent(sitk.ConnectedComponent(labels > 0), sortByObjectSize=True)
     voxels = np.argwhere(sitk.GetArrayViewFromImage(parts) == 1)
@@ -153,18 +153,15 @@ def tumourCentre(
     distances = np.linalg.norm((voxels - voxels.mean(axis=0)) * spacing, axis=1)
     index = voxels[int(distances.argmin())][::-1].tolist()
     x, y, z = labels.TransformIndexToPhysicalPoint(index)
-    toWorld = vtk.vtkGeneralTransform()
-    parent = (segmentationNode if reference is None else reference).GetParentTransformNode()
-    if parent is not None:
-        parent.GetTransformToWorld(toWorld)
+    toWorld = transformToWorld(segmentationNode if reference is None else reference)
     return tuple(toWorld.TransformPoint(-x, -y, z))
 
 
 def centreViews(scene: Any, point: tuple[float, float, float]) -> None:
     """Bring a point (world, RAS, mm) into the middle of all slice views; the crosshair too."""
-    for view in _nodes(scene, "vtkMRMLSliceNode"):
+    for view in nodesOfClass(scene, "vtkMRMLSliceNode"):
         view.JumpSliceByCentering(*point)
-    for crosshair in _nodes(scene, "vtkMRMLCrosshairNode"):
+    for crosshair in nodesOfClass(scene, "vtkMRMLCrosshairNode"):
         crosshair.SetCrosshairRAS(*point)
 
 
@@ -174,7 +171,7 @@ def _show3D(node: Any, on: bool, centre: tuple[float, float, float] | None) -> N
         node.CreateClosedSurfaceRepresentation()
         node.GetDisplayNode().SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
         if centre is not None:
-            for camera in _nodes(node.GetScene(), "vtkMRMLCameraNode"):
+            for camera in nodesOfClass(node.GetScene(), "vtkMRMLCameraNode"):
                 _lookAt(camera, centre)
     elif node.GetSegmentation().GetSourceRepresentationName() != CLOSED_SURFACE:
         node.RemoveClosedSurfaceRepresentation()
@@ -218,12 +215,8 @@ def _foreground(result: RunResult, reference: Any) -> Any | None:
 
 def _middle(reference: Any) -> tuple[float, float, float]:
     """The centre of a volume in the world."""
-    import vtk
-
     matrix, size = localGrid(reference)
-    toWorld = vtk.vtkGeneralTransform()
-    if reference.GetParentTransformNode() is not None:
-        reference.GetParentTransformNode().GetTransformToWorld(toWorld)
+    toWorld = transformToWorld(reference)
     return tuple(toWorld.TransformPoint((matrix @ [*((np.array(size) - 1) / 2), 1])[:3]))
 
 
@@ -241,7 +234,7 @@ def _fitSlices(scene: Any) -> None:
     import slicer
 
     application = slicer.app.applicationLogic()
-    for view in _nodes(scene, "vtkMRMLSliceNode"):
+    for view in nodesOfClass(scene, "vtkMRMLSliceNode"):
         logic = application.GetSliceLogic(view)
         if logic is not None:
             logic.FitSliceToBackground()
@@ -271,8 +264,3 @@ def _restoreLayers(composite: Any, layers: dict[str, Any]) -> None:
     composite.SetForegroundVolumeID(there["foreground"])
     composite.SetForegroundOpacity(layers["opacity"])
     composite.SetCompositing(layers["compositing"])
-
-
-def _nodes(scene: Any, className: str) -> Iterator[Any]:
-    for number in range(scene.GetNumberOfNodesByClass(className)):
-        yield scene.GetNthNodeByClass(number, className)

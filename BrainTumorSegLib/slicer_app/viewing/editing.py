@@ -10,12 +10,13 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
-from BrainTumorSegLib.slicer_app.host.host import inApplication
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.scene import provenance
-from BrainTumorSegLib.slicer_app.scene.registered import registeredCopy
-from BrainTumorSegLib.slicer_app.scene.segments import BINARY_LABELMAP, labelImage, tissueSegments
-from BrainTumorSegLib.slicer_app.scene.volumes import imageFromNode
+
+from ..host.host import inApplication
+from ..host.translation import tr as _
+from ..scene import provenance
+from ..scene.registered import registeredCopy
+from ..scene.segments import BINARY_LABELMAP, labelImage, tissueSegments
+from ..scene.volumes import imageFromNode
 
 #: By this tag the module Segment Editor finds its parameters.
 _EDITOR_TAG = "SegmentEditor"

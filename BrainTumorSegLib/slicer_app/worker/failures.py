@@ -22,9 +22,10 @@ from BrainTumorSegLib.core.errors import (
     PackError,
     RegistrationError,
 )
-from BrainTumorSegLib.slicer_app.host.application import usesOtherPython
-from BrainTumorSegLib.slicer_app.host.host import inApplication
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
+
+from ..host.application import usesOtherPython
+from ..host.host import inApplication
+from ..host.translation import tr as _
 
 #: The oldest Python that the worker runs on, see pyproject.toml.
 OLDEST_PYTHON = (3, 11)

@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled
-from BrainTumorSegLib.slicer_app.host.application import WorkerPython, runFolder, workerPython
-from BrainTumorSegLib.slicer_app.host.host import processEvents
-from BrainTumorSegLib.slicer_app.host.translation import tr as _
-from BrainTumorSegLib.slicer_app.worker import process_tree
-from BrainTumorSegLib.slicer_app.worker.failures import startFailure, workerFailure
+
+from ..host.application import WorkerPython, runFolder, workerPython
+from ..host.host import processEvents
+from ..host.translation import tr as _
+from . import process_tree
+from .failures import startFailure, workerFailure
 
 #: Seconds from the request to end until those that are left are ended by force.
 TERMINATE_TIMEOUT_S = 1.0
