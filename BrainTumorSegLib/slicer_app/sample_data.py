@@ -45,8 +45,6 @@ class PublicCase:
     """A case that others have published.
 
     Attributes:
-        name: in the Sample Data module.
-        address: folder of the files on the web.
         files: name and SHA-256 of each sequence's file.
     """
 
@@ -80,11 +78,7 @@ PUBLIC_CASES = (
 
 
 def registerSampleData(iconsPath: str | Path) -> None:
-    """Offer the cases in Slicer's Sample Data module; call when the application has started.
-
-    Args:
-        iconsPath: folder of the thumbnails.
-    """
+    """Offer the cases in Slicer's Sample Data module; call when the application has started."""
     import SampleData
 
     logic = SampleData.SampleDataLogic

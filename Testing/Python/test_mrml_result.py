@@ -684,7 +684,8 @@ from mrml_run import add_scans, finish_run
 from mrml_scene import make_scene
 from BrainTumorSegLib.slicer_app.viewing.display import checkAlignment, showResult
 from BrainTumorSegLib.slicer_app.run.result import findResult, importResult
-from BrainTumorSegLib.slicer_app.scene.volumes import checkVolumes, labelImage
+from BrainTumorSegLib.slicer_app.scene.segments import labelImage
+from BrainTumorSegLib.slicer_app.scene.volumes import checkVolumes
 from BrainTumorSegLib.core.sequences import Sequence
 with make_scene() as scene:
     settings = add_scans(scene)

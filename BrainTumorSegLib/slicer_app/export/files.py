@@ -145,7 +145,6 @@ def exportForReport(segmentationNode: Any, folder: Path, names: dict[str, str]) 
     """Write what the worker's ``report`` reads, one file a step.
 
     Args:
-        folder: of the worker.
         names: gets what people call each file.
 
     Raises:

@@ -51,7 +51,6 @@ class WorkerPython:
     """The interpreter that computes.
 
     Attributes:
-        executable: the program.
         environment: all variables it is started with.
         description: for messages, for example *Slicer's Python (/opt/.../PythonSlicer)*.
         program: what it runs before the arguments of a `worker.Worker`.

@@ -125,7 +125,6 @@ def constraints(versions: Mapping[str, str], free: Sequence[str] = ()) -> list[s
     """Lines of a pip constraints file that pin what may not be exchanged.
 
     Args:
-        versions: from `installedVersions`.
         free: packages that may be exchanged even though they are loaded now.
     """
     loaded = _loadedPackages() - {canonicalize_name(name) for name in free}

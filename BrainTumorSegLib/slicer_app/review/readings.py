@@ -122,10 +122,6 @@ def hiddenCopy(
     """Keep what a reading is now in a segmentation that nobody meets by chance.
 
     Args:
-        edit: undoes it.
-        reading: the reader's segmentation.
-        labels: its tissues, see `labelsOf`.
-        name: of a new copy.
         existing: a copy whose content is replaced instead.
     """
     if existing is None:

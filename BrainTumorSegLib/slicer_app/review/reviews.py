@@ -50,7 +50,6 @@ class Review:
 
     Attributes:
         position: 1 or 2.
-        reader: name or initials.
         date: ISO 8601 with the zone, for example ``2025-11-23T14:05:09+01:00``.
         verdict: one of `VERDICTS`.
         comment: free text, may be empty.
@@ -133,9 +132,6 @@ def writeReview(
 
     Args:
         node: the reader's segmentation: the result, or its second reading.
-        reader: name or initials.
-        verdict: one of `VERDICTS`.
-        comment: free text.
         position: 1 or 2, to name another reading than ``node``.
         replace: whether a review by this position may be replaced; ask the person first.
 

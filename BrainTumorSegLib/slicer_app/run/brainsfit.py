@@ -120,7 +120,7 @@ class BrainsfitServer:
         if not job.scene.IsNodePresent(job.cliNode):
             job.cliNode.Cancel()
             closed = _failure(job, "{error}", _("the scene was closed"))
-            self._finish(job, closed if job.stoppedAt is None else _told(job))
+            self._finish(job, closed if job.stoppedAt is None else _stopped(job))
             return
         status = job.cliNode.GetStatus()
         if job.stoppedAt is not None:
@@ -157,13 +157,13 @@ class BrainsfitServer:
 
     def _pollStopping(self, job: _Job, status: int) -> None:
         if not _busy(job, status):
-            self._finish(job, _told(job))
+            self._finish(job, _stopped(job))
             return
         # Slicer forgets a request that comes while the inputs are being written.
         _cancelModule(job)
         if time.monotonic() - (job.stoppedAt or 0.0) > LEAVE_AFTER_S:
             _clearWhenEnded(job)
-            self._goOn(_told(job))
+            self._goOn(_stopped(job))
 
     def _finish(self, job: _Job, answer: dict[str, Any] | None) -> None:
         _removeNodes(job)
@@ -176,11 +176,7 @@ class BrainsfitServer:
 
 
 class BrainsfitRequests:
-    """Serves the worker's requests one after the other.
-
-    Args:
-        answer: sends a line to the worker.
-    """
+    """Serves the worker's requests one after the other."""
 
     def __init__(self, answer: Callable[[dict[str, Any]], None]) -> None:
         self._server = BrainsfitServer(answer)
@@ -191,7 +187,7 @@ class BrainsfitRequests:
         """Whether BRAINSFit is at work."""
         return self._server.active
 
-    def hear(self, line: dict[str, Any]) -> None:
+    def onMessage(self, line: dict[str, Any]) -> None:
         """A line of the worker of kind ``request`` or ``withdrawal``."""
         if line["kind"] == "request":
             self._waiting.append(line)
@@ -294,7 +290,7 @@ def _outcome(job: _Job, status: int) -> dict[str, Any]:
     return {"id": job.request["id"], "ok": True, "program": _program(node)}
 
 
-def _told(job: _Job) -> dict[str, Any] | None:
+def _stopped(job: _Job) -> dict[str, Any] | None:
     if job.reason is None:
         return None
     return _failure(job, "{error}", job.reason)
@@ -338,9 +334,9 @@ def _clearWhenEnded(job: _Job) -> None:
     """Remove the nodes once the module, which still waits or runs, lets go of them."""
     node = job.cliNode
 
-    def heard(*_: object) -> None:
+    def onStatus(*_: object) -> None:
         if not _busy(job, node.GetStatus()):
             node.RemoveObserver(tag)
             _removeNodes(job)
 
-    tag = node.AddObserver(node.StatusModifiedEvent, heard)
+    tag = node.AddObserver(node.StatusModifiedEvent, onStatus)

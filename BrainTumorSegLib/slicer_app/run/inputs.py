@@ -44,7 +44,6 @@ def whatIsMissing(settings: RunSettings, pack: PackChoice | None, python: str = 
     """Sentences that say what to do before a run can work; empty when it can.
 
     Args:
-        settings: what was chosen.
         pack: the model pack that was chosen, None when there is none.
         python: path of another Python for the computation, empty for Slicer's own.
     """
@@ -95,10 +94,6 @@ def watch(scans: Mapping[Sequence, Any], reference: Any) -> tuple[WatchedVolume,
 
 def refuseLost(nodes: Mapping[str, Any], scene: Any) -> None:
     """Check that nodes are still in the scene.
-
-    Args:
-        nodes: by their titles for messages.
-        scene: where they were when the run began.
 
     Raises:
         InputError: naming the first that is gone.

@@ -21,9 +21,6 @@ EXPORTING, IMPORTING, DONE = "export", "import", "done"
 class RunProgress:
     """Tells of the whole run and keeps its log.
 
-    Args:
-        onProgress: told every event, if anybody is.
-
     Attributes:
         log: what happened, in sentences.
         fraction: share of the whole run that is done, 0..1.
@@ -48,7 +45,7 @@ class RunProgress:
         """Something that whoever reads the result must know."""
         self._tell("warning", stage, text)
 
-    def hear(self, line: Mapping[str, Any]) -> None:
+    def onMessage(self, line: Mapping[str, Any]) -> None:
         """A line of the worker of kind ``progress``, ``warning`` or ``message``."""
         share = 1 - EXPORT_SHARE - IMPORT_SHARE
         fraction = EXPORT_SHARE + share * min(1.0, max(0.0, float(line.get("fraction") or 0)))

@@ -56,7 +56,6 @@ class RunResult:
         registeredNodes: copies of inputs resampled onto the reference.
         volumes: mL as computed, by the keys of `volumes.volumes_ml`.
         report: the record, see ``Resources/Schemas/report.schema.json``.
-        warnings: what a reader must know.
         pageNode: the report as an HTML page, hidden; None when there is none.
     """
 
@@ -101,7 +100,6 @@ def importResult(folder: Path, settings: RunSettings) -> RunResult:
     Args:
         folder: holds ``labels.nrrd``, ``disagreement.nrrd``, ``report.json`` and, if one
             was written, ``report.html``.
-        settings: of the run.
 
     Raises:
         OutputError: when a file of the run is missing or damaged.

@@ -57,7 +57,6 @@ class SegmentationRun(PolledJob):
     """One run. `start` it, then `poll` until that returns True, or `wait`.
 
     Args:
-        settings: the choices.
         onProgress: told of progress of the whole run, warnings and messages.
         onFinished: called once, with this run, when it is over, however it ended.
 
@@ -185,7 +184,7 @@ class SegmentationRun(PolledJob):
     def _compute(self) -> None:
         running = self._worker.running
         for line in self._worker.poll():
-            self._hear(line)
+            self._onMessage(line)
         if self._brainsfit is not None and self.phase is Phase.COMPUTE:
             self._brainsfit.poll()
         if running or self.phase is not Phase.COMPUTE:
@@ -196,14 +195,14 @@ class SegmentationRun(PolledJob):
         self._progress.stage(IMPORTING, _("Loading the result."))
         self._goOnTo(Phase.IMPORT)
 
-    def _hear(self, line: dict[str, Any]) -> None:
+    def _onMessage(self, line: dict[str, Any]) -> None:
         kind = line.get("kind")
         if kind in ("progress", "warning", "message"):
-            self._progress.hear(line)
+            self._progress.onMessage(line)
         elif kind == "error":
             self._lastError = line
         elif kind in ("request", "withdrawal") and self._brainsfit is not None:
-            self._brainsfit.hear(line)
+            self._brainsfit.onMessage(line)
 
     def _import(self) -> None:
         for warning in describeChanges(self._watched, self.settings.referenceNode):

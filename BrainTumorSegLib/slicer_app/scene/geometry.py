@@ -161,13 +161,11 @@ def resample(
     """Carry an image onto another grid.
 
     Args:
-        image: ``vtkImageData``.
         matrix: its voxel-to-point matrix, local.
         toReference: from its local coordinates to those of the grid, as `transformBetween`.
         grid: voxel-to-point matrix of the grid.
         size: columns, rows and slices of the grid.
         nearest: take the nearest voxel (labels), instead of a linear mean as float.
-        background: value outside the image.
 
     Returns:
         Array ``[slice, row, column]``.

@@ -116,9 +116,7 @@ def writeProvenance(
     """Write the main facts of a report as attributes of a node, and refer to the inputs.
 
     Args:
-        node: the segmentation node.
         report: a whole report, see ``Resources/Schemas/report.schema.json``.
-        scans: input volume nodes.
         grids: voxel-to-RAS matrix of each scan as it was segmented, in the reference's
             local coordinates.
     """
@@ -185,7 +183,6 @@ def withNodeNames(report: Any, names: Mapping[str, str]) -> Any:
     """A report in which temporary files are called by the nodes they were written from.
 
     Args:
-        report: a report, or part of one.
         names: node name by the path of the temporary file.
     """
     if isinstance(report, str):

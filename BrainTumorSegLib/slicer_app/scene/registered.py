@@ -71,7 +71,6 @@ def _resampled(moving: sitk.Image, reference: sitk.Image, matrix: np.ndarray) ->
 
     Args:
         moving: the scan in the reference's coordinates.
-        reference: the grid.
         matrix: 4x4, takes points of the reference (LPS, mm) to points of the scan.
     """
     transform = sitk.AffineTransform(matrix[:3, :3].ravel().tolist(), matrix[:3, 3].tolist())

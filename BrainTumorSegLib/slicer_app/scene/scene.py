@@ -35,14 +35,14 @@ class SceneEdit:
         import vtk
 
         @vtk.calldata_type(vtk.VTK_OBJECT)
-        def heard(_caller: Any, _event: str, node: Any) -> None:
+        def onNodeAdded(_caller: Any, _event: str, node: Any) -> None:
             self._added.append(node)
 
         self._items = _itemParents(hierarchyOf(self.scene))
         selection = self.scene.GetFirstNodeByClass("vtkMRMLSelectionNode")
         if selection is not None:
             self.willChange(selection)
-        self._observer = self.scene.AddObserver(slicer.vtkMRMLScene.NodeAddedEvent, heard)
+        self._observer = self.scene.AddObserver(slicer.vtkMRMLScene.NodeAddedEvent, onNodeAdded)
         return self
 
     def __exit__(
@@ -65,10 +65,8 @@ class SceneEdit:
         """Add a node under a name that nothing else has.
 
         Args:
-            className: MRML class.
             name: made unique by a number where it is taken.
             hidden: keep it out of selectors, editors and the tree of the subject hierarchy.
-            attributes: to set on it.
         """
         import slicer
 

@@ -55,7 +55,6 @@ class SceneScan:
     """One volume node that may be a scan.
 
     Attributes:
-        node: the volume node.
         name: its name, without the series number that Slicer puts before it.
         file: where it was read from, or None.
         header: DICOM attributes as text by keyword; empty where there are none.

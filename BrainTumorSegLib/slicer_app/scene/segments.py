@@ -84,7 +84,6 @@ def setTissues(segmentationNode: Any, labels: sitk.Image, reference: Any) -> Non
     place on layers of their own.
 
     Args:
-        segmentationNode: new or with segments.
         labels: values of `Tissue` on the reference's grid, in its local coordinates.
         reference: volume node.
     """
@@ -162,7 +161,6 @@ def labelImage(segmentationNode: Any, reference: Any | None = None) -> sitk.Imag
     reference are taken as they are, others by nearest neighbour.
 
     Args:
-        segmentationNode: ``vtkMRMLSegmentationNode``, also edited ones.
         reference: volume node; None for the reference geometry that the segmentation keeps.
 
     Returns:

@@ -37,7 +37,6 @@ def fillTable(tableNode: Any, columns: list[Column], first: Column | None = None
     """Replace a table's content and lock it.
 
     Args:
-        tableNode: ``vtkMRMLTableNode``.
         columns: a column of a name that stands there already is not repeated.
         first: name, title and description of the column that names the rows.
     """
@@ -71,7 +70,6 @@ def fillVolumesTable(
     """Fill a table with the volumes of a result.
 
     Args:
-        tableNode: ``vtkMRMLTableNode``.
         volumes: mL, by the keys of `volumes.volumes_ml`.
         percent: share of the brain in percent, by the same keys; what is missing stays empty.
     """

@@ -92,7 +92,6 @@ def exportVolume(node: Any, reference: Any | None, path: Path) -> None:
     """Write a volume node, uncompressed, in the local coordinates of the reference node.
 
     Args:
-        node: volume node that `checkVolumes` accepts.
         reference: volume node; None for the node's own coordinates.
         path: ends in ``.nrrd``; must not exist.
 
@@ -115,7 +114,6 @@ def imageFromNode(node: Any, reference: Any | None = None) -> sitk.Image:
     a sheared or non-linear one means resampling, linear, onto a straight grid.
 
     Args:
-        node: volume node.
         reference: another node, or None for the node's own coordinates.
 
     Returns:

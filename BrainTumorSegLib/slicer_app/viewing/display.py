@@ -42,7 +42,6 @@ def showResult(result: RunResult, show3D: bool = False) -> None:
     takes its place. Brightness and contrast stay as they are.
 
     Args:
-        result: what to show.
         show3D: show surfaces of the tissues too; otherwise 3D views are left alone.
     """
     node = result.segmentationNode
@@ -84,7 +83,6 @@ def checkAlignment(segmentationNode: Any, sequence: Sequence | str, blend: float
     shown before the first call.
 
     Args:
-        segmentationNode: of a result.
         sequence: the scan to lay over the reference.
         blend: 0 shows the reference alone, 1 the scan alone.
 
@@ -135,7 +133,6 @@ def tumourCentre(
     """The labelled voxel nearest to the middle of the largest connected part of the tumour.
 
     Args:
-        segmentationNode: with segments of the four tissues.
         reference: on whose grid to look; None for the segmentation's own.
 
     Returns:

@@ -38,7 +38,6 @@ def editInSegmentEditor(
     range of enhancing tumour is prepared for who ticks *Editable intensity range*.
 
     Args:
-        segmentationNode: the segmentation to correct.
         sourceVolume: the scan to draw on; None for the T1CE as it was aligned.
         tissue: the segment to begin with; None for the one selected before, else enhancing.
 

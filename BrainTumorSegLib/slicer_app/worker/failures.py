@@ -67,7 +67,6 @@ class Failure:
     """A failure as a dialog shows it.
 
     Attributes:
-        title: a few words.
         text: what is wrong.
         remedy: what to do about it, if anything is known.
         details: the last lines of the log.

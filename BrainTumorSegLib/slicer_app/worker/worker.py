@@ -106,8 +106,6 @@ class Worker:
     with everything that the child has started.
 
     Args:
-        arguments: of the command line.
-        python: the interpreter.
         folder: an empty one, from `application.runFolder`.
     """
 
