@@ -25,7 +25,6 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.preprocessing.registration import brainsfit
 from BrainTumorSegLib.slicer_app.host.host import brainsfitAvailable
 from BrainTumorSegLib.slicer_app.run import brainsfit as served
-from BrainTumorSegLib.slicer_app.run import brainsfit_nodes
 from BrainTumorSegLib.slicer_app.run.brainsfit import BrainsfitServer
 from BrainTumorSegLib.slicer_app.run.brainsfit_nodes import rigidFromNode
 
@@ -258,7 +257,7 @@ def test_the_scene_is_the_same_afterwards(
     furnished, cli, server, answers, request_of, monkeypatch, mode, tmp_path
 ):
     monkeypatch.setenv("BRAINSFIT_STANDIN_MODE", mode)
-    monkeypatch.setattr(brainsfit_nodes, "_temporaryFolder", lambda: cli.folder)
+    monkeypatch.setattr("tempfile.tempdir", str(cli.folder))
     before = snapshot(furnished)
     serve(server, request_of(volume=str(tmp_path / "volume.nrrd")))
     assert snapshot(furnished) == before

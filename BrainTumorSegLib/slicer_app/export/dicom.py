@@ -50,13 +50,15 @@ def dicomPreflight(segmentationNode: Any, engine: str = "auto") -> list[str]:
         engine: ``slicer`` for Slicer's own export, ``library`` for ours, ``auto`` for
             whichever can.
     """
-    missing = _missingLabels(segmentationNode)
-    missing += _missingImages(referenceOf(segmentationNode))
+    missing = [
+        *_missingLabels(segmentationNode),
+        *_missingImages(referenceOf(segmentationNode)),
+    ]
     if engine == "slicer" or (engine == "auto" and slicerExporter() is not None):
         own = missingForSlicer(segmentationNode)
         if engine == "slicer" or not own:
             return missing + own
-    return missing + _missingPackages()
+    return [*missing, *_missingPackages()]
 
 
 def slicerExporter() -> Any | None:
@@ -189,74 +191,64 @@ def _addSegments(node: Any, labels: sitk.Image, corrected: bool) -> None:
         node.GetSegmentation().AddSegment(segment, tissue.key)
 
 
-def _missingLabels(segmentationNode: Any) -> list[str]:
+def _missingLabels(segmentationNode: Any) -> Iterator[str]:
     try:
         labels = labelsOf(segmentationNode)
     except BrainTumorSegError as error:
-        return [str(error)]
+        yield str(error)
+        return
     if not sitk.GetArrayViewFromImage(labels).any():
-        return [
-            _("Segmentation “{name}” is empty: there is nothing to save.").format(
-                name=segmentationNode.GetName()
-            )
-        ]
-    return []
+        yield _("Segmentation “{name}” is empty: there is nothing to save.").format(
+            name=segmentationNode.GetName()
+        )
 
 
-def _missingImages(reference: Any | None) -> list[str]:
+def _missingImages(reference: Any | None) -> Iterator[str]:
     """What is wrong with the DICOM images of the reference."""
     if reference is None:
-        return [_("The scan that was segmented is no longer in the scene: load it again.")]
+        yield _("The scan that was segmented is no longer in the scene: load it again.")
+        return
     name, uids, database = reference.GetName(), instanceUIDs(reference), dicomDatabase()
     if not uids:
-        return [
-            _(
-                "“{name}” was not loaded from DICOM: load it through the module DICOM, "
-                "or save as .seg.nrrd."
-            ).format(name=name)
-        ]
+        yield _(
+            "“{name}” was not loaded from DICOM: load it through the module DICOM, "
+            "or save as .seg.nrrd."
+        ).format(name=name)
+        return
     if database is None or not getattr(database, "isOpen", True):
-        return [_("No DICOM database is open: open the module DICOM once.")]
+        yield _("No DICOM database is open: open the module DICOM once.")
+        return
     files = [database.fileForInstance(uid) for uid in uids]
-    unknown = sum(not file for file in files)
-    if unknown:
-        return [
-            _(
-                "{count} of {total} images of “{name}” are not in the DICOM database: "
-                "import the study there again."
-            ).format(count=unknown, total=len(uids), name=name)
-        ]
-    lost = [file for file in files if not Path(file).is_file()]
-    if lost:
-        return [
-            _(
-                "{count} of {total} DICOM files of “{name}” are not where the database says "
-                "({file}): bring them back or import them again."
-            ).format(count=len(lost), total=len(uids), name=name, file=lost[0])
-        ]
-    return _incomplete(reference, uids, database)
+    lost = [file for file in files if file and not Path(file).is_file()]
+    if not all(files):
+        yield _(
+            "{count} of {total} images of “{name}” are not in the DICOM database: "
+            "import the study there again."
+        ).format(count=sum(not file for file in files), total=len(uids), name=name)
+    elif lost:
+        yield _(
+            "{count} of {total} DICOM files of “{name}” are not where the database says "
+            "({file}): bring them back or import them again."
+        ).format(count=len(lost), total=len(uids), name=name, file=lost[0])
+    else:
+        yield from _incomplete(reference, uids, database)
 
 
-def _incomplete(reference: Any, uids: list[str], database: Any) -> list[str]:
+def _incomplete(reference: Any, uids: list[str], database: Any) -> Iterator[str]:
     """A series of which only a part was loaded, or of which images do not belong to the volume."""
-    name, slices = reference.GetName(), min(reference.GetImageData().GetDimensions())
+    name, size = reference.GetName(), reference.GetImageData().GetDimensions()
     series = database.instanceValue(uids[0], _SERIES_UID)
     known = list(database.instancesForSeries(series)) if series else []
     if len(uids) > 1 and len(set(uids) & set(known)) == len(uids) < len(known):
-        return [
-            _(
-                "“{name}” was loaded from only {count} of {total} images of its series: load "
-                "the whole series and segment that."
-            ).format(name=name, count=len(uids), total=len(known))
-        ]
-    if len(uids) > 1 and len(uids) not in reference.GetImageData().GetDimensions():
-        return [
-            _(
-                "“{name}” comes from {count} images but has {slices} slices: it was resampled "
-                "after loading, so DICOM viewers could not place the result."
-            ).format(name=name, count=len(uids), slices=slices)
-        ]
-    return []
+        yield _(
+            "“{name}” was loaded from only {count} of {total} images of its series: load "
+            "the whole series and segment that."
+        ).format(name=name, count=len(uids), total=len(known))
+    elif len(uids) > 1 and len(uids) not in size:
+        yield _(
+            "“{name}” comes from {count} images but has {slices} slices: it was resampled "
+            "after loading, so DICOM viewers could not place the result."
+        ).format(name=name, count=len(uids), slices=min(size))
 
 
 def missingForSlicer(segmentationNode: Any) -> list[str]:
@@ -272,19 +264,18 @@ def missingForSlicer(segmentationNode: Any) -> list[str]:
         return []
     constants = slicer.vtkMRMLSubjectHierarchyConstants
     levels = [level for _item, level, _name in hierarchyPath(reference)]
-    missing = []
-    for level, title in (
-        (constants.GetDICOMLevelPatient(), _("patient")),
-        (constants.GetDICOMLevelStudy(), _("study")),
-    ):
-        if level not in levels:
-            missing.append(
-                _(
-                    "“{name}” lies below no {level} in the subject hierarchy: move it there in "
-                    "the module Data."
-                ).format(name=reference.GetName(), level=title)
-            )
-    return missing
+    needed = {
+        constants.GetDICOMLevelPatient(): _("patient"),
+        constants.GetDICOMLevelStudy(): _("study"),
+    }
+    text = _(
+        "“{name}” lies below no {level} in the subject hierarchy: move it there in the module Data."
+    )
+    return [
+        text.format(name=reference.GetName(), level=title)
+        for level, title in needed.items()
+        if level not in levels
+    ]
 
 
 def _hasConverter() -> bool:
@@ -299,18 +290,15 @@ def _hasConverter() -> bool:
     return importlib.util.find_spec("dcmqi") is not None
 
 
-def _missingPackages() -> list[str]:
+def _missingPackages() -> Iterator[str]:
     """What only our own export needs; another Python than Slicer's is not asked here."""
     if usesOtherPython():
-        return []
+        return
     names = [p.name for p in missingPackages(("dicom",)) if p.name in _PACKAGES]
-    if not names:
-        return []
-    return [
-        _("Python packages are missing ({names}): press “Install packages”.").format(
+    if names:
+        yield _("Python packages are missing ({names}): press “Install packages”.").format(
             names=", ".join(names)
         )
-    ]
 
 
 def wasCorrected(segmentationNode: Any) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import BrainTumorSegLib
 from BrainTumorSegLib.core.errors import DependencyError, OutputError
 
-from .host import inApplication
+from .host import inApplication, temporaryFolder
 from .translation import tr as _
 
 #: Group of our entries in the application's settings.
@@ -71,11 +71,7 @@ def runFolder() -> Path:
     Raises:
         OutputError: when it cannot be made.
     """
-    parent = Path(tempfile.gettempdir())
-    if inApplication():
-        import slicer
-
-        parent = Path(slicer.app.temporaryPath)
+    parent = temporaryFolder()
     try:
         parent.mkdir(parents=True, exist_ok=True)
         _removeForgotten(parent)

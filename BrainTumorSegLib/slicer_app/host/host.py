@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+from pathlib import Path
 
 
 def inApplication() -> bool:
@@ -16,6 +18,15 @@ def processEvents() -> None:
         import slicer
 
         slicer.app.processEvents()
+
+
+def temporaryFolder() -> Path:
+    """Where Slicer keeps its temporary files, or Python does."""
+    if inApplication():
+        import slicer
+
+        return Path(slicer.app.temporaryPath)
+    return Path(tempfile.gettempdir())
 
 
 def brainsfitAvailable() -> bool:

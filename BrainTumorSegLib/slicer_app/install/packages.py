@@ -89,7 +89,7 @@ def missingPackages(
     """What the worker lacks.
 
     Args:
-        extras: names of `installed.EXTRAS` that are wanted too, for example ``dicom``.
+        extras: names of `requirements.EXTRAS` that are wanted too, for example ``dicom``.
         python: the worker's interpreter; the one in use when None.
 
     Raises:
@@ -160,6 +160,7 @@ def _known(name: str) -> tuple[int, str]:
         "pynrrd": (1, _("writing segmentations")),
         "safetensors": (2, _("reading the networks' weights safely")),
         "jsonschema": (2, _("checking model packs and reports")),
+        "jinja2": (2, _("pages of reports")),
         "deepbet": (90, _("finding the brain")),
         "nibabel": (10, _("reading images for the brain mask")),
         "pillow": (20, _("pictures in reports")),

@@ -29,7 +29,7 @@ class Agreement:
     """A second set of labels measured against a first; each by tissue and region.
 
     Attributes:
-        dice: overlap, 0..1; 1 where both are empty, 0 where one is (`measure.dice`).
+        dice: overlap, 0..1; 1 where both are empty, 0 where one is (`volumes.dice`).
         firstMl, secondMl: volumes in mL.
         changedMl: volume in mL of all voxels with another label.
     """

@@ -16,7 +16,7 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError, RegistrationError
 
-from ..host.host import inApplication
+from ..host.host import temporaryFolder
 from ..host.translation import tr as _
 from ..scene.geometry import RAS_LPS
 
@@ -116,22 +116,14 @@ def writeVolume(node: Any, path: Path, fixed: Path) -> None:
         sitk.WriteImage(same, path)
 
 
-def removeInverse(transformId: str | None, folder: Path | None = None) -> None:
+def removeInverse(transformId: str | None) -> None:
     """BRAINSFit writes the inverse beside its result, of which Slicer does not know.
 
     Slicer names the files of a module by process and node, with letters for digits.
-
-    Args:
-        transformId: of BRAINSFit's output.
-        folder: where Slicer keeps its temporary files; None for what the application says.
     """
-    if folder is None and inApplication():
-        import slicer
-
-        folder = Path(slicer.app.temporaryPath)
-    if folder is not None and transformId is not None:
+    if transformId is not None:
         letters = str.maketrans("0123456789", "ABCDEFGHIJ")
         name = f"{os.getpid()}_{transformId}".translate(letters) + "_Inverse.h5"
         # On Windows a virus scanner may hold it; Slicer empties the folder some day.
         with contextlib.suppress(OSError):
-            (folder / name).unlink(missing_ok=True)
+            (temporaryFolder() / name).unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from ..host.translation import tr as _
 #: Shares of the whole run for writing the scans and for loading the result.
 EXPORT_SHARE, IMPORT_SHARE = 0.04, 0.04
 
-#: Stages of a run besides those of `stages.STAGES`; between export and read, when the
+#: Stages of a run besides those of `progress.STAGES`; between export and read, when the
 #: worker is starting, the stage has no name.
 EXPORTING, IMPORTING, DONE = "export", "import", "done"
 
