@@ -17,8 +17,8 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.synthesis.tumours.fields import noise
-from BrainTumorSegLib.synthesis.tumours.scanner import take_slices
+from BrainTumorSegLib.synthesis.fields import noise
+from BrainTumorSegLib.synthesis.scanner import take_slices
 
 from .painted_head import with_head
 

@@ -9,14 +9,13 @@ from scipy import ndimage
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.synthesis.grid import COARSE, Array
-from BrainTumorSegLib.synthesis.tumours.anatomy_classes import A
-from BrainTumorSegLib.synthesis.tumours.canvas import Anatomy
-from BrainTumorSegLib.synthesis.tumours.contrasts import ContrastConfig, draw_contrast
-from BrainTumorSegLib.synthesis.tumours.drawn_heads import drawn_head
-from BrainTumorSegLib.synthesis.tumours.fields import coarse_shape, refined
-from BrainTumorSegLib.synthesis.tumours.rendering import render_head
-from BrainTumorSegLib.synthesis.tumours.scanner import rician
+from BrainTumorSegLib.synthesis.canvas import Anatomy
+from BrainTumorSegLib.synthesis.classes import A
+from BrainTumorSegLib.synthesis.config import ContrastConfig
+from BrainTumorSegLib.synthesis.contrast import draw_contrast, render_head
+from BrainTumorSegLib.synthesis.drawn_head import drawn_head
+from BrainTumorSegLib.synthesis.fields import COARSE, Array, coarse_shape, refined
+from BrainTumorSegLib.synthesis.scanner import rician
 
 #: Drawn heads to choose from; each takes some seconds once.
 HEADS = 2

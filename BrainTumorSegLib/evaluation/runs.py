@@ -29,10 +29,9 @@ from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.io.reference_labels import read_reference_labels
 from BrainTumorSegLib.models.packs import ModelPack
-from BrainTumorSegLib.synthesis.tumours.generate import synthesise
-from BrainTumorSegLib.synthesis.tumours.kinds import Kind
-from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig, held_out
-from BrainTumorSegLib.synthesis.tumours.sources import Sources
+from BrainTumorSegLib.synthesis.config import Kind, SynthesisConfig, held_out
+from BrainTumorSegLib.synthesis.generator import synthesize
+from BrainTumorSegLib.synthesis.sources import Sources
 from BrainTumorSegLib.training.cohort import LabelledCase
 
 from .conditions import AS_IS, CONDITIONS, Condition, PerturbedCase, perturb_case
@@ -356,7 +355,7 @@ def synthetic_subjects(
 def _synthesize(
     config: SynthesisConfig, sources: Sources, seeds: SequenceOf[int]
 ) -> tuple[Case, sitk.Image]:
-    sample = synthesise(config, sources, seeds)
+    sample = synthesize(config, sources, seeds)
     name = f"{sample.record['kind']}-{seeds[0]}-{seeds[-1]}"
     scans = {
         sequence: Scan(sample.image((array * sample.brain).astype(np.float32)), name)

@@ -15,7 +15,7 @@ from BrainTumorSegLib.core.errors import BrainTumorSegError, TrainingError
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.models.network_spec import ARCHITECTURES, MAX_DEPTH, MIN_DEPTH, NetworkSpec
 from BrainTumorSegLib.preprocessing.model_grid import RECIPES, recipe_channels
-from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig, config_from_table
+from BrainTumorSegLib.synthesis.config import SynthesisConfig, config_from_table
 
 from .augment import AugmentationConfig
 from .cohort import CohortConfig, check_cohort_config

@@ -22,9 +22,9 @@ from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.preprocessing.model_grid import channel_sequences, stack_slices
-from BrainTumorSegLib.synthesis.tumours.real_scans import RealCase
-from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig, held_out
-from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
+from BrainTumorSegLib.synthesis.config import SynthesisConfig, held_out
+from BrainTumorSegLib.synthesis.real_scans import RealCase
+from BrainTumorSegLib.synthesis.sources import Sources, find_sources
 
 from .augment import augment
 from .cohort import LabelledCase, training_cases

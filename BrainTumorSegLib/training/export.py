@@ -24,8 +24,8 @@ from BrainTumorSegLib.inference.labels import label_slices
 from BrainTumorSegLib.models.packs import ModelPack, NewMember, check_fields, make_pack
 from BrainTumorSegLib.models.packs.files import check_free
 from BrainTumorSegLib.models.weights import Precision, load_network, load_weights, save_weights
-from BrainTumorSegLib.synthesis.tumours.settings import held_out
-from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
+from BrainTumorSegLib.synthesis.config import held_out
+from BrainTumorSegLib.synthesis.sources import Sources, find_sources
 
 from .checkpoint import TrainedMember, trained_member
 from .cohort import LabelledCase

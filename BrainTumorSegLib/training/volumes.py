@@ -28,9 +28,9 @@ from BrainTumorSegLib.io.volumes import read_image
 from BrainTumorSegLib.preprocessing.brain import extract_brain
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalise, to_grid
 from BrainTumorSegLib.preprocessing.registration import align
-from BrainTumorSegLib.synthesis.tumours.generate import GENERATOR_VERSION, Sample, synthesise
-from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig
-from BrainTumorSegLib.synthesis.tumours.sources import Sources
+from BrainTumorSegLib.synthesis.config import SynthesisConfig
+from BrainTumorSegLib.synthesis.generator import GENERATOR_VERSION, Sample, synthesize
+from BrainTumorSegLib.synthesis.sources import Sources
 
 from .cohort import LabelledCase
 from .losses import BACKGROUND, tissue_bits
@@ -91,7 +91,7 @@ def synthetic_volume(
     """
 
     def make() -> LabelledVolume:
-        sample = synthesise(config, sources, [seed, number])
+        sample = synthesize(config, sources, [seed, number])
         return prepare_sample(sample, f"synthetic-{sample.record['kind']}-{seed}-{number}")
 
     if stored is None:

@@ -26,8 +26,8 @@ from BrainTumorSegLib.evaluation.report import markdown_tables
 from BrainTumorSegLib.evaluation.runs import Subject, make_arms, score_subjects, with_conditions
 from BrainTumorSegLib.evaluation.statistics import comparisons
 from BrainTumorSegLib.preprocessing.brain.stripped import mask_of_stripped_scan
-from BrainTumorSegLib.synthesis.tumours.kinds import Kind
-from BrainTumorSegLib.synthesis.tumours.sources import Sources
+from BrainTumorSegLib.synthesis.config import Kind
+from BrainTumorSegLib.synthesis.sources import Sources
 
 SPACING, ORIGIN = (1.0, 1.5, 1.0), (-40.0, 25.0, 10.0)
 
@@ -296,10 +296,10 @@ def test_synthetic_subjects_are_held_out_and_of_every_kind(monkeypatch):
             scans=scans, brain=brain, allowed=allowed, record={"kind": "x"}, image=image
         )
 
-    monkeypatch.setattr(runs, "synthesise", make)
+    monkeypatch.setattr(runs, "synthesize", make)
     subjects = runs.synthetic_subjects(2, Sources(), seed=5)
     assert len({one.name for one in subjects}) == 2 * len(runs.KINDS)
-    assert {one.group for one in subjects} >= {k.value for k in Kind if k.has_tumour} - {"carved"}
+    assert {one.group for one in subjects} >= {k.value for k in Kind if k.has_tumor} - {"carved"}
     assert {one.fold for one in subjects} == {None}
     for one in subjects:
         case, truth = one.load()
@@ -339,13 +339,13 @@ def test_the_command_writes_conditions_and_synthesis_each_with_their_tables(
         return SimpleNamespace(
             scans=arrays(case),
             brain=ball(),
-            allowed=allowed if Kind(kind).has_tumour else np.ones_like(allowed),
+            allowed=allowed if Kind(kind).has_tumor else np.ones_like(allowed),
             record={"kind": kind},
             image=image,
         )
 
     monkeypatch.setattr(runs, "_segment", labels)
-    monkeypatch.setattr(runs, "synthesise", make)
+    monkeypatch.setattr(runs, "synthesize", make)
     out = tmp_path / "out"
     command = ["evaluate", "--data", str(data), "--pack", "glioma-lite", "--tta", "none"]
     command += ["--measures", "dice", "--progress", "none"]

@@ -27,7 +27,7 @@ from BrainTumorSegLib.preprocessing.bias_field import (
 )
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid
 from BrainTumorSegLib.reporting.html import report_page
-from BrainTumorSegLib.synthesis.tumours.fields import noise
+from BrainTumorSegLib.synthesis.fields import noise
 
 #: Brightness of white and grey matter, liquor and tumour.
 CONTRASTS = {

@@ -12,22 +12,19 @@ from PIL import Image
 from BrainTumorSegLib.cli.application import main
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.synthesis.tumours.cohort_files import CohortWriter
-from BrainTumorSegLib.synthesis.tumours.generate import synthesise
-from BrainTumorSegLib.synthesis.tumours.kinds import Kind
-from BrainTumorSegLib.synthesis.tumours.real_scans import (
+from BrainTumorSegLib.synthesis.config import Kind, SynthesisConfig
+from BrainTumorSegLib.synthesis.export import CohortWriter, contact_sheet, telling_slice
+from BrainTumorSegLib.synthesis.generator import synthesize
+from BrainTumorSegLib.synthesis.real_scans import (
     RealCase,
     anatomy_from_scans,
-    carve,
+    carvemix,
     healthy_half,
     mirrored_healthy,
     read_real,
 )
-from BrainTumorSegLib.synthesis.tumours.real_shapes import read_shape
-from BrainTumorSegLib.synthesis.tumours.scanner import AcquisitionConfig
-from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig
-from BrainTumorSegLib.synthesis.tumours.sheet import contact_sheet, telling_slice
-from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
+from BrainTumorSegLib.synthesis.scanner import AcquisitionConfig
+from BrainTumorSegLib.synthesis.sources import Sources, find_sources, read_shape
 from BrainTumorSegLib.training.case_files import read_protocol
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.dataset import real_cases
@@ -47,7 +44,7 @@ SMALL = SynthesisConfig(slab=16, acquisition=AcquisitionConfig(thick_reference=0
 @pytest.fixture(scope="module", autouse=True)
 def one_head():
     """Drawing a head takes seconds: all tests share one."""
-    from BrainTumorSegLib.synthesis.tumours import sources
+    from BrainTumorSegLib.synthesis import sources
 
     patch = pytest.MonkeyPatch()
     patch.setattr(sources, "_DRAWN", 1)
@@ -57,7 +54,7 @@ def one_head():
 
 @pytest.fixture(scope="module")
 def glioblastoma():
-    return synthesise(SMALL.only(Kind.GLIOBLASTOMA), Sources(), 4)
+    return synthesize(SMALL.only(Kind.GLIOBLASTOMA), Sources(), 4)
 
 
 def blob(shape, centre, radius):
@@ -100,7 +97,7 @@ def test_a_sample_becomes_a_training_volume_like_a_real_case(glioblastoma):
 
 def test_a_sequence_that_was_not_taken_is_zero_in_a_training_volume():
     config = replace(SMALL, acquisition=replace(SMALL.acquisition, missing=1.0))
-    sample = synthesise(config.only(Kind.HEALTHY), Sources(), 2)
+    sample = synthesize(config.only(Kind.HEALTHY), Sources(), 2)
     volume = prepare_sample(sample, "one")
     empty = [s for n, s in enumerate(Sequence) if not volume.scans[n].any()]
     assert empty == [s for s in Sequence if s not in sample.scans] and len(empty) == 1
@@ -201,7 +198,7 @@ def test_the_command_refuses_to_write_nothing(capsys):
 
 
 def test_real_scans_are_parted_into_fluid_grey_and_white_matter(ball_brain):
-    from BrainTumorSegLib.synthesis.tumours.anatomy_classes import A
+    from BrainTumorSegLib.synthesis.classes import A
 
     z, y, x = (n // 2 for n in ball_brain.classes.shape)
     assert ball_brain.classes[z, y, x] in (A.CSF, A.VENTRICLE)
@@ -223,7 +220,7 @@ def test_the_healthy_half_on_both_sides_has_no_lesion(ball_brain):
 def test_carving_moves_lesion_and_truth_together(ball_brain):
     healthy = mirrored_healthy(ball_brain)
     for seed in range(4):
-        mixed = carve(np.random.default_rng(seed), healthy, ball_brain)
+        mixed = carvemix(np.random.default_rng(seed), healthy, ball_brain)
         lesion = mixed.allowed == 16
         assert lesion.any()
         flair = mixed.images[Sequence.FLAIR].astype(float)
@@ -233,7 +230,7 @@ def test_carving_moves_lesion_and_truth_together(ball_brain):
 def test_a_scan_without_lesion_cannot_be_carved_from(ball_brain):
     healthy = mirrored_healthy(ball_brain)
     with pytest.raises(InputError, match="no lesion"):
-        carve(np.random.default_rng(0), ball_brain, healthy)
+        carvemix(np.random.default_rng(0), ball_brain, healthy)
     with pytest.raises(InputError, match="No half"):
         mirrored_healthy(healthy)
 
@@ -250,7 +247,7 @@ def real_sources(real_data):
 def test_real_label_maps_of_heads_give_cases_of_all_types(real_sources):
     sources = replace(real_sources, heads=real_sources.heads[:1], cases=())
     for kind in (Kind.GLIOBLASTOMA, Kind.MENINGIOMA, Kind.NEURINOMA):
-        case = synthesise(replace(SMALL.only(kind), part="all"), sources, 1)
+        case = synthesize(replace(SMALL.only(kind), part="all"), sources, 1)
         assert case.labels.any()
         assert case.record["anatomy"].startswith("training_seg")
 
@@ -266,7 +263,7 @@ def test_real_shapes_know_their_place_and_size(real_sources):
 
 def test_a_lesion_painted_on_a_real_scan_may_stand_beside_the_real_tumour(real_sources):
     config = replace(SMALL.only(Kind.MENINGIOMA), real_share=1.0, keep_tumour=1.0, slab=0)
-    case = synthesise(config, real_sources, 1)
+    case = synthesize(config, real_sources, 1)
     assert case.record["contrast"] == "real"
     assert (case.allowed == 1 << 4).any()
     anatomy = read_real(real_sources.cases[0])
@@ -274,7 +271,7 @@ def test_a_lesion_painted_on_a_real_scan_may_stand_beside_the_real_tumour(real_s
 
 
 def test_carved_real_cases_keep_their_sets_of_tissues(real_sources):
-    case = synthesise(replace(SMALL.only(Kind.CARVED), slab=0), real_sources, 2)
+    case = synthesize(replace(SMALL.only(Kind.CARVEMIX), slab=0), real_sources, 2)
     assert "carved into" in case.record["anatomy"]
     assert set(np.unique(case.allowed)) & {0b1010, 0b1011}
 

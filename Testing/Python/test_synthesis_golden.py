@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from BrainTumorSegLib.synthesis.tumours import sources
-from BrainTumorSegLib.synthesis.tumours.generate import Sample, synthesise
-from BrainTumorSegLib.synthesis.tumours.kinds import Kind
-from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig, held_out
+from BrainTumorSegLib.synthesis import sources
+from BrainTumorSegLib.synthesis.config import Kind, SynthesisConfig, held_out
+from BrainTumorSegLib.synthesis.generator import Sample, synthesize
 
 RECORD = Path(__file__).with_name("synthesis_golden.json")
 CONFIG = SynthesisConfig(slab=16)
@@ -39,7 +38,7 @@ def one_head():
 
 
 def make(name: str) -> Sample:
-    return synthesise(replace(CASES[name], real_share=0.0), sources.Sources(), [11, 4])
+    return synthesize(replace(CASES[name], real_share=0.0), sources.Sources(), [11, 4])
 
 
 def summary(sample: Sample) -> dict:

@@ -13,7 +13,7 @@ from toy_cases import BIT, TINY, same, stopping_in, toy_volume
 
 from BrainTumorSegLib.core.errors import Cancelled, TrainingError
 from BrainTumorSegLib.core.tissue import LabelProtocol, Tissue
-from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig, held_out
+from BrainTumorSegLib.synthesis.config import SynthesisConfig, held_out
 from BrainTumorSegLib.training import dataset, trainer
 from BrainTumorSegLib.training.cohort import LabelledCase
 from BrainTumorSegLib.training.config import FORMER_KEYS, SyntheticShare, Validation

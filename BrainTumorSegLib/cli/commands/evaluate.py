@@ -210,7 +210,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _synthetic(args: argparse.Namespace) -> list[Subject]:
     from BrainTumorSegLib.evaluation.runs import synthetic_subjects
-    from BrainTumorSegLib.synthesis.tumours.sources import find_sources
+    from BrainTumorSegLib.synthesis.sources import find_sources
 
     if not args.synthetic:
         return []

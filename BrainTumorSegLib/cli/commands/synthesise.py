@@ -11,9 +11,9 @@ from BrainTumorSegLib.core.errors import InputError
 from . import shared
 
 if TYPE_CHECKING:
-    from BrainTumorSegLib.synthesis.tumours.generate import Sample
-    from BrainTumorSegLib.synthesis.tumours.settings import SynthesisConfig
-    from BrainTumorSegLib.synthesis.tumours.sources import Sources
+    from BrainTumorSegLib.synthesis.config import SynthesisConfig
+    from BrainTumorSegLib.synthesis.generator import Sample
+    from BrainTumorSegLib.synthesis.sources import Sources
 
 _KINDS = (
     *("glioblastoma", "astrocytoma", "meningioma", "neurinoma"),
@@ -72,9 +72,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from BrainTumorSegLib.io.atomic import atomic_path, check_writable
-    from BrainTumorSegLib.synthesis.tumours.cohort_files import CohortWriter
-    from BrainTumorSegLib.synthesis.tumours.generate import synthesise
-    from BrainTumorSegLib.synthesis.tumours.sheet import contact_sheet
+    from BrainTumorSegLib.synthesis.export import CohortWriter, contact_sheet
+    from BrainTumorSegLib.synthesis.generator import synthesize
 
     if args.sheet is None and args.out is None:
         raise InputError("Nothing would be written.", "Give --sheet FILE, --out FOLDER, or both.")
@@ -86,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     progress.stage("synthesise", args.count)
     shown: list[Sample] = []
     for number in range(args.count):
-        sample = synthesise(config, sources, [args.seed, number])
+        sample = synthesize(config, sources, [args.seed, number])
         name = f"{sample.record['kind']}-{args.seed}-{number:03d}"
         if writer is not None:
             writer.add(name, number % 5, sample)
@@ -106,8 +105,8 @@ def run(args: argparse.Namespace) -> int:
 def _config(args: argparse.Namespace) -> SynthesisConfig:
     from dataclasses import replace
 
-    from BrainTumorSegLib.synthesis.tumours.kinds import Kind
-    from BrainTumorSegLib.synthesis.tumours.settings import (
+    from BrainTumorSegLib.synthesis.config import (
+        Kind,
         SynthesisConfig,
         held_out,
         read_synthesis_table,
@@ -126,7 +125,7 @@ def _config(args: argparse.Namespace) -> SynthesisConfig:
 
 
 def _sources(args: argparse.Namespace) -> Sources:
-    from BrainTumorSegLib.synthesis.tumours.sources import Sources, find_sources
+    from BrainTumorSegLib.synthesis.sources import Sources, find_sources
     from BrainTumorSegLib.training.cohort import read_cohort
     from BrainTumorSegLib.training.dataset import real_cases
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.synthesis.grid import COARSE, Array
-from BrainTumorSegLib.synthesis.tumours.anatomy_classes import A, is_any
-from BrainTumorSegLib.synthesis.tumours.canvas import Canvas, coarse_positions
+
+from .canvas import Canvas, coarse_positions
+from .classes import A, is_any
+from .fields import COARSE, Array, slope_at
 
 #: Sites of meningiomas with their frequencies (after Louis et al., WHO classification, and
 #: textbook series): convexity, parasagittal, falx, sphenoid wing, anterior skull base,
@@ -26,7 +27,7 @@ MENINGIOMA_SITES = {
 
 
 class NoRoomError(InputError):
-    """This head offers no place for the lesion wanted; another draw may find one."""
+    """This head has no place for this lesion; another draw may find one."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Atlas:
         lateral: mm from the midline, positive to the patient's left.
         x, y, z: relative coordinates in the brain's bounding box: -1 right to 1 left,
             0 front to 1 back, 0 bottom to 1 top.
+        positions: in the anatomy at rest, ``[3, ...]``.
     """
 
     lateral: Array
@@ -60,16 +62,24 @@ def atlas_of(canvas: Canvas) -> Atlas:
     )
 
 
-def pick(rng: np.random.Generator, where: Array, weights: Array | None = None) -> Array:
-    """A random true node as a fine voxel ``(slice, row, column)``.
+def pick(
+    rng: np.random.Generator, canvas: Canvas, room: Array, weights: Array | None = None
+) -> Array:
+    """A random voxel ``(slice, row, column)`` near a free node where there is room.
+
+    Args:
+        rng: source of chance.
+        canvas: of the head.
+        room: coarse nodes that may be chosen.
+        weights: how likely each node is chosen, relative to the others.
 
     Raises:
-        NoRoomError: when no node is true.
+        NoRoomError: when there is no such node.
     """
-    nodes = np.argwhere(where)
+    nodes = np.argwhere(room & canvas.free)
     if len(nodes) == 0:
         raise NoRoomError(
-            "This anatomy has no room for the lesion wanted.", "Choose another seed or kind."
+            "This anatomy has no room for this lesion.", "Choose another seed or kind."
         )
     if weights is None:
         chosen = nodes[rng.integers(len(nodes))]
@@ -81,19 +91,11 @@ def pick(rng: np.random.Generator, where: Array, weights: Array | None = None) -
 
 def wall_normal(canvas: Canvas, place: Array) -> Array:
     """Unit vector ``(slice, row, column)`` from the wall of the cavity inwards, near a voxel."""
-    node = np.round(place / COARSE).astype(int)
-    gradient = []
-    for axis in range(3):
-        ahead, behind = node.copy(), node.copy()
-        ahead[axis] = min(ahead[axis] + 3, canvas.depth.shape[axis] - 1)
-        behind[axis] = max(behind[axis] - 3, 0)
-        span = max(1, ahead[axis] - behind[axis])
-        gradient.append((canvas.depth[tuple(ahead)] - canvas.depth[tuple(behind)]) / span)
-    vector = np.array(gradient)
+    vector = slope_at(canvas.depth, np.round(place / COARSE).astype(int), 3)
     return vector / max(float(np.linalg.norm(vector)), 1e-6)
 
 
-def lobar_place(rng: np.random.Generator, canvas: Canvas, blocked: Array | None = None) -> Array:
+def lobar_place(rng: np.random.Generator, canvas: Canvas) -> Array:
     """White matter of a cerebral lobe."""
     atlas = atlas_of(canvas)
     room = (canvas.classes == A.WHITE) & (canvas.depth > 9) & (np.abs(atlas.lateral) > 12)
@@ -101,41 +103,37 @@ def lobar_place(rng: np.random.Generator, canvas: Canvas, blocked: Array | None 
     room &= (atlas.z > 0.33) | (atlas.y < 0.55)
     weights = np.where(atlas.y < 0.45, 1.25, np.where(atlas.y > 0.8, 0.45, 1.0))
     weights = weights * np.where((atlas.z < 0.45) & (np.abs(atlas.x) > 0.45), 1.6, 1.0)
-    return pick(rng, _free(room, blocked), weights)
+    return pick(rng, canvas, room, weights)
 
 
-def deep_place(rng: np.random.Generator, canvas: Canvas, blocked: Array | None = None) -> Array:
+def deep_place(rng: np.random.Generator, canvas: Canvas) -> Array:
     """Thalamus, basal ganglia or insular white matter."""
     room = is_any(canvas.classes, (A.THALAMUS, A.STRIATUM, A.PALLIDUM))
     if not room.any():
         atlas = atlas_of(canvas)
         lateral = np.abs(atlas.lateral)
         room = (canvas.classes > 0) & (lateral > 9) & (lateral < 28) & (canvas.depth > 30)
-    return pick(rng, _free(room, blocked))
+    return pick(rng, canvas, room)
 
 
-def callosal_place(rng: np.random.Generator, canvas: Canvas, blocked: Array | None = None) -> Array:
+def callosal_place(rng: np.random.Generator, canvas: Canvas) -> Array:
     """The midline white matter of genu or splenium."""
     atlas = atlas_of(canvas)
     room = (canvas.classes == A.WHITE) & (np.abs(atlas.lateral) < 5) & (canvas.depth > 15)
     room &= (atlas.z > 0.45) & (np.abs(atlas.y - 0.5) > 0.1)
-    return pick(rng, _free(room, blocked))
+    return pick(rng, canvas, room)
 
 
-def infratentorial_place(
-    rng: np.random.Generator, canvas: Canvas, blocked: Array | None = None
-) -> Array:
+def infratentorial_place(rng: np.random.Generator, canvas: Canvas) -> Array:
     """Cerebellum or brain stem."""
     room = is_any(canvas.classes, (A.CEREBELLAR_WHITE, A.STEM)) & (canvas.depth > 8)
     if not room.any():
         atlas = atlas_of(canvas)
         room = (atlas.z > 0.08) & (atlas.z < 0.25) & (atlas.y > 0.55) & (canvas.depth > 12)
-    return pick(rng, _free(room, blocked))
+    return pick(rng, canvas, room)
 
 
-def meningioma_place(
-    rng: np.random.Generator, canvas: Canvas, site: str, blocked: Array | None = None
-) -> tuple[Array, Array]:
+def meningioma_place(rng: np.random.Generator, canvas: Canvas, site: str) -> tuple[Array, Array]:
     """A point on dura and the unit normal that points into the brain.
 
     Raises:
@@ -166,7 +164,7 @@ def meningioma_place(
     if site == "tentorium":
         room &= (canvas.classes == A.DURA) | _between_brains(canvas)
         room &= (atlas.z > 0.18) & (atlas.z < 0.45)
-    place = pick(rng, _free(room, blocked))
+    place = pick(rng, canvas, room)
     if site == "falx":
         lateral = canvas.pose.matrix[2] / np.linalg.norm(canvas.pose.matrix[2])
         return place, lateral * (1 if rng.random() < 0.5 else -1)
@@ -197,10 +195,6 @@ def canal_place(rng: np.random.Generator, canvas: Canvas, side: int) -> tuple[Ar
     outwards = canvas.pose.matrix[2] / np.linalg.norm(canvas.pose.matrix[2]) * side
     outwards = outwards + rng.normal(0, 0.08, 3)
     return place, outwards / np.linalg.norm(outwards)
-
-
-def _free(room: Array, blocked: Array | None) -> Array:
-    return room if blocked is None else room & ~blocked
 
 
 def _between_brains(canvas: Canvas) -> Array:

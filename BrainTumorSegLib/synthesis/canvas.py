@@ -13,17 +13,18 @@ import numpy as np
 from scipy import ndimage
 
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.synthesis.grid import COARSE, Array
-from BrainTumorSegLib.synthesis.tumours.anatomy_classes import PARENCHYMA, A, is_any
-from BrainTumorSegLib.synthesis.tumours.fields import (
-    coarse_noise,
-    coarse_shape,
-    random_rotation,
-    refined,
-)
+from BrainTumorSegLib.core.tissue import Tissue
+
+from .classes import PARENCHYMA, A, is_any
+from .fields import COARSE, Array, along, coarse_noise, coarse_shape, random_rotation, refined
 
 #: White matter in the stored images of real scans, which keeps them small in memory.
 WHITE = 2000
+
+#: Tissue bits of what is no tumor.
+BACKGROUND = 1 << int(Tissue.BACKGROUND)
+
+Bounds = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Anatomy:
         images: scans by sequence for real ones, int16 with white matter at `WHITE`; None for
             label maps.
         levels: white matter, grey matter and fluid of those scans, by sequence.
-        allowed: tissue bits of a tumour that the scans show already; None without one.
-        symmetry: correlation of what lies on either side of the midline; low when a tumour
+        allowed: tissue bits of a tumor that the scans show already; None without one.
+        symmetry: correlation of what lies on either side of the midline; low when a tumor
             has shifted it. 1 for label maps.
     """
 
@@ -61,11 +62,22 @@ class Anatomy:
     depth: Array
     midline: float
     fourth_ventricle: tuple[float, float, float]
-    brain: tuple[tuple[int, int], ...]
+    brain: Bounds
     images: Mapping[Sequence, Array] | None = None
     levels: Mapping[Sequence, Levels] | None = None
     allowed: Array | None = None
     symmetry: float = 1.0
+
+
+def bounds_of(mask: Array) -> Bounds:
+    """Lowest and highest index of a mask along each axis."""
+    places = np.argwhere(mask)
+    return tuple(zip(places.min(0).tolist(), places.max(0).tolist(), strict=True))
+
+
+def at_nodes(depth: Array) -> Array:
+    """A fine field at every `COARSE`-th voxel, float32."""
+    return depth[::COARSE, ::COARSE, ::COARSE].astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -84,14 +96,6 @@ class Pose:
     shift: Array
     wave: Array
 
-    def at(self, points: Array) -> Array:
-        """Positions ``[..., 3]`` of the canvas in the anatomy, without the wave."""
-        return points @ self.matrix.T + self.shift
-
-    def inverse(self, points: Array) -> Array:
-        """Positions of the anatomy on the canvas, without the wave."""
-        return (points - self.shift) @ np.linalg.inv(self.matrix).T
-
 
 def draw_pose(
     rng: np.random.Generator,
@@ -100,30 +104,44 @@ def draw_pose(
     rotation: float = 8.0,
     scale: float = 0.07,
     wave: float = 2.2,
-    mirror: bool = True,
 ) -> Pose:
-    """A pose whose canvas holds the whole brain and ``margin`` mm around it."""
+    """A pose whose canvas holds the whole brain and ``margin`` mm around it.
+
+    Args:
+        rng: source of chance.
+        anatomy: which may be mirrored.
+        margin: see there.
+        rotation: largest turn in degrees.
+        scale: largest logarithm of a change of size.
+        wave: largest typical displacement in voxels.
+    """
     low, high = (np.array(side, float) for side in zip(*anatomy.brain, strict=True))
     zoom = np.exp(rng.uniform(-scale, scale, 3) * 0.5 + rng.uniform(-scale, scale) * 0.5)
     size = tuple(int(n) for n in np.ceil((high - low + 1) * zoom + 2 * margin))
-    flip = np.array([1.0, 1.0, -1.0 if mirror and rng.random() < 0.5 else 1.0])
+    flip = np.array([1.0, 1.0, -1.0 if rng.random() < 0.5 else 1.0])
     matrix = random_rotation(rng, rotation) @ np.diag(flip / zoom)
     middle = (np.array(size) - 1) / 2
     shift = (low + high) / 2 - matrix @ middle
-    nodes = coarse_shape(size)
-    waves = np.stack([coarse_noise(rng, nodes, 70.0) for _ in range(3)])
+    waves = np.stack([coarse_noise(rng, coarse_shape(size), 70.0) for _ in range(3)])
     strength = rng.uniform(0, wave)
     return Pose(size, matrix, shift, (waves * np.float32(strength)).astype(np.float32))
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """Anatomy seen in a pose, on coarse nodes for planning (every `COARSE` voxels)."""
+    """Anatomy seen in a pose, on coarse nodes for planning (every `COARSE` voxels).
+
+    Attributes:
+        anatomy, pose: what is seen, and how.
+        classes, depth: as in `Anatomy`, on the nodes.
+        free: nodes where a lesion may have its centre: not near a real tumor.
+    """
 
     anatomy: Anatomy
     pose: Pose
     classes: Array
     depth: Array
+    free: Array
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -134,10 +152,13 @@ class Canvas:
 def make_canvas(anatomy: Anatomy, pose: Pose) -> Canvas:
     """The anatomy in its pose, sampled on the coarse nodes."""
     where = coarse_positions(pose)
-    classes = sample_classes(anatomy.classes, where)
     scaled = where / np.float32(COARSE)
     depth = ndimage.map_coordinates(anatomy.depth, scaled, order=1, mode="nearest")
-    return Canvas(anatomy, pose, classes, depth)
+    free = np.ones(depth.shape, bool)
+    if anatomy.allowed is not None:
+        tumor = sample_labels(anatomy.allowed, where, BACKGROUND) != BACKGROUND
+        free = ~ndimage.binary_dilation(tumor, iterations=9)
+    return Canvas(anatomy, pose, sample_labels(anatomy.classes, where, A.AIR), depth, free)
 
 
 def coarse_positions(pose: Pose, displacement: Array | None = None) -> Array:
@@ -153,8 +174,7 @@ def coarse_positions(pose: Pose, displacement: Array | None = None) -> Array:
     for own in range(3):
         for axis in range(3):
             line = np.arange(nodes[axis], dtype=np.float32) * np.float32(COARSE)
-            line = line.reshape([-1 if a == axis else 1 for a in range(3)])
-            where[own] += matrix[own, axis] * line
+            where[own] += matrix[own, axis] * along(line, axis)
             if displacement is not None:
                 where[own] += matrix[own, axis] * displacement[axis]
         where[own] += np.float32(pose.shift[own])
@@ -170,9 +190,9 @@ def fine_positions(where: Array, shape: tuple[int, int, int], rows: slice) -> Ar
     return np.stack([refined(axis, size)[cut] for axis in part])
 
 
-def sample_classes(classes: Array, where: Array) -> Array:
-    """Nearest class at positions ``[3, ...]``; air outside."""
-    return ndimage.map_coordinates(classes, where, order=0, mode="constant", cval=int(A.AIR))
+def sample_labels(labels: Array, where: Array, outside: int) -> Array:
+    """Nearest value at positions ``[3, ...]``; ``outside`` beyond the volume."""
+    return ndimage.map_coordinates(labels, where, order=0, mode="constant", cval=int(outside))
 
 
 def brain_mask(classes: Array, depth: Array, rind: float) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,46 +9,11 @@ import numpy as np
 from scipy import ndimage
 
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.synthesis.grid import Array
-from BrainTumorSegLib.synthesis.tumours.fields import noise, random_rotation
+
+from .config import AcquisitionConfig
+from .fields import Array, along, noise, random_rotation
 
 _AXES = ("axial", "coronal", "sagittal")
-
-
-@dataclass(frozen=True)
-class AcquisitionConfig:
-    """How scans are acquired; probabilities are per sequence unless said otherwise.
-
-    Attributes:
-        thick: probability of slices thicker than 1 mm for T1 and FLAIR.
-        thick_reference: the same for T1CE; the sample then has its slices.
-        thickness: thinnest and thickest slice, mm.
-        axial: probability that thick slices are axial; else coronal or sagittal.
-        blur: largest point spread in plane, mm.
-        bias: largest deviation of the logarithm of the coil's sensitivity.
-        noise: least and most noise relative to white matter.
-        motion: probability that T1 and FLAIR are not quite in register with T1CE.
-        motion_mm, motion_degrees: how far, at most.
-        gamma: largest exponent of a bent intensity scale.
-        missing: probability that T1 or FLAIR (never both) was not taken, per sample.
-        skull: probability per sample that scans are not stripped of the skull.
-        untidy_mask: probability per sample that the brain mask is a little too large or small.
-    """
-
-    thick: float = 0.45
-    thick_reference: float = 0.3
-    thickness: tuple[float, float] = (2.0, 6.0)
-    axial: float = 0.87
-    blur: float = 0.7
-    bias: float = 0.22
-    noise: tuple[float, float] = (0.006, 0.05)
-    motion: float = 0.4
-    motion_mm: float = 1.8
-    motion_degrees: float = 1.8
-    gamma: float = 1.2
-    missing: float = 0.1
-    skull: float = 0.35
-    untidy_mask: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -64,6 +28,11 @@ class SliceGrid:
     def positions(self) -> Array:
         """Slice positions in voxels of the 1 mm picture."""
         return self.start + self.spacing * np.arange(self.count)
+
+    @property
+    def nearest(self) -> Array:
+        """The slice of the 1 mm picture nearest to each."""
+        return np.round(self.positions).astype(int)
 
 
 @dataclass(frozen=True)
@@ -158,8 +127,7 @@ def acquire(
     if acquisition.blur > 0.3:
         scan = ndimage.gaussian_filter(scan, (0, acquisition.blur, acquisition.blur), truncate=3)
     if acquisition.bias > 0.01:
-        field = noise(rng, scan.shape, float(rng.uniform(90, 200)))
-        scan = scan * np.exp(np.float32(acquisition.bias) * np.clip(field, -2.2, 2.2))
+        scan = scan * bias_field(rng, scan.shape, acquisition.bias)
     if acquisition.gamma != 1.0:
         scan = np.power(np.maximum(scan, 0), np.float32(acquisition.gamma))
     if acquisition.thickness <= 1:
@@ -176,6 +144,12 @@ def acquire(
     return _resample_slices(_interpolate(scan, acquisition.axis, inverse), slices)
 
 
+def bias_field(rng: np.random.Generator, shape: tuple[int, ...], strength: float) -> Array:
+    """Sensitivity of the coil at 1 mm; ``strength`` is the deviation of its logarithm."""
+    field = noise(rng, shape, float(rng.uniform(90, 200)))
+    return np.exp(np.float32(strength) * np.clip(field, -2.2, 2.2))
+
+
 def take_slices(volume: Array, axis: int, positions: Array, thickness: float) -> Array:
     """Average a volume over bell-shaped slice profiles, ``thickness`` wide at half height."""
     if thickness > 1:
@@ -185,7 +159,7 @@ def take_slices(volume: Array, axis: int, positions: Array, thickness: float) ->
 
 
 def _resample_slices(scan: Array, slices: SliceGrid) -> Array:
-    """Sample a 1 mm scan on thicker slices without aliases, as `slices.to_grid` does."""
+    """Sample a 1 mm scan on thicker slices without aliases, as `model_grid.to_grid` does."""
     if slices.spacing <= 1:
         return scan
     if slices.spacing > 1.25:
@@ -202,10 +176,9 @@ def _interpolate(volume: Array, axis: int, positions: Array) -> Array:
     share = (positions - low).astype(np.float32)
     if not share.any():
         return np.take(volume, low, axis=axis)
-    share = share.reshape([-1 if a == axis else 1 for a in range(3)])
     below, above = np.take(volume, low, axis=axis), np.take(volume, np.minimum(low + 1, last), axis)
     above -= below
-    above *= share
+    above *= along(share, axis)
     above += below
     return above
 
@@ -230,8 +203,3 @@ def drop_sequence(rng: np.random.Generator, config: AcquisitionConfig) -> Sequen
     if rng.random() >= config.missing:
         return None
     return Sequence.T1 if rng.random() < 0.5 else Sequence.FLAIR
-
-
-def record_of(acquisitions: Mapping[Sequence, Acquisition]) -> dict[str, Any]:
-    """Settings of all sequences, for the sample's record."""
-    return {sequence.value: a.record() for sequence, a in acquisitions.items()}

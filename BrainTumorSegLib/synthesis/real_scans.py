@@ -13,15 +13,14 @@ from scipy import ndimage
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.core.tissue import LabelProtocol, Tissue
+from BrainTumorSegLib.core.tissue import LabelProtocol
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.io.reference_labels import read_reference_labels
 from BrainTumorSegLib.io.volumes import read_image
-from BrainTumorSegLib.synthesis.grid import COARSE, Array
-from BrainTumorSegLib.synthesis.tumours.anatomy_classes import A
-from BrainTumorSegLib.synthesis.tumours.canvas import WHITE, Anatomy, Levels
 
-_BACKGROUND = 1 << int(Tissue.BACKGROUND)
+from .canvas import BACKGROUND, WHITE, Anatomy, Levels, at_nodes, bounds_of
+from .classes import A
+from .fields import Array, surface_distance
 
 #: Below this symmetry the midline is shifted, and a mirrored half shows ventricles twice.
 MIN_SYMMETRY = 0.35
@@ -32,7 +31,7 @@ _FOURTH_VENTRICLE = (0.26, 0.63)
 
 @dataclass(frozen=True)
 class RealCase:
-    """Files of a real, registered, skull-stripped, labelled case at 1 mm.
+    """Files of a real, registered, skull-stripped, labeled case at 1 mm.
 
     Attributes:
         name: of the case.
@@ -72,25 +71,24 @@ def anatomy_from_scans(
 ) -> Anatomy:
     """Anatomy of stripped scans ``[slice, row, column]`` at 1 mm in LPS order, 0 off the brain."""
     mask = np.logical_or.reduce([a != 0 for a in arrays.values()])
-    places = np.argwhere(mask)
-    low, high = places.min(0), places.max(0)
-    cut = tuple(slice(max(0, a - 4), b + 5) for a, b in zip(low, high, strict=True))
+    bounds = bounds_of(mask)
+    cut = tuple(slice(max(0, low - 4), high + 5) for low, high in bounds)
+    bounds = tuple((a - c.start, b - c.start) for (a, b), c in zip(bounds, cut, strict=True))
     arrays = {s: a[cut] for s, a in arrays.items()}
     mask = ndimage.binary_fill_holes(mask[cut])
     allowed = None if allowed is None else allowed[cut]
-    healthy = mask if allowed is None else mask & (allowed == _BACKGROUND)
+    healthy = mask if allowed is None else mask & (allowed == BACKGROUND)
     depth = _depth(mask)
     t1 = arrays[Sequence.T1]
-    centres = _three_means(t1[healthy & (depth > 3)])
-    bounds = (centres[0] + centres[1]) / 2, (centres[1] + centres[2]) / 2
+    fluid, grey, white = _three_means(t1[healthy & (depth > 3)])
     smooth = ndimage.gaussian_filter(t1, 0.6)
     classes = np.full(mask.shape, A.AIR, np.uint8)
     classes[mask] = np.array([A.CSF, A.CORTEX, A.WHITE], np.uint8)[
-        np.digitize(smooth[mask], bounds)
+        np.digitize(smooth[mask], ((fluid + grey) / 2, (grey + white) / 2))
     ]
     classes[(classes == A.CSF) & (depth > 22)] = A.VENTRICLE
     if allowed is not None:
-        classes[mask & (allowed != _BACKGROUND)] = A.WHITE
+        classes[mask & (allowed != BACKGROUND)] = A.WHITE
     sample = healthy & (depth > 4)
     images, levels = {}, {}
     for sequence, array in arrays.items():
@@ -99,29 +97,16 @@ def anatomy_from_scans(
         levels[sequence] = Levels(1.0, grey / white, float(np.percentile(array[sample], 2)) / white)
         scaled = array * np.float32(WHITE / white)
         images[sequence] = np.clip(np.round(scaled), -32000, 32000).astype(np.int16)
-    box = tuple(
-        (int(a - c.start), int(b - c.start)) for a, b, c in zip(low, high, cut, strict=True)
-    )
     midline = _midline(mask)
-    fourth = tuple(b[0] + f * (b[1] - b[0]) for b, f in zip(box, _FOURTH_VENTRICLE, strict=False))
-    return Anatomy(
-        name,
-        classes,
-        depth[::COARSE, ::COARSE, ::COARSE].copy(),
-        midline,
-        (fourth[0], fourth[1], midline),
-        box,
-        images,
-        levels,
-        allowed,
-        _symmetry(images, midline, allowed),
-    )
+    up, back = (b[0] + f * (b[1] - b[0]) for b, f in zip(bounds, _FOURTH_VENTRICLE, strict=False))
+    symmetry = _symmetry(images, midline, allowed)
+    fourth = (up, back, midline)
+    depth = at_nodes(depth)
+    return Anatomy(name, classes, depth, midline, fourth, bounds, images, levels, allowed, symmetry)
 
 
 def _depth(mask: Array) -> Array:
-    image = sitk.GetImageFromArray(mask.astype(np.uint8))
-    field = sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=False)
-    return -ndimage.gaussian_filter(sitk.GetArrayFromImage(field).astype(np.float32), 1.0)
+    return -ndimage.gaussian_filter(surface_distance(mask), 1.0)
 
 
 def _three_means(values: Array) -> Array:
@@ -159,8 +144,8 @@ def _symmetry(images: Mapping[Sequence, Array], midline: float, allowed: Array |
         other = _mirror(image, twice)
         use = (image > 0) & (other > 0) & near
         if allowed is not None:
-            tumour = allowed[rows] != _BACKGROUND
-            use &= ~tumour & ~_mirror(tumour, twice)
+            tumor = allowed[rows] != BACKGROUND
+            use &= ~tumor & ~_mirror(tumor, twice)
         if use.sum() > 1000:
             found.append(float(np.corrcoef(image[use], other[use])[0, 1]))
     return float(np.mean(found)) if found else 0.0
@@ -176,10 +161,10 @@ def _mirror(array: Array, twice: int) -> Array:
 
 
 def healthy_half(anatomy: Anatomy) -> int | None:
-    """The side without tumour: -1 right, 1 left; None when tumour comes near the midline."""
+    """The side without tumor: -1 right, 1 left; None when tumor comes near the midline."""
     if anatomy.allowed is None:
         return None
-    columns = np.nonzero(anatomy.allowed != _BACKGROUND)[2]
+    columns = np.nonzero(anatomy.allowed != BACKGROUND)[2]
     if len(columns) == 0:
         return None
     lateral = columns - anatomy.midline
@@ -191,14 +176,14 @@ def healthy_half(anatomy: Anatomy) -> int | None:
 
 
 def mirrored_healthy(anatomy: Anatomy) -> Anatomy:
-    """The same brain without its tumour: the healthy half on both sides, blended in the middle.
+    """The same brain without its tumor: the healthy half on both sides, blended in the middle.
 
     Raises:
-        InputError: when neither half is free of tumour.
+        InputError: when neither half is free of tumor.
     """
     side = healthy_half(anatomy)
     if side is None:
-        raise InputError(f"No half of {anatomy.name} is free of tumour.", "Choose another case.")
+        raise InputError(f"No half of {anatomy.name} is free of tumor.", "Choose another case.")
     twice = round(2 * anatomy.midline)
     lateral = (np.arange(anatomy.classes.shape[2]) - anatomy.midline) * side
     keep = np.clip(0.5 + lateral / 4, 0, 1).astype(np.float32)
@@ -207,20 +192,18 @@ def mirrored_healthy(anatomy: Anatomy) -> Anatomy:
         blended = keep * image + (1 - keep) * _mirror(image, twice)
         images[sequence] = np.round(blended).astype(np.int16)
     classes = np.where(lateral > 0, anatomy.classes, _mirror(anatomy.classes, twice))
-    mask = classes != A.AIR
-    depth = _depth(mask)[::COARSE, ::COARSE, ::COARSE].copy()
     return replace(
         anatomy,
         name=f"{anatomy.name} mirrored",
         images=images,
         classes=classes.astype(np.uint8),
-        depth=depth,
+        depth=at_nodes(_depth(classes != A.AIR)),
         allowed=None,
     )
 
 
-def carve(rng: np.random.Generator, target: Anatomy, donor: Anatomy) -> Anatomy:
-    """Carve a region about the donor's lesion and put it into the target, truth and all.
+def carvemix(rng: np.random.Generator, target: Anatomy, donor: Anatomy) -> Anatomy:
+    """Carve a region about the donor's lesion and put it with its labels into the target.
 
     CarveMix (Zhang et al., MICCAI 2021): the region is where the signed distance to the
     lesion stays below a random threshold, so that it is a little larger or smaller than
@@ -229,10 +212,10 @@ def carve(rng: np.random.Generator, target: Anatomy, donor: Anatomy) -> Anatomy:
     Raises:
         InputError: when the donor has no lesion.
     """
-    if donor.allowed is None or not (donor.allowed != _BACKGROUND).any():
+    if donor.allowed is None or not (donor.allowed != BACKGROUND).any():
         raise InputError(f"{donor.name} has no lesion to carve.", "Choose another donor.")
     mirrored = rng.random() < 0.5
-    lesion = donor.allowed != _BACKGROUND
+    lesion = donor.allowed != BACKGROUND
     distance = _depth(lesion) * -1
     deepest = -float(distance.min())
     # Half of the draws cut inside the lesion, half leave a margin around it.
@@ -248,7 +231,7 @@ def carve(rng: np.random.Generator, target: Anatomy, donor: Anatomy) -> Anatomy:
     }
     base = target.allowed
     if base is None:
-        base = np.full(target.classes.shape, _BACKGROUND, np.uint8)
+        base = np.full(target.classes.shape, BACKGROUND, np.uint8)
     allowed = np.where(whole, np.maximum(move(donor.allowed, 0), 1), base).astype(np.uint8)
     classes = np.where(whole, np.maximum(move(donor.classes, 0), 1), target.classes)
     return replace(

@@ -1,4 +1,4 @@
-"""Synthetic cases of four tumour types and of none, made of drawn heads without any data."""
+"""Synthetic cases of four tumor types and of none, made of drawn heads without any data."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import BrainTumorSegLib.synthesis.tumours as room
+import BrainTumorSegLib.synthesis as room
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
-from BrainTumorSegLib.synthesis.tumours.generate import Sample, synthesise
-from BrainTumorSegLib.synthesis.tumours.kinds import NEGATIVES, Kind
-from BrainTumorSegLib.synthesis.tumours.scanner import AcquisitionConfig
-from BrainTumorSegLib.synthesis.tumours.settings import (
+from BrainTumorSegLib.synthesis.config import (
+    NEGATIVES,
     FormShares,
+    Kind,
     SynthesisConfig,
     config_from_table,
     held_out,
     read_synthesis_table,
 )
-from BrainTumorSegLib.synthesis.tumours.sources import Sources
+from BrainTumorSegLib.synthesis.generator import Sample, synthesize
+from BrainTumorSegLib.synthesis.scanner import AcquisitionConfig
+from BrainTumorSegLib.synthesis.sources import Sources
 
 #: A scanner without faults, so that intensities can be measured.
 PLAIN = AcquisitionConfig(
@@ -37,13 +38,13 @@ TYPICAL = replace(
     SynthesisConfig(acquisition=PLAIN),
     contrast=replace(SynthesisConfig().contrast, typical=1, ordered=0, free=0),
 )
-TUMOURS = (Kind.GLIOBLASTOMA, Kind.ASTROCYTOMA, Kind.MENINGIOMA, Kind.NEURINOMA)
+TUMORS = (Kind.GLIOBLASTOMA, Kind.ASTROCYTOMA, Kind.MENINGIOMA, Kind.NEURINOMA)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def one_head():
     """Drawing a head takes seconds: all tests share one."""
-    from BrainTumorSegLib.synthesis.tumours import sources
+    from BrainTumorSegLib.synthesis import sources
 
     patch = pytest.MonkeyPatch()
     patch.setattr(sources, "_DRAWN", 1)
@@ -53,7 +54,7 @@ def one_head():
 
 @lru_cache(maxsize=40)
 def sample(kind: Kind, seed: int, config: SynthesisConfig = TYPICAL) -> Sample:
-    return synthesise(config.only(kind), Sources(), seed)
+    return synthesize(config.only(kind), Sources(), seed)
 
 
 def median(case: Sample, sequence: Sequence, where: np.ndarray) -> float:
@@ -72,9 +73,9 @@ def of(case: Sample, tissue: Tissue) -> np.ndarray:
 # One sample
 
 
-@pytest.mark.parametrize("kind", TUMOURS, ids=lambda k: k.value)
+@pytest.mark.parametrize("kind", TUMORS, ids=lambda k: k.value)
 def test_the_same_seed_gives_the_same_voxels(kind):
-    first, again = sample(kind, 1), synthesise(TYPICAL.only(kind), Sources(), 1)
+    first, again = sample(kind, 1), synthesize(TYPICAL.only(kind), Sources(), 1)
     assert first.record == again.record
     np.testing.assert_array_equal(first.labels, again.labels)
     np.testing.assert_array_equal(first.brain, again.brain)
@@ -87,7 +88,7 @@ def test_another_seed_gives_another_case():
     assert first.labels.shape != other.labels.shape or (first.labels != other.labels).any()
 
 
-@pytest.mark.parametrize("kind", [*TUMOURS, *NEGATIVES], ids=lambda k: k.value)
+@pytest.mark.parametrize("kind", [*TUMORS, *NEGATIVES], ids=lambda k: k.value)
 def test_all_arrays_of_a_sample_share_one_grid_and_have_plain_types(kind):
     case = sample(kind, 1)
     assert set(case.scans) == set(Sequence)
@@ -102,7 +103,7 @@ def test_all_arrays_of_a_sample_share_one_grid_and_have_plain_types(kind):
     json.dumps(dict(case.record))
 
 
-@pytest.mark.parametrize("kind", TUMOURS, ids=lambda k: k.value)
+@pytest.mark.parametrize("kind", TUMORS, ids=lambda k: k.value)
 def test_the_tissue_bits_are_those_of_the_labels(kind):
     case = sample(kind, 1)
     inside = case.brain | (case.labels == 0)
@@ -111,7 +112,7 @@ def test_the_tissue_bits_are_those_of_the_labels(kind):
 
 @pytest.mark.parametrize("kind", NEGATIVES, ids=lambda k: k.value)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_negative_case_has_no_tumour(kind, seed):
+def test_a_negative_case_has_no_tumor(kind, seed):
     case = sample(kind, seed)
     assert not case.labels.any()
     assert (case.allowed == 1).all()
@@ -157,7 +158,7 @@ def test_most_of_an_astrocytoma_does_not_enhance(seed):
 
 @pytest.mark.parametrize("kind", [Kind.MENINGIOMA, Kind.NEURINOMA], ids=lambda k: k.value)
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_an_extra_axial_tumour_enhances_as_a_whole(kind, seed):
+def test_an_extra_axial_tumor_enhances_as_a_whole(kind, seed):
     case = sample(kind, seed)
     solid = of(case, Tissue.ENHANCING)
     assert solid.any()
@@ -167,7 +168,7 @@ def test_an_extra_axial_tumour_enhances_as_a_whole(kind, seed):
 
 
 @pytest.mark.parametrize("kind", [Kind.GLIOBLASTOMA, Kind.MENINGIOMA, Kind.NEURINOMA])
-def test_enhancing_tumour_is_brighter_after_contrast_agent_than_before(kind):
+def test_enhancing_tumor_is_brighter_after_contrast_agent_than_before(kind):
     for seed in (1, 2, 3):
         case = sample(kind, seed)
         solid = of(case, Tissue.ENHANCING)
@@ -175,7 +176,7 @@ def test_enhancing_tumour_is_brighter_after_contrast_agent_than_before(kind):
         assert after > before + 0.15
 
 
-def test_oedema_is_bright_on_flair_and_takes_up_nothing():
+def test_edema_is_bright_on_flair_and_takes_up_nothing():
     for seed in (1, 2, 3):
         case = sample(Kind.GLIOBLASTOMA, seed)
         wet = of(case, Tissue.EDEMA)
@@ -210,13 +211,13 @@ def test_a_meningioma_touches_the_edge_of_the_cavity_or_a_fold():
 # Settings
 
 
-def test_a_slab_has_as_many_slices_as_asked_for_and_shows_tumour():
+def test_a_slab_has_as_many_slices_as_asked_for_and_shows_tumor():
     case = sample(Kind.GLIOBLASTOMA, 4, replace(TYPICAL, slab=16))
     assert case.labels.shape[0] == 16
     assert case.labels.any()
 
 
-def test_thick_reference_slices_set_the_grid_and_keep_the_tumour_volume():
+def test_thick_reference_slices_set_the_grid_and_keep_the_tumor_volume():
     thick = replace(PLAIN, thick_reference=1.0, thickness=(4.0, 4.0), axial=1.0)
     fine, coarse = (
         sample(Kind.MENINGIOMA, 1),
@@ -254,12 +255,12 @@ def test_held_out_samples_are_made_differently():
     config = held_out(SynthesisConfig())
     assert config.part == "held_out" and config.texture == "cells"
     assert config.forms.lobed == 0 and config.real_share == 0
-    case = synthesise(replace(config.only(Kind.ASTROCYTOMA), slab=16), Sources(), 1)
+    case = synthesize(replace(config.only(Kind.ASTROCYTOMA), slab=16), Sources(), 1)
     assert case.record["lesion"]["form"] == "grown"
 
 
 def test_held_out_heads_and_shapes_are_never_those_of_training():
-    from BrainTumorSegLib.synthesis.tumours.sources import _of_part
+    from BrainTumorSegLib.synthesis.sources import _of_part
 
     paths = tuple(Path(f"{n}.nii.gz") for n in range(20))
     training, held = (set(_of_part(paths, part)) for part in ("training", "held_out"))
@@ -306,7 +307,7 @@ def test_settings_are_read_from_the_table_of_a_toml_file(tmp_path):
 
 def test_carved_samples_without_real_cases_are_refused():
     with pytest.raises(InputError, match="no real cases"):
-        synthesise(SynthesisConfig().only(Kind.CARVED), Sources(), 1)
+        synthesize(SynthesisConfig().only(Kind.CARVEMIX), Sources(), 1)
 
 
 def test_forms_that_grow_have_the_volume_asked_for():
@@ -323,7 +324,7 @@ def test_forms_that_grow_have_the_volume_asked_for():
 
 def test_nothing_heavy_is_imported_with_the_generator():
     code = (
-        "import sys; import BrainTumorSegLib.synthesis.tumours.generate; "
+        "import sys; import BrainTumorSegLib.synthesis.generator; "
         "print([m for m in ('torch', 'matplotlib', 'monai', 'torchvision') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
