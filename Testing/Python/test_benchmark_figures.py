@@ -12,10 +12,9 @@ from benchmark_cases import check_schema, planned
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.evaluation.benchmark import report, roofline, worker
 from BrainTumorSegLib.evaluation.benchmark.figures import draw_benchmark
-from BrainTumorSegLib.evaluation.benchmark.plan import SIZES, Arm
+from BrainTumorSegLib.evaluation.benchmark.plan import SIZES, Arm, Measured
 from BrainTumorSegLib.evaluation.benchmark.report import fit_line, markdown_tables, ratios
 from BrainTumorSegLib.evaluation.benchmark.roofline import ImageWork, image_work, spread
-from BrainTumorSegLib.evaluation.benchmark.run import Measured
 from BrainTumorSegLib.models.networks import NetworkSpec
 from BrainTumorSegLib.models.packs import load_pack
 

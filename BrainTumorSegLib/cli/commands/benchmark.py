@@ -16,8 +16,7 @@ from . import shared
 
 if TYPE_CHECKING:
     from BrainTumorSegLib.core.progress import Progress
-    from BrainTumorSegLib.evaluation.benchmark.plan import Plan
-    from BrainTumorSegLib.evaluation.benchmark.run import Measured
+    from BrainTumorSegLib.evaluation.benchmark.plan import Measured, Plan
     from BrainTumorSegLib.models.packs import ModelPack
 
 _PARTS = ("engines", "views", "members", "cascade", "size", "cases", "roofline")

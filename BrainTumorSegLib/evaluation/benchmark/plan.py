@@ -61,6 +61,21 @@ class Arm:
     empty_cache: bool = False
 
 
+@dataclass
+class Measured:
+    """What was measured of one arm.
+
+    Attributes:
+        arm: which.
+        runs: one a round, in their order.
+        failure: ``message`` and ``remedy`` of the run that failed; none was tried after it.
+    """
+
+    arm: Arm
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    failure: dict[str, Any] | None = None
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Arms side by side; the first one is what the others are divided by.

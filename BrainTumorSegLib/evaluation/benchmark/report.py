@@ -17,9 +17,8 @@ from BrainTumorSegLib.models.packs import ModelPack
 from BrainTumorSegLib.reporting.record import now
 
 from ..markdown import render
-from .plan import SIZES, WHOLE_CASE, Comparison, Plan
+from .plan import SIZES, WHOLE_CASE, Comparison, Measured, Plan
 from .roofline import NETWORK, achieved, best_peaks, image_work, spread, stage_s
-from .run import Measured
 
 SCHEMA = "brain-tumor-seg-benchmark/1"
 

@@ -31,7 +31,7 @@ from BrainTumorSegLib.inference.tta import views_by_name
 from BrainTumorSegLib.models.networks import NetworkSpec, build_skeleton
 
 if TYPE_CHECKING:
-    from .run import Measured
+    from .plan import Measured
 
 #: Edge of the matrices, and images of 64x64 pixels with 512 channels, by kind of device.
 _MATRIX = {"cpu": 1536, "cuda": 8192, "mps": 4096}

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from collections.abc import Sequence as SequenceOf
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,7 +23,7 @@ from BrainTumorSegLib.inference.engines.model_cache import CACHE_VARIABLE
 from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
 from BrainTumorSegLib.training.case_files import is_label_file
 
-from .plan import SIZES, WHOLE_CASE, Arm, Plan
+from .plan import SIZES, WHOLE_CASE, Arm, Measured, Plan
 from .worker import Order
 
 #: How much of the output of a crashed run is kept, in characters.
@@ -44,21 +44,6 @@ class Inputs:
     cases: Mapping[str, Mapping[str, Any]]
     folder: Path
     threads: int | None = None
-
-
-@dataclass
-class Measured:
-    """What was measured of one arm.
-
-    Attributes:
-        arm: which.
-        runs: one a round, in their order.
-        failure: ``message`` and ``remedy`` of the run that failed; none was tried after it.
-    """
-
-    arm: Arm
-    runs: list[dict[str, Any]] = field(default_factory=list)
-    failure: dict[str, Any] | None = None
 
 
 class RunFailed(BrainTumorSegError):
