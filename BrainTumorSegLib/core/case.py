@@ -90,8 +90,8 @@ def make_case(
             f"The reference {reference.name} of case {identity!r} was not given.",
             f"Choose one of {', '.join(s.name for s in scans)} as reference.",
         )
-    _refuse_the_same_image_twice(scans)
-    _refuse_scans_that_do_not_overlap(scans, reference)
+    _check_distinct_images(scans)
+    _check_overlap(scans, reference)
     return Case(identity, dict(scans), reference, _suspicions(scans))
 
 
@@ -146,7 +146,7 @@ def check_scan(scan: Scan, sequence: Sequence) -> None:
         )
 
 
-def _refuse_the_same_image_twice(scans: Mapping[Sequence, Scan]) -> None:
+def _check_distinct_images(scans: Mapping[Sequence, Scan]) -> None:
     items = list(scans.items())
     for position, (first, a) in enumerate(items):
         for second, b in items[position + 1 :]:
@@ -164,7 +164,7 @@ def _equal_images(a: sitk.Image, b: sitk.Image) -> bool:
     )
 
 
-def _refuse_scans_that_do_not_overlap(scans: Mapping[Sequence, Scan], reference: Sequence) -> None:
+def _check_overlap(scans: Mapping[Sequence, Scan], reference: Sequence) -> None:
     """Scans of one sitting share most of their field of view.
 
     Headers may disagree by centimetres (registration mends that), so only boxes

@@ -35,7 +35,7 @@ def from_table(default: T, table: Any, where: str, kind: Kind = TrainingError) -
     if not isinstance(table, Mapping):
         raise kind(f"{where} is {table!r}; a table was expected.")
     known = [field.name for field in fields(default)]
-    refuse_unknown(table, known, f"{where}.", kind)
+    check_known_keys(table, known, f"{where}.", kind)
     changes = {}
     for key, value in table.items():
         current, name = getattr(default, key), f"{where}.{key}"
@@ -46,7 +46,7 @@ def from_table(default: T, table: Any, where: str, kind: Kind = TrainingError) -
     return replace(default, **changes)
 
 
-def refuse_unknown(
+def check_known_keys(
     keys: Iterable[str], known: Iterable[str], prefix: str, kind: Kind = TrainingError
 ) -> None:
     """Refuse keys that nobody knows.

@@ -14,7 +14,7 @@ def mask_volume_ml(mask: sitk.Image) -> float:
     return voxels * float(np.prod(mask.GetSpacing())) / 1000.0
 
 
-def largest_piece(mask: sitk.Image) -> sitk.Image:
+def largest_component(mask: sitk.Image) -> sitk.Image:
     """The largest connected piece of a mask as an unsigned 8-bit mask."""
     pieces = sitk.RelabelComponent(sitk.ConnectedComponent(mask), sortByObjectSize=True)
     return sitk.Cast(pieces == 1, sitk.sitkUInt8)

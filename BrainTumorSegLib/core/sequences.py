@@ -29,7 +29,7 @@ class Sequence(Enum):
 class Verdict(Enum):
     """How a recognition ended."""
 
-    RECOGNISED = "recognised"
+    RECOGNIZED = "recognised"
     OTHER = "something else"
     AMBIGUOUS = "ambiguous"
     UNKNOWN = "unknown"
@@ -51,7 +51,7 @@ class Recognition:
     sequence: Sequence | None
     confidence: float
     reason: str
-    verdict: Verdict = Verdict.RECOGNISED
+    verdict: Verdict = Verdict.RECOGNIZED
     candidates: tuple[Sequence, ...] = ()
     contrast: str | None = None
 
@@ -92,12 +92,12 @@ FIRM = 0.6
 SILENT_ABOUT_CONTRAST = 0.75
 
 
-def recognise(name: str) -> Recognition:
+def recognize(name: str) -> Recognition:
     """Recognise a sequence from a file name, node name or series description."""
-    return weigh(name_evidence(name), f"The name “{name}”")
+    return weigh_evidence(name_evidence(name), f"The name “{name}”")
 
 
-def recognise_dicom(attributes: Mapping[str, str]) -> Recognition:
+def recognize_dicom(attributes: Mapping[str, str]) -> Recognition:
     """Recognise a sequence from the DICOM attributes of one series.
 
     Args:
@@ -106,10 +106,10 @@ def recognise_dicom(attributes: Mapping[str, str]) -> Recognition:
             RepetitionTime, EchoTime, InversionTime, FlipAngle, ContrastBolusAgent ...
             Any may be missing.
     """
-    return weigh(header_evidence(attributes), "The DICOM header")
+    return weigh_evidence(header_evidence(attributes), "The DICOM header")
 
 
-def weigh(evidence: Iterable[Evidence], speaker: str) -> Recognition:
+def weigh_evidence(evidence: Iterable[Evidence], speaker: str) -> Recognition:
     """Judge all evidence about one scan.
 
     Firm refusals count first, then weighting, then (for T1) contrast agent.
@@ -139,7 +139,7 @@ def weigh(evidence: Iterable[Evidence], speaker: str) -> Recognition:
         return Recognition(None, 0.0, reason, Verdict.AMBIGUOUS, candidates, known)
     agreeing = [e for e in weightings if e.values & possible]
     if possible == {"T1"}:
-        return _weigh_contrast(agreeing, contrast, known)
+        return _contrast_verdict(agreeing, contrast, known)
     if possible == {"FLAIR"}:
         note = " Contrast agent had been given." if known == "given" else ""
         reason = f"FLAIR: {_join(agreeing)}.{note}"
@@ -152,7 +152,7 @@ def weigh(evidence: Iterable[Evidence], speaker: str) -> Recognition:
     return Recognition(None, _together(agreeing), reason, Verdict.OTHER, contrast=known)
 
 
-def _weigh_contrast(
+def _contrast_verdict(
     weightings: list[Evidence], contrast: list[Evidence], known: str | None
 ) -> Recognition:
     confidence = _together(weightings)
@@ -192,25 +192,25 @@ def _join(evidence: Iterable[Evidence], by: str = " and ") -> str:
 
 def assign(names: Iterable[str]) -> Assignment[str]:
     """Recognise several names together, for example the volume nodes of a scene."""
-    return assign_recognised({name: recognise(name) for name in names})
+    return assign_recognized({name: recognize(name) for name in names})
 
 
-def recognise_files(paths: Iterable[Path]) -> Assignment[Path]:
+def recognize_files(paths: Iterable[Path]) -> Assignment[Path]:
     """Recognise several files by name; a name that is silent borrows its folder's name."""
-    return assign_recognised({path: _recognise_file(path) for path in paths})
+    return assign_recognized({path: _recognize_file(path) for path in paths})
 
 
-def _recognise_file(path: Path) -> Recognition:
-    own = recognise(path.name)
+def _recognize_file(path: Path) -> Recognition:
+    own = recognize(path.name)
     if own.verdict is not Verdict.UNKNOWN or not path.parent.name:
         return own
-    folder = weigh(
+    folder = weigh_evidence(
         name_evidence(path.parent.name, "the folder's name"), f"The folder “{path.parent.name}”"
     )
     return own if folder.verdict is Verdict.UNKNOWN else folder
 
 
-def assign_recognised(recognitions: Mapping[Key, Recognition]) -> Assignment[Key]:
+def assign_recognized(recognitions: Mapping[Key, Recognition]) -> Assignment[Key]:
     """Judge several scans together, each of which was recognised on its own.
 
     Args:

@@ -29,13 +29,13 @@ class Tissue(IntEnum):
         return self.name.lower()
 
 
-TUMOUR_TISSUES: tuple[Tissue, ...] = tuple(t for t in Tissue if t is not Tissue.BACKGROUND)
+TUMOR_TISSUES: tuple[Tissue, ...] = tuple(t for t in Tissue if t is not Tissue.BACKGROUND)
 
 
 class Region(Enum):
     """Unions of tissues by which the BraTS challenges score."""
 
-    WT = frozenset(TUMOUR_TISSUES)
+    WT = frozenset(TUMOR_TISSUES)
     TC = frozenset({Tissue.NECROSIS, Tissue.NON_ENHANCING, Tissue.ENHANCING})
     ET = frozenset({Tissue.ENHANCING})
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Region, Tissue
+from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region, Tissue
 
 #: Entropy above which a voxel counts as doubtful: more than if two tissues were
 #: equally likely and nothing else possible, ln 2 / ln 5 = 0.43.
@@ -18,7 +18,7 @@ def volumes_ml(labels: sitk.Image) -> dict[str, float]:
     """Volume of each tissue and region in mL, by `Tissue.key` and ``WT``, ``TC``, ``ET``."""
     counts = np.bincount(sitk.GetArrayViewFromImage(labels).ravel(), minlength=len(Tissue))
     voxel_ml = float(np.prod(labels.GetSpacing())) / 1000.0
-    result = {tissue.key: float(counts[tissue]) * voxel_ml for tissue in TUMOUR_TISSUES}
+    result = {tissue.key: float(counts[tissue]) * voxel_ml for tissue in TUMOR_TISSUES}
     for region in Region:
         result[region.name] = sum(result[tissue.key] for tissue in region.value)
     return result

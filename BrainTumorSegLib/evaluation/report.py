@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.core.errors import DependencyError
-from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.core.volumes import SCORED
 from BrainTumorSegLib.io.atomic import atomic_path
 
@@ -160,7 +160,7 @@ def write_group_table(scores: Iterable[CaseScore], path: Path) -> None:
 def write_false_table(tumor_free: Iterable[CaseScore], path: Path) -> None:
     """One row a tumor-free scan and arm, as CSV: the mL that were found, all of it false."""
     # Enhancing tumor is a tissue and a region.
-    groups = {tissue.key: tissue.key for tissue in TUMOUR_TISSUES} | {r: r for r in REGIONS}
+    groups = {tissue.key: tissue.key for tissue in TUMOR_TISSUES} | {r: r for r in REGIONS}
     groups[Tissue.ENHANCING.key] = "ET"
     rows = ([s.case, s.arm, *(number(s.volume_ml(g)) for g in groups.values())] for s in tumor_free)
     write_csv(path, ("case", "arm", *(f"{name}_ml" for name in groups)), rows)

@@ -21,7 +21,7 @@ from BrainTumorSegLib.core.case import Case, Scan, make_case
 from BrainTumorSegLib.core.errors import InputError, TrainingError
 from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.progress import Progress
-from BrainTumorSegLib.core.sequences import recognise_files
+from BrainTumorSegLib.core.sequences import recognize_files
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.inference.pipeline import check_sequences, segment
 from BrainTumorSegLib.io.cases import load_case
@@ -32,7 +32,7 @@ from BrainTumorSegLib.models.packs import ModelPack
 from BrainTumorSegLib.synthesis.config import Kind, SynthesisConfig, held_out
 from BrainTumorSegLib.synthesis.generator import synthesize
 from BrainTumorSegLib.synthesis.sources import Sources
-from BrainTumorSegLib.training.cohort import LabelledCase
+from BrainTumorSegLib.training.cohort import LabeledCase
 
 from .conditions import AS_IS, CONDITIONS, Condition, PerturbedCase, perturb_case
 from .metrics import CaseScore, score_labels
@@ -177,22 +177,22 @@ def members_without_fold(pack: ModelPack, fold: int) -> tuple[str, ...]:
     return names
 
 
-def cohort_subjects(cases: SequenceOf[LabelledCase], arms: SequenceOf[Arm]) -> list[Subject]:
+def cohort_subjects(cases: SequenceOf[LabeledCase], arms: SequenceOf[Arm]) -> list[Subject]:
     """The cases of a cohort; what their scans still need is done as their `Preparation` says.
 
     All are read once, so that one that cannot be scored is reported before any is segmented.
 
     Raises:
-        InputError: as `load_labelled`, or when a pack needs a sequence that a case lacks.
-        TrainingError: as `load_labelled`.
+        InputError: as `load_labeled`, or when a pack needs a sequence that a case lacks.
+        TrainingError: as `load_labeled`.
     """
     subjects = []
     for case in cases:
-        loaded, _ = load_labelled(case)
+        loaded, _ = load_labeled(case)
         for pack in {arm.pack.folder: arm.pack for arm in arms}.values():
             check_sequences(loaded, pack)
         options = (case.preparation.registration, case.preparation.brain)
-        load = partial(load_labelled, case)
+        load = partial(load_labeled, case)
         subjects.append(Subject(case.name, case.group, case.fold, load, *options))
     return subjects
 
@@ -286,7 +286,7 @@ def tumor_free_subject(folder: Path) -> Subject:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder.", "Give a folder that holds T1, T1CE and FLAIR.")
     paths = sorted(p for p in folder.iterdir() if p.name.lower().endswith(READABLE_SUFFIXES))
-    assignment = recognise_files(paths)
+    assignment = recognize_files(paths)
     if assignment.ambiguities:
         raise InputError(
             f"The scans in {folder} cannot be told apart: {assignment.ambiguities[0].reason}",
@@ -299,7 +299,7 @@ def tumor_free_subject(folder: Path) -> Subject:
     return Subject(folder.name, "tumour-free", None, lambda: (case, background), "auto", "auto")
 
 
-def load_labelled(case: LabelledCase) -> tuple[Case, sitk.Image]:
+def load_labeled(case: LabeledCase) -> tuple[Case, sitk.Image]:
     """Scans of a case of a cohort, and its allowed tissues on the grid of their reference.
 
     Labels on another grid are brought to it by nearest neighbor.

@@ -19,10 +19,10 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.preprocessing.model_grid import recipe_by_name, stack_slices
 
 #: Gives the network input ``[N, C, H, W]`` for numbers of slices, on the device.
-Feed = Callable[[np.ndarray], Tensor]
+Batches = Callable[[np.ndarray], Tensor]
 
 
-def slice_feed(volumes: Mapping[Sequence, np.ndarray], recipe: str, device: str) -> Feed:
+def slice_batches(volumes: Mapping[Sequence, np.ndarray], recipe: str, device: str) -> Batches:
     """How to get network input on a device; the numbers are those of `stack_slices`.
 
     Stacking on the device is tested on the CPU, and was never run on a GPU.
@@ -35,13 +35,13 @@ def slice_feed(volumes: Mapping[Sequence, np.ndarray], recipe: str, device: str)
     """
     if torch.device(device).type == "cuda":
         with suppress(torch.cuda.OutOfMemoryError):
-            return held_feed(volumes, recipe, device)
+            return device_batches(volumes, recipe, device)
     return lambda indices: send(
         torch.from_numpy(stack_slices(volumes, recipe, indices.tolist())), device
     )
 
 
-def held_feed(volumes: Mapping[Sequence, np.ndarray], recipe: str, device: str) -> Feed:
+def device_batches(volumes: Mapping[Sequence, np.ndarray], recipe: str, device: str) -> Batches:
     """A feed whose volumes lie on the device, 4 bytes a voxel.
 
     Raises:

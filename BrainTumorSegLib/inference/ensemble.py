@@ -16,11 +16,11 @@ from torch import Tensor
 from BrainTumorSegLib.core.errors import DeviceError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.inference.batches import Feed, send, slice_feed
-from BrainTumorSegLib.inference.cascade import Cascade, near_tumour
+from BrainTumorSegLib.inference.batches import Batches, send, slice_batches
 from BrainTumorSegLib.inference.engines import Engine
 from BrainTumorSegLib.inference.engines.torch_engine import memory_errors
-from BrainTumorSegLib.inference.tta import View
+from BrainTumorSegLib.inference.slice_preselection import Preselection, near_tumor
+from BrainTumorSegLib.inference.tta import TtaTransform
 from BrainTumorSegLib.preprocessing.model_grid import recipe_channels
 
 #: Slices at once when the sums of all members become the answer: few, for their copies.
@@ -58,12 +58,12 @@ class Prediction:
 def predict_volume(
     volumes: Mapping[Sequence, np.ndarray],
     recipe: str,
-    views: tuple[View, ...],
+    views: tuple[TtaTransform, ...],
     engine: Engine,
     fallback: Callable[[], Engine] | None = None,
     batch: int | None = None,
     progress: Progress | None = None,
-    cascade: Cascade | None = None,
+    cascade: Preselection | None = None,
 ) -> Prediction:
     """Run every member on every view of every slice, or of those near tumour.
 
@@ -73,7 +73,7 @@ def predict_volume(
     Args:
         volumes: normalised volumes ``[slice, row, column]``; zero outside the brain.
         recipe: a key of `slices.RECIPES`.
-        views: from `views.views_by_name`.
+        views: from `views.tta_transforms`.
         engine: where to run.
         fallback: makes the engine to move to, usually one on the CPU.
         batch: images at once; by default the engine finds out.
@@ -90,22 +90,22 @@ def predict_volume(
     members = engine.members
     progress.stage("segment", max(1, len(occupied) * members * len(views)))
     # Before the room that is left is measured.
-    feed = slice_feed(volumes, recipe, engine.device)
+    feed = slice_batches(volumes, recipe, engine.device)
     batch = batch or engine.free_batch((recipe_channels(recipe), height, width))
     run = _Run(volumes, recipe, engine, feed, batch, fallback, progress)
     sums = _Sums((depth, height, width))
     near, begun = occupied, None
     if cascade is not None and members * len(views) > 1:
-        for indices, seen in run.looks(0, occupied, views[:1]):
+        for indices, seen in run.predict_batches(0, occupied, views[:1]):
             sums.store(indices, seen)
-        near = np.intersect1d(occupied, np.flatnonzero(near_tumour(sums.tumour(), cascade)))
+        near = np.intersect1d(occupied, np.flatnonzero(near_tumor(sums.tumor(), cascade)))
         begun = sums.probabilities_of
         progress.advance((len(occupied) - len(near)) * (members * len(views) - 1))
     for member in range(members):
         more = views if member or begun is None else views[1:]
         if not more:
             continue  # its only look was the first
-        for indices, seen in run.looks(member, near, more, None if member else begun):
+        for indices, seen in run.predict_batches(member, near, more, None if member else begun):
             own = seen.div_(len(views))
             sums.add(indices, own) if member else sums.store(indices, own)
     counts = np.zeros(depth, int)
@@ -115,7 +115,7 @@ def predict_volume(
     )
 
 
-def normalised_entropy(probabilities: Tensor) -> Tensor:
+def normalized_entropy(probabilities: Tensor) -> Tensor:
     """Shannon entropy over axis 1 divided by its maximum, ``[N, K, ...]`` to ``[N, ...]``."""
     classes = probabilities.shape[1]
     return torch.special.entr(probabilities).sum(dim=1) / math.log(classes)
@@ -128,17 +128,17 @@ class _Run:
     volumes: Mapping[Sequence, np.ndarray]
     recipe: str
     engine: Engine
-    feed: Feed
+    feed: Batches
     batch: int
     fallback: Callable[[], Engine] | None
     progress: Progress
     notes: list[str] = field(default_factory=list)
 
-    def looks(
+    def predict_batches(
         self,
         member: int,
         slices: np.ndarray,
-        views: tuple[View, ...],
+        views: tuple[TtaTransform, ...],
         begun: Callable[[np.ndarray], Tensor] | None = None,
     ) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Show slices to a member.
@@ -167,7 +167,7 @@ class _Run:
             self.progress.advance(len(indices) * len(views))
 
     def _sum_over_views(
-        self, member: int, images: Tensor, views: tuple[View, ...], total: Tensor | None
+        self, member: int, images: Tensor, views: tuple[TtaTransform, ...], total: Tensor | None
     ) -> Tensor:
         for group in _by_shape(views):
             shown = torch.cat([view.apply(images) for view in group])
@@ -192,11 +192,11 @@ class _Run:
                 ) from error
             self.notes.append(f"{device} ran out of memory; the run moved to the CPU.")
             self.engine, self.batch = replacement, replacement.free_batch((1, 1, 1))
-            self.feed = slice_feed(self.volumes, self.recipe, replacement.device)
+            self.feed = slice_batches(self.volumes, self.recipe, replacement.device)
         self.progress.warn(self.notes[-1])
 
 
-def _by_shape(views: tuple[View, ...]) -> list[list[View]]:
+def _by_shape(views: tuple[TtaTransform, ...]) -> list[list[TtaTransform]]:
     """Views that exchange rows and columns have another shape and run in batches of their own."""
     groups = [[view for view in views if view.swaps_axes == swaps] for swaps in (False, True)]
     return [group for group in groups if group]
@@ -215,19 +215,19 @@ class _Sums:
             self._make(own.shape[1], own.device)
         own, where = self._here(own), self._where(indices)
         self._probabilities.index_copy_(1, where, own.movedim(1, 0))
-        self._entropy.index_copy_(0, where, normalised_entropy(own))
+        self._entropy.index_copy_(0, where, normalized_entropy(own))
 
     def add(self, indices: np.ndarray, own: Tensor) -> None:
         """Add what another member says."""
         own, where = self._here(own), self._where(indices)
         self._probabilities.index_add_(1, where, own.movedim(1, 0))
-        self._entropy.index_add_(0, where, normalised_entropy(own))
+        self._entropy.index_add_(0, where, normalized_entropy(own))
 
     def probabilities_of(self, indices: np.ndarray) -> Tensor:
         """A copy of the sum so far, ``[N, K, H, W]``."""
         return self._probabilities.index_select(1, self._where(indices)).movedim(1, 0).contiguous()
 
-    def tumour(self) -> np.ndarray:
+    def tumor(self) -> np.ndarray:
         """The highest sum of all classes but the background in each slice."""
         if not self._probabilities.numel():
             return np.zeros(self._shape[0], np.float32)
@@ -251,7 +251,7 @@ class _Sums:
                 where = self._where(slices[start : start + _FINISHED_AT_ONCE])
                 mean = probabilities.index_select(1, where) / int(count)
                 probabilities.index_copy_(1, where, mean)
-                whole = normalised_entropy(mean.movedim(0, 1))
+                whole = normalized_entropy(mean.movedim(0, 1))
                 of_members = entropy[where] / int(count)
                 entropy.index_copy_(0, where, whole)
                 # Rounding can make the difference of two equal entropies slightly negative.

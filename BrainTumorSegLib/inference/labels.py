@@ -14,7 +14,7 @@ import numpy as np
 from BrainTumorSegLib.core.tissue import Tissue
 
 
-def label_voxels(probabilities: Iterable[np.ndarray]) -> np.ndarray:
+def decode_labels(probabilities: Iterable[np.ndarray]) -> np.ndarray:
     """Labels of voxels: tumour or not, then core or edema, then enhancing or not.
 
     Each step takes the more probable side: tumour above 0.5; core where its three tissues
@@ -29,7 +29,7 @@ def label_voxels(probabilities: Iterable[np.ndarray]) -> np.ndarray:
         Values of `Tissue`, uint8, of the shape of one array.
     """
     tissues = iter(probabilities)
-    tumour = next(tissues) < 0.5
+    tumor = next(tissues) < 0.5
     necrosis, edema, non_enhancing = (next(tissues) for _ in range(3))
     labels = np.where(non_enhancing > necrosis, Tissue.NON_ENHANCING, Tissue.NECROSIS)
     labels = labels.astype(np.uint8)
@@ -38,10 +38,10 @@ def label_voxels(probabilities: Iterable[np.ndarray]) -> np.ndarray:
     enhancing = next(tissues)
     labels[enhancing > rest] = Tissue.ENHANCING
     labels[enhancing + rest < edema] = Tissue.EDEMA
-    labels[~tumour] = Tissue.BACKGROUND
+    labels[~tumor] = Tissue.BACKGROUND
     return labels
 
 
-def label_slices(probabilities: np.ndarray) -> np.ndarray:
+def decode_slices(probabilities: np.ndarray) -> np.ndarray:
     """Labels ``[slice, row, column]`` of what networks give: ``[slice, class, row, column]``."""
-    return label_voxels(probabilities.swapaxes(0, 1))
+    return decode_labels(probabilities.swapaxes(0, 1))

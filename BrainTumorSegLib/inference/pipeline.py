@@ -18,29 +18,33 @@ from BrainTumorSegLib.core.requirements import computing_versions
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.version import __version__
-from BrainTumorSegLib.inference.cascade import Cascade, choose_cascade
 from BrainTumorSegLib.inference.engines.choosing import OpenedEngine, open_engine, plan_engine
 from BrainTumorSegLib.inference.engines.torch_engine import choose_device
 from BrainTumorSegLib.inference.ensemble import Prediction, predict_volume
-from BrainTumorSegLib.inference.postprocessing import Islands, remove_islands, remove_specks
-from BrainTumorSegLib.inference.resampling import restore_labels, restore_map
-from BrainTumorSegLib.inference.tta import views_by_name
+from BrainTumorSegLib.inference.postprocessing import (
+    DistantComponents,
+    remove_distant_components,
+    remove_small_components,
+)
+from BrainTumorSegLib.inference.resampling import labels_on_reference, map_on_reference
+from BrainTumorSegLib.inference.slice_preselection import Preselection, choose_preselection
+from BrainTumorSegLib.inference.tta import tta_transforms
 from BrainTumorSegLib.io.volumes import read_image
 from BrainTumorSegLib.models.packs import Member, ModelPack, load_pack
 from BrainTumorSegLib.models.packs.members import choose_members
 from BrainTumorSegLib.preprocessing.bias_field import (
-    correct_shading,
-    shading_record,
-    shading_warning,
+    bias_field_record,
+    bias_field_warning,
+    correct_bias_field,
 )
 from BrainTumorSegLib.preprocessing.brain import BrainMask, extract_brain
-from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalise, to_grid
+from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalize, to_grid
 from BrainTumorSegLib.preprocessing.registration import Alignment, BrainsfitClient, align
-from BrainTumorSegLib.preprocessing.swapped_t1 import looks_swapped
+from BrainTumorSegLib.preprocessing.swapped_t1 import t1_t1ce_swapped
 from BrainTumorSegLib.reporting.record import SCHEMA, confidence, measured, now
 
 #: Of how much that was left out a person is told at once.
-_WORTH_A_WORD_ML = 1.0
+MIN_WARNED_VOLUME_ML = 1.0
 
 
 def segment(
@@ -74,8 +78,8 @@ def segment(
     plan = plan_engine(options.engine, options.device, options.precision, pack.allows_bf16)
     members = choose_members(pack, _member_names(pack, options.members))
     views_name = options.tta or pack.advised_views
-    views = views_by_name(views_name)
-    cascade = choose_cascade(options.slice_preselection, pack.advised_cascade)
+    views = tta_transforms(views_name)
+    cascade = choose_preselection(options.slice_preselection, pack.advised_cascade)
     mask = options.brain_mask
     if mask is None and isinstance(options.brain, Path):
         mask = read_image(options.brain)
@@ -113,18 +117,18 @@ def segment(
     )
     progress.stage("restore", 3)
     reference = case.reference_scan.image
-    labels, probabilities = restore_labels(
+    labels, probabilities = labels_on_reference(
         prediction.probabilities, grid, reference, brain.image, options.probabilities
     )
-    labels = remove_specks(labels, options.min_lesion_mm3)
+    labels = remove_small_components(labels, options.min_lesion_mm3)
     islands = None
     if not options.keep_distant_components:
-        labels, islands = remove_islands(labels)
-        _warn_of_islands(islands, progress)
+        labels, islands = remove_distant_components(labels)
+        _warn_of_distant_components(islands, progress)
     progress.advance()
-    entropy = restore_map(prediction.entropy, grid, reference, brain.image)
+    entropy = map_on_reference(prediction.entropy, grid, reference, brain.image)
     information = (
-        restore_map(prediction.mutual_information, grid, reference, brain.image)
+        map_on_reference(prediction.mutual_information, grid, reference, brain.image)
         if len(members) > 1
         else None
     )
@@ -134,7 +138,7 @@ def segment(
     record = {
         **_record(case, pack, members, alignment, brain, opened, prediction),
         "views": {"name": views_name, "count": len(views)},
-        "cascade": _cascade_record(cascade, prediction),
+        "cascade": _preselection_record(cascade, prediction),
         "shading": shading,
         "islands": islands and islands.as_record(),
         **measured(labels, brain.volume_ml),
@@ -154,9 +158,9 @@ def segment(
     )
 
 
-def _warn_of_islands(islands: Islands, progress: Progress) -> None:
+def _warn_of_distant_components(islands: DistantComponents, progress: Progress) -> None:
     """Tell of what might be looked for; of less the record tells."""
-    if islands.ml >= _WORTH_A_WORD_ML:
+    if islands.ml >= MIN_WARNED_VOLUME_ML:
         progress.warn(
             f"{islands.removed} small part(s) far from the tumour, {islands.ml:.1f} mL in all, "
             "were left out as probably false. To see them, segment again with small parts kept."
@@ -203,13 +207,13 @@ def _prepare(
         progress.advance()
     _warn_if_swapped(case, raw, inside, progress)
     needed = {sequence: volume for sequence, volume in raw.items() if sequence in pack.sequences}
-    evened, found = correct_shading(needed, inside, grid, shading)
+    evened, found = correct_bias_field(needed, inside, grid, shading)
     low, high = pack.percentiles
-    normalised = {s: normalise(volume, inside, low, high) for s, volume in evened.items()}
-    record = shading_record(found)
+    normalized = {s: normalize(volume, inside, low, high) for s, volume in evened.items()}
+    record = bias_field_record(found)
     if record is not None and record["corrected"] and shading == "auto":
-        progress.warn(shading_warning(found))
-    return normalised, record
+        progress.warn(bias_field_warning(found))
+    return normalized, record
 
 
 def _warn_if_swapped(
@@ -218,7 +222,7 @@ def _warn_if_swapped(
     if not {Sequence.T1, Sequence.T1CE} <= raw.keys():
         return
     t1, t1ce = raw[Sequence.T1], raw[Sequence.T1CE]
-    if looks_swapped(t1, t1ce, inside & np.isfinite(t1) & np.isfinite(t1ce)):
+    if t1_t1ce_swapped(t1, t1ce, inside & np.isfinite(t1) & np.isfinite(t1ce)):
         progress.warn(
             f"T1 ({case.scans[Sequence.T1].source}) looks contrast-enhanced and T1CE "
             f"({case.scans[Sequence.T1CE].source}) does not: were they exchanged?"
@@ -295,7 +299,9 @@ def _record(
     }
 
 
-def _cascade_record(cascade: Cascade | None, prediction: Prediction) -> dict[str, Any] | None:
+def _preselection_record(
+    cascade: Preselection | None, prediction: Prediction
+) -> dict[str, Any] | None:
     if cascade is None:
         return None
     return {

@@ -14,8 +14,8 @@ from BrainTumorSegLib.core.options import MIN_LESION_MM3
 ISLAND_SHARE, ISLAND_MM = 0.05, 10.0
 
 
-class Islands(NamedTuple):
-    """What `remove_islands` removed: how many parts, and their volume in mL."""
+class DistantComponents(NamedTuple):
+    """What `remove_distant_components` removed: how many parts, and their volume in mL."""
 
     removed: int
     ml: float
@@ -25,7 +25,7 @@ class Islands(NamedTuple):
         return {"removed": self.removed, "ml": round(self.ml, 3)}
 
 
-def remove_specks(labels: sitk.Image, min_mm3: float = MIN_LESION_MM3) -> sitk.Image:
+def remove_small_components(labels: sitk.Image, min_mm3: float = MIN_LESION_MM3) -> sitk.Image:
     """Remove connected tumour regions below a volume.
 
     All four tissues together form the regions, with 26 neighbours, so that no
@@ -43,9 +43,9 @@ def remove_specks(labels: sitk.Image, min_mm3: float = MIN_LESION_MM3) -> sitk.I
     return sitk.Mask(labels, kept)
 
 
-def remove_islands(
+def remove_distant_components(
     labels: sitk.Image, share: float = ISLAND_SHARE, distance_mm: float = ISLAND_MM
-) -> tuple[sitk.Image, Islands]:
+) -> tuple[sitk.Image, DistantComponents]:
     """Remove connected tumour regions that are small beside the largest one and far from it.
 
     A lesion that is alone stays however small it is, and so do several of similar size.
@@ -63,17 +63,17 @@ def remove_islands(
     regions = sitk.RelabelComponent(_regions(labels))
     sizes = np.bincount(sitk.GetArrayViewFromImage(regions).ravel())
     if len(sizes) <= 2:
-        return labels, Islands(0, 0.0)
+        return labels, DistantComponents(0, 0.0)
     small = np.flatnonzero(sizes < share * sizes[1])
     if not small.size:
-        return labels, Islands(0, 0.0)
+        return labels, DistantComponents(0, 0.0)
     distances = _distances_mm(regions)
     far = [int(number) for number in small if distances.GetMinimum(int(number)) > distance_mm]
     if not far:
-        return labels, Islands(0, 0.0)
+        return labels, DistantComponents(0, 0.0)
     kept = sitk.ChangeLabel(regions, dict.fromkeys(far, 0)) > 0
     volume = float(sizes[far].sum()) * _voxel_mm3(labels) / 1000
-    return sitk.Mask(labels, kept), Islands(len(far), volume)
+    return sitk.Mask(labels, kept), DistantComponents(len(far), volume)
 
 
 def _distances_mm(regions: sitk.Image) -> sitk.LabelStatisticsImageFilter:

@@ -11,11 +11,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.masks import Box, mask_box, whole_box
-from BrainTumorSegLib.inference.labels import label_voxels
+from BrainTumorSegLib.inference.labels import decode_labels
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, restore
 
 
-def restore_labels(
+def labels_on_reference(
     probabilities: np.ndarray,
     grid: ModelGrid,
     reference: sitk.Image,
@@ -42,11 +42,11 @@ def restore_labels(
                 kept.append(image)
             yield values
 
-    labels = label_voxels(carried())
+    labels = decode_labels(carried())
     return _inside(labels, box, brain), sitk.Compose(kept) if kept else None
 
 
-def restore_map(
+def map_on_reference(
     values: np.ndarray, grid: ModelGrid, reference: sitk.Image, brain: sitk.Image
 ) -> sitk.Image:
     """A map ``[slice, row, column]`` carried to the reference; zero outside the brain."""

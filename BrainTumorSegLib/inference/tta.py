@@ -18,7 +18,7 @@ from BrainTumorSegLib.core.options import Tta
 
 
 @dataclass(frozen=True)
-class View:
+class TtaTransform:
     """Mirror columns if ``flip``, then rotate by ``turns`` quarter turns (rows to columns).
 
     Acts on the last two axes ``[..., row, column]`` of a tensor.
@@ -33,14 +33,14 @@ class View:
         return self.turns % 2 == 1
 
     @property
-    def inverse(self) -> View:
+    def inverse(self) -> TtaTransform:
         """The view that undoes this one; every mirrored element undoes itself."""
-        return self if self.flip else View(-self.turns % 4)
+        return self if self.flip else TtaTransform(-self.turns % 4)
 
-    def then(self, other: View) -> View:
+    def then(self, other: TtaTransform) -> TtaTransform:
         """The one view that equals this one followed by ``other``."""
         turns = -self.turns if other.flip else self.turns
-        return View((other.turns + turns) % 4, self.flip != other.flip)
+        return TtaTransform((other.turns + turns) % 4, self.flip != other.flip)
 
     def apply(self, tensor: Tensor) -> Tensor:
         """Transform the last two axes of a tensor."""
@@ -53,28 +53,28 @@ class View:
         return self.inverse.apply(tensor)
 
 
-IDENTITY = View()
-HORIZONTAL_FLIP = View(flip=True)
-VERTICAL_FLIP = View(turns=2, flip=True)
-HALF_TURN = View(turns=2)
+IDENTITY = TtaTransform()
+HORIZONTAL_FLIP = TtaTransform(flip=True)
+VERTICAL_FLIP = TtaTransform(turns=2, flip=True)
+HALF_TURN = TtaTransform(turns=2)
 
-VIEW_SETS: Mapping[str, tuple[View, ...]] = {
+TTA_SETS: Mapping[str, tuple[TtaTransform, ...]] = {
     Tta.NONE: (IDENTITY,),
     Tta.TTA1: (IDENTITY, HORIZONTAL_FLIP),
     Tta.TTA2: (IDENTITY, HORIZONTAL_FLIP, VERTICAL_FLIP, HALF_TURN),
-    Tta.TTA3: tuple(View(turns, flip) for flip in (False, True) for turns in range(4)),
+    Tta.TTA3: tuple(TtaTransform(turns, flip) for flip in (False, True) for turns in range(4)),
 }
 
 
-def views_by_name(name: str) -> tuple[View, ...]:
+def tta_transforms(name: str) -> tuple[TtaTransform, ...]:
     """The views of a set, identity first.
 
     Raises:
         InputError: when there is no such set.
     """
     try:
-        return VIEW_SETS[name.lower()]
+        return TTA_SETS[name.lower()]
     except KeyError:
         raise InputError(
-            f"Unknown set of views {name!r}.", f"Known sets: {', '.join(VIEW_SETS)}."
+            f"Unknown set of views {name!r}.", f"Known sets: {', '.join(TTA_SETS)}."
         ) from None

@@ -67,11 +67,11 @@ def readable_suffix(path: Path) -> str:
         )
     if not start:
         raise InputError(f"{path} is empty.", "Export, copy or download it again.")
-    _refuse_a_wrong_ending(path, _FORMAT_BY_SUFFIX[suffix], start)
+    _check_ending(path, _FORMAT_BY_SUFFIX[suffix], start)
     return suffix
 
 
-def _refuse_a_wrong_ending(path: Path, expected: str, start: bytes) -> None:
+def _check_ending(path: Path, expected: str, start: bytes) -> None:
     found = _format_of(start)
     if found == expected:
         return

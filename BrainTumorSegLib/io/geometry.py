@@ -64,7 +64,7 @@ def _check_nifti(header: nibabel.Nifti1Header, path: Path) -> tuple[str, ...]:
     if sform is None and qform is None:
         raise _no_position(header, path)
     if sform is not None:
-        _refuse_two_voxel_sizes(np.linalg.norm(sform, axis=0), spacing, path)
+        _check_voxel_sizes(np.linalg.norm(sform, axis=0), spacing, path)
     if sform is not None and qform is not None:
         if np.linalg.det(sform) * np.linalg.det(qform) < 0:
             raise InputError(
@@ -76,7 +76,7 @@ def _check_nifti(header: nibabel.Nifti1Header, path: Path) -> tuple[str, ...]:
     return ()
 
 
-def refuse_skewed_axes(direction: tuple[float, ...], path: Path) -> None:
+def require_orthogonal_axes(direction: tuple[float, ...], path: Path) -> None:
     """Raise `InputError` unless the three axes of a 3D image stand at right angles."""
     if _usable(np.asarray(direction, dtype=float).reshape(3, 3)) is None:
         raise _skewed(path)
@@ -115,7 +115,7 @@ def _skewed(path: Path) -> InputError:
     )
 
 
-def _refuse_two_voxel_sizes(sform: np.ndarray, pixdim: np.ndarray, path: Path) -> None:
+def _check_voxel_sizes(sform: np.ndarray, pixdim: np.ndarray, path: Path) -> None:
     if np.abs(sform / pixdim - 1).max() > SPACING_TOLERANCE:
         raise InputError(
             f"{path} contradicts itself: by pixdim a voxel measures {_numbers(pixdim)} mm, "

@@ -55,10 +55,10 @@ def _check_nifti(path: Path, compressed: bool) -> None:
         found = _length(gzip.GzipFile(fileobj=file), path) if compressed else _size(file)
     _compare(path, found, promised)
     if header.get_data_dtype().kind == "f":
-        _refuse_non_finite(path, compressed, int(header["vox_offset"]), header.get_data_dtype())
+        _check_finite(path, compressed, int(header["vox_offset"]), header.get_data_dtype())
 
 
-def _refuse_non_finite(path: Path, compressed: bool, offset: int, dtype: np.dtype) -> None:
+def _check_finite(path: Path, compressed: bool, offset: int, dtype: np.dtype) -> None:
     with path.open("rb") as file:
         stream = gzip.GzipFile(fileobj=file) if compressed else file
         stream.seek(offset)

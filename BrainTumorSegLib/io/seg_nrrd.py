@@ -18,7 +18,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from BrainTumorSegLib.core.errors import InputError, OutputError
-from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.io.atomic import atomic_path, full_suffix
 from BrainTumorSegLib.io.grids import place_on_grid
 from BrainTumorSegLib.io.segment_names import tissue_of_segment
@@ -135,7 +135,7 @@ def _axes(image: sitk.Image) -> np.ndarray:
 def _segment_fields(values: np.ndarray) -> dict[str, str]:
     boxes = ndimage.find_objects(values, max_label=int(max(Tissue)))
     fields: dict[str, str] = {}
-    for number, tissue in enumerate(TUMOUR_TISSUES):
+    for number, tissue in enumerate(TUMOR_TISSUES):
         style, box = STYLES[tissue], boxes[tissue - 1]
         bounds = [f"{side.start} {side.stop - 1}" for side in reversed(box)] if box else []
         properties = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.io.terminology import tissue_of_entry
 
 #: What people call the four tissues, besides our own titles; compared without case,
@@ -26,7 +26,7 @@ def tissue_of_segment(entry: str, name: str) -> Tissue | None:
 def tissue_of_name(name: str) -> Tissue | None:
     """The tissue that people mean by a segment's name, if it is one of the four."""
     plain = _plain(name)
-    for tissue in TUMOUR_TISSUES:
+    for tissue in TUMOR_TISSUES:
         if plain in map(_plain, (STYLES[tissue].title, tissue.key, *OTHER_NAMES[tissue])):
             return tissue
     return None

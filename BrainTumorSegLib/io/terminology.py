@@ -7,7 +7,7 @@ Slicer brings along; ``Resources/Terminology/BrainTumorSeg.term.json`` adds them
 
 from __future__ import annotations
 
-from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOUR_TISSUES, Code, Tissue
+from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOR_TISSUES, Code, Tissue
 
 #: Name of our list of categories and types, in Slicer's manner of naming them.
 TERMINOLOGY_CONTEXT = "Segmentation category and type - BrainTumorSeg"
@@ -49,7 +49,7 @@ def tissue_of_entry(entry: str) -> Tissue | None:
     if len(fields) < 3:
         return None
     scheme, value = [*fields[2].split("^"), "", ""][:2]
-    for tissue in TUMOUR_TISSUES:
+    for tissue in TUMOR_TISSUES:
         code = STYLES[tissue].code
         if (scheme, value) == (code.scheme, code.value):
             return tissue

@@ -19,7 +19,7 @@ from BrainTumorSegLib.core.case import MAX_VOXELS, Scan
 from BrainTumorSegLib.core.errors import InputError, OutputError
 from BrainTumorSegLib.io.atomic import atomic_path, explain_write_failure, full_suffix
 from BrainTumorSegLib.io.formats import readable_suffix
-from BrainTumorSegLib.io.geometry import check_geometry, refuse_skewed_axes
+from BrainTumorSegLib.io.geometry import check_geometry, require_orthogonal_axes
 from BrainTumorSegLib.io.headers import detached_data
 from BrainTumorSegLib.io.integrity import check_whole
 
@@ -50,7 +50,7 @@ def read_image(path: Path) -> sitk.Image:
         _check_size(reader, path)
         check_whole(path, suffix)
         image = _execute(reader, path)
-    refuse_skewed_axes(image.GetDirection(), path)
+    require_orthogonal_axes(image.GetDirection(), path)
     return image
 
 
@@ -71,7 +71,7 @@ def read_vector_image(path: Path) -> sitk.Image:
         raise InputError(
             f"{path} has {image.GetDimension()} dimensions, not 3.", "Give a 3D segmentation."
         )
-    refuse_skewed_axes(image.GetDirection(), path)
+    require_orthogonal_axes(image.GetDirection(), path)
     return image
 
 

@@ -39,7 +39,7 @@ CLIPPING = (
 REFINEMENTS = 4
 
 
-def worth_quantising(weight: Tensor, axis: int = 0) -> bool:
+def worth_quantizing(weight: Tensor, axis: int = 0) -> bool:
     """Whether eight bits with scales along ``axis`` pay off for this tensor."""
     return (
         weight.ndim >= 2
@@ -53,7 +53,7 @@ def worth_six_bits(weight: Tensor) -> bool:
     return weight.numel() >= MIN_VALUES_OF_SIX_BITS
 
 
-def quantise(weight: Tensor, axis: int = 0, bits: int = 8) -> tuple[Tensor, Tensor]:
+def quantize(weight: Tensor, axis: int = 0, bits: int = 8) -> tuple[Tensor, Tensor]:
     """Round a float tensor to integers of a few bits times one scale a channel.
 
     For every channel the clipping point is searched that gives the least squared
@@ -94,8 +94,8 @@ def quantise(weight: Tensor, axis: int = 0, bits: int = 8) -> tuple[Tensor, Tens
     return integers.movedim(0, axis).contiguous(), best.reshape(shape).contiguous()
 
 
-def dequantise(integers: Tensor, scales: Tensor) -> Tensor:
-    """float32 tensor from what `quantise` returned."""
+def dequantize(integers: Tensor, scales: Tensor) -> Tensor:
+    """float32 tensor from what `quantize` returned."""
     return integers.float().mul_(scales)
 
 

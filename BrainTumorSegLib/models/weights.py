@@ -2,7 +2,7 @@
 
 An eight-bit tensor ``name`` has its scales beside it under ``name::scale``; they
 broadcast to its shape, so that value = integer x scale. One of six bits is stored as
-bytes (`quantise.pack_six_bits`), its shape under ``name::shape``. The header says format
+bytes (`quantize.pack_six_bits`), its shape under ``name::shape``. The header says format
 and precision. Pickle is never read: it can run whatever code its author likes.
 """
 
@@ -24,11 +24,11 @@ from BrainTumorSegLib.core.errors import PackError
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.models.networks import NetworkSpec, build_skeleton, network_entries
 from BrainTumorSegLib.models.quantization import (
-    dequantise,
+    dequantize,
     pack_six_bits,
-    quantise,
+    quantize,
     unpack_six_bits,
-    worth_quantising,
+    worth_quantizing,
     worth_six_bits,
 )
 
@@ -125,7 +125,7 @@ def save_weights(
     if spec is not None:
         floats = _live_entries(floats, spec, f"The state dict for {path.name}")
         transposed = network_entries(spec).transposed
-    _refuse_non_finite(floats, f"The state dict for {path.name}")
+    _check_finite(floats, f"The state dict for {path.name}")
     stored: dict[str, Tensor] = {}
     error = power = 0.0
     for name, value in floats.items():
@@ -180,7 +180,7 @@ def load_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     _check_format(content, path)
     del content  # the tensors are copies; both at once would double what a large network takes
     state = _decode(stored, str(path))
-    _refuse_non_finite(state, str(path))
+    _check_finite(state, str(path))
     return state
 
 
@@ -218,9 +218,9 @@ def load_network(path: Path, spec: NetworkSpec, sha256: str | None = None) -> nn
 
 
 def _encode(name: str, value: Tensor, precision: Precision, axis: int) -> dict[str, Tensor]:
-    if precision in ("int8", "int6") and worth_quantising(value, axis):
+    if precision in ("int8", "int6") and worth_quantizing(value, axis):
         bits = 6 if precision == "int6" and worth_six_bits(value) else 8
-        integers, scales = quantise(value, axis, bits)
+        integers, scales = quantize(value, axis, bits)
         if bits == 8:
             return {name: integers, name + SCALE_SUFFIX: scales}
         return {
@@ -279,7 +279,7 @@ def _scaled(name: str, integers: Tensor, stored: Mapping[str, Tensor], source: s
     )
     if not fits:
         raise _damaged(source, f"the scales of {name!r} have the wrong shape")
-    return dequantise(integers, scales.float())
+    return dequantize(integers, scales.float())
 
 
 def _live_entries(state: Mapping[str, Tensor], spec: NetworkSpec, source: str) -> dict[str, Tensor]:
@@ -347,7 +347,7 @@ def _check_format(content: bytes, path: Path) -> None:
         raise PackError(f"{path} has unknown precision {precision!r}.", "Update the extension.")
 
 
-def _refuse_non_finite(state: Mapping[str, Tensor], source: str) -> None:
+def _check_finite(state: Mapping[str, Tensor], source: str) -> None:
     for name, value in state.items():
         if not torch.isfinite(value).all():
             raise PackError(

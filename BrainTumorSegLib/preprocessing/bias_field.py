@@ -41,7 +41,7 @@ _ITERATIONS, _WIDTH = (20, 20, 20), 0.3
 
 
 @dataclass(frozen=True)
-class Shading:
+class BiasFieldCorrection:
     """What is known of the shading of one scan.
 
     Attributes:
@@ -60,14 +60,14 @@ class Field:
 
     Attributes:
         logarithm: float32 image, coarser than the grid, that covers it.
-        spread: as of `Shading`.
+        spread: as of `BiasFieldCorrection`.
     """
 
     logarithm: sitk.Image
     spread: float
 
 
-def check_shading(wish: str) -> None:
+def check_bias_field_option(wish: str) -> None:
     """Refuse what is none of `SHADINGS`.
 
     Raises:
@@ -77,9 +77,9 @@ def check_shading(wish: str) -> None:
         raise InputError(f"Unknown shading {wish!r}.", f"Choose one of {', '.join(SHADINGS)}.")
 
 
-def correct_shading(
+def correct_bias_field(
     volumes: Mapping[Sequence, np.ndarray], inside: np.ndarray, grid: ModelGrid, wish: str = "auto"
-) -> tuple[dict[Sequence, np.ndarray], dict[Sequence, Shading]]:
+) -> tuple[dict[Sequence, np.ndarray], dict[Sequence, BiasFieldCorrection]]:
     """Divide scans by the smooth field over them.
 
     All scans or none, as a rule: they come from one coil. The field of a single one also takes
@@ -98,25 +98,25 @@ def correct_shading(
     Raises:
         InputError: for an unknown wish.
     """
-    check_shading(wish)
+    check_bias_field_option(wish)
     if wish == "off":
         return dict(volumes), {}
-    fields = {sequence: shading_field(volume, inside, grid) for sequence, volume in volumes.items()}
+    fields = {sequence: bias_field(volume, inside, grid) for sequence, volume in volumes.items()}
     known = [field.spread for field in fields.values() if field is not None]
     wanted = wish == "n4" or (bool(known) and float(np.mean(known)) > STRONG)
     result: dict[Sequence, np.ndarray] = {}
-    found: dict[Sequence, Shading] = {}
+    found: dict[Sequence, BiasFieldCorrection] = {}
     for sequence, volume in volumes.items():
         field = fields[sequence]
         if field is None:
-            result[sequence], found[sequence] = volume, Shading(None, False)
+            result[sequence], found[sequence] = volume, BiasFieldCorrection(None, False)
         else:
             result[sequence] = _divided(volume, field, grid) if wanted else volume
-            found[sequence] = Shading(field.spread, wanted)
+            found[sequence] = BiasFieldCorrection(field.spread, wanted)
     return result, found
 
 
-def shading_record(found: Mapping[Sequence, Shading]) -> dict[str, Any] | None:
+def bias_field_record(found: Mapping[Sequence, BiasFieldCorrection]) -> dict[str, Any] | None:
     """What was found as plain JSON types; None when nothing was looked for."""
     if not found:
         return None
@@ -134,7 +134,7 @@ def shading_record(found: Mapping[Sequence, Shading]) -> dict[str, Any] | None:
     }
 
 
-def shading_warning(found: Mapping[Sequence, Shading]) -> str:
+def bias_field_warning(found: Mapping[Sequence, BiasFieldCorrection]) -> str:
     """What to tell a person whose scans were corrected unasked."""
     spreads = ", ".join(
         f"{sequence.name} {100 * shading.spread:.0f} %"
@@ -147,7 +147,7 @@ def shading_warning(found: Mapping[Sequence, Shading]) -> str:
     )
 
 
-def shading_field(volume: np.ndarray, inside: np.ndarray, grid: ModelGrid) -> Field | None:
+def bias_field(volume: np.ndarray, inside: np.ndarray, grid: ModelGrid) -> Field | None:
     """The field over one scan, by N4.
 
     Args:

@@ -131,7 +131,7 @@ def to_grid(
         transform: maps points of the reference to points of ``image``.
         interpolator: linear for scans; nearest neighbour for labels.
         outside: value beyond the image. NaN keeps what a scan does not cover out of
-            the statistics of `normalise`.
+            the statistics of `normalize`.
 
     Returns:
         float32 array ``[slice, row, column]`` (the image's own type for nearest
@@ -153,7 +153,7 @@ def to_grid(
     return sitk.GetArrayFromImage(resampled)
 
 
-def normalise(
+def normalize(
     volume: np.ndarray, brain: np.ndarray, low: float = 0.5, high: float = 99.5
 ) -> np.ndarray:
     """Clip to percentiles inside the brain, z-score inside the brain, zero outside.

@@ -26,7 +26,7 @@ _TAIL = 99.5
 _LEAST_VOXELS = 1000
 
 
-def looks_swapped(t1: np.ndarray, t1ce: np.ndarray, brain: np.ndarray) -> bool:
+def t1_t1ce_swapped(t1: np.ndarray, t1ce: np.ndarray, brain: np.ndarray) -> bool:
     """Whether the scan given as T1 rather than the one given as T1CE shows contrast agent.
 
     Args:

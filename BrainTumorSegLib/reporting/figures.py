@@ -20,7 +20,7 @@ from scipy import ndimage
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Region, Tissue
+from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region, Tissue
 
 #: What is left around the brain in mm, so that the skull can be seen.
 MARGIN_MM = 10.0
@@ -181,27 +181,27 @@ def picture(
         overlay: ``none``, ``outline``, or ``fill`` (with a fine outline).
         pixels_per_mm: magnification.
     """
-    grey = np.take(scene.scans[sequence], index, axis=plane)
+    gray = np.take(scene.scans[sequence], index, axis=plane)
     labels = np.take(scene.labels, index, axis=plane)
     steps = [s for axis, s in enumerate(scene.spacing) if axis != plane]
     if plane is not Plane.AXIAL:
-        grey, labels = grey[::-1], labels[::-1]
+        gray, labels = gray[::-1], labels[::-1]
     height, width = (
-        max(1, round(n * step * pixels_per_mm)) for n, step in zip(grey.shape, steps, strict=True)
+        max(1, round(n * step * pixels_per_mm)) for n, step in zip(gray.shape, steps, strict=True)
     )
-    image = Image.fromarray(np.ascontiguousarray(grey)).resize((width, height), Image.BICUBIC)
-    colours = np.repeat(np.asarray(image)[..., None], 3, axis=2).astype(np.float32)
+    image = Image.fromarray(np.ascontiguousarray(gray)).resize((width, height), Image.BICUBIC)
+    colors = np.repeat(np.asarray(image)[..., None], 3, axis=2).astype(np.float32)
     if overlay != "none" and labels.any():
         enlarged = Image.fromarray(np.ascontiguousarray(labels)).resize(
             (width, height), Image.NEAREST
         )
-        _paint(colours, np.asarray(enlarged), filled=overlay == "fill")
-    drawn = Image.fromarray(np.clip(colours, 0, 255).astype(np.uint8))
+        _paint(colors, np.asarray(enlarged), filled=overlay == "fill")
+    drawn = Image.fromarray(np.clip(colors, 0, 255).astype(np.uint8))
     _mark_edges(drawn, plane)
     return drawn
 
 
-def _paint(colours: np.ndarray, labels: np.ndarray, filled: bool) -> None:
+def _paint(colors: np.ndarray, labels: np.ndarray, filled: bool) -> None:
     """Draw the inner edge of each tissue in place; tint what it encloses, or widen the edge."""
     edge = np.zeros(labels.shape, bool)
     for axis in (0, 1):
@@ -210,12 +210,12 @@ def _paint(colours: np.ndarray, labels: np.ndarray, filled: bool) -> None:
         edge |= (labels != ahead) | (labels != behind)
     if not filled:
         edge = ndimage.binary_dilation(edge)
-    for tissue in TUMOUR_TISSUES:
+    for tissue in TUMOR_TISSUES:
         here = labels == int(tissue)
-        colour = np.asarray(STYLES[tissue].color, np.float32)
+        color = np.asarray(STYLES[tissue].color, np.float32)
         if filled:
-            colours[here] = (1 - FILL) * colours[here] + FILL * colour
-        colours[here & edge] = 0.15 * colours[here & edge] + 0.85 * colour
+            colors[here] = (1 - FILL) * colors[here] + FILL * color
+        colors[here & edge] = 0.15 * colors[here & edge] + 0.85 * color
 
 
 def _mark_edges(image: Image.Image, plane: Plane) -> None:
@@ -223,12 +223,12 @@ def _mark_edges(image: Image.Image, plane: Plane) -> None:
     draw = ImageDraw.Draw(image)
     size = max(12, min(24, min(image.size) // 15))
     left, right, top, bottom = _EDGES[plane]
-    middle, centre = image.height / 2, image.width / 2
+    middle, center = image.height / 2, image.width / 2
     for letter, place, anchor in (
         (left, (3, middle), "lm"),
         (right, (image.width - 3, middle), "rm"),
-        (top, (centre, 2), "mt"),
-        (bottom, (centre, image.height - 2), "mb"),
+        (top, (center, 2), "mt"),
+        (bottom, (center, image.height - 2), "mb"),
     ):
         write(draw, place, letter, size, anchor)
 
@@ -239,10 +239,10 @@ def write(
     text: str,
     size: int,
     anchor: str = "la",
-    colour: tuple[int, int, int] = (235, 235, 235),
+    color: tuple[int, int, int] = (235, 235, 235),
 ) -> None:
     """Write light text with a dark rim, legible on any picture."""
-    draw.text(place, text, colour, font(size), anchor=anchor, stroke_width=1, stroke_fill=(0, 0, 0))
+    draw.text(place, text, color, font(size), anchor=anchor, stroke_width=1, stroke_fill=(0, 0, 0))
 
 
 @lru_cache
@@ -267,4 +267,4 @@ def caption(scene: Scene, sequence: Sequence, plane: Plane, index: int) -> str:
 def present(labels: np.ndarray) -> list[Tissue]:
     """The tumour tissues that occur."""
     found = np.unique(labels)
-    return [tissue for tissue in TUMOUR_TISSUES if int(tissue) in found]
+    return [tissue for tissue in TUMOR_TISSUES if int(tissue) in found]

@@ -13,7 +13,7 @@ from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.resources import resource_path
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Region
+from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region
 from BrainTumorSegLib.core.volumes import volume_title
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.reporting.figures import (
@@ -74,9 +74,9 @@ def report_page(case: Case, result: Segmentation) -> str:
                 "title": STYLES[tissue].title,
                 "color": "#{:02x}{:02x}{:02x}".format(*STYLES[tissue].color),
             }
-            for tissue in TUMOUR_TISSUES
+            for tissue in TUMOR_TISSUES
         ],
-        titles={key: volume_title(key) for key in (*(t.key for t in TUMOUR_TISSUES), *regions)},
+        titles={key: volume_title(key) for key in (*(t.key for t in TUMOR_TISSUES), *regions)},
     )
 
 

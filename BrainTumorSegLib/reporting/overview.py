@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES
+from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.reporting.figures import (
     Plane,
@@ -105,13 +105,13 @@ def _band(images: list[Image.Image], width: int) -> Image.Image:
 
 def _legend(draw: ImageDraw.ImageDraw, result: Segmentation, top: int, width: int) -> None:
     volumes = result.record["volumes_ml"]
-    column = width / len(TUMOUR_TISSUES)
-    for number, tissue in enumerate(TUMOUR_TISSUES):
+    column = width / len(TUMOR_TISSUES)
+    for number, tissue in enumerate(TUMOR_TISSUES):
         left = int(number * column) + 2 * _GAP
         draw.rectangle((left, top + 3, left + 22, top + 25), fill=STYLES[tissue].color)
         text = f"{STYLES[tissue].title}  {volumes[tissue.key]:.1f} mL"
         write(draw, (left + 32, top + 2), text, 19)
-    if not any(volumes[tissue.key] for tissue in TUMOUR_TISSUES):
+    if not any(volumes[tissue.key] for tissue in TUMOR_TISSUES):
         write(draw, (width / 2, top + 32), "No tumour was found.", 19, "ma")
 
 

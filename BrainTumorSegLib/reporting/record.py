@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.masks import mask_volume_ml
 from BrainTumorSegLib.core.resources import resource_path
-from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES
+from BrainTumorSegLib.core.tissue import TUMOR_TISSUES
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.core.volumes import DOUBTFUL_ENTROPY, volumes_ml
 from BrainTumorSegLib.io.atomic import atomic_path
@@ -54,7 +54,7 @@ def confidence(labels: sitk.Image, entropy: sitk.Image) -> dict[str, Any]:
     return {
         "mean_entropy": {
             tissue.key: round(float(values[where].mean()), 4) if where.any() else None
-            for tissue in TUMOUR_TISSUES
+            for tissue in TUMOR_TISSUES
             for where in (label_values == tissue,)
         },
         "doubtful_ml": round(mask_volume_ml(entropy > DOUBTFUL_ENTROPY), 3),
@@ -78,7 +78,7 @@ def read_record(path: Path) -> dict[str, Any]:
             text = file.read(MAX_RECORD_BYTES + 1)
         if len(text) > MAX_RECORD_BYTES:
             raise ValueError("it is far too long")
-        record = json.loads(text.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        record = json.loads(text.decode("utf-8-sig"), parse_constant=_check_not_constant)
     except OSError as error:
         raise InputError(
             f"Cannot read {path}: {error.strerror or error}.", "Give the JSON report of a run."
@@ -166,7 +166,7 @@ def _validator() -> Validator:
     return Draft202012Validator(json.loads(schema))
 
 
-def _refuse_constant(word: str) -> None:
+def _check_not_constant(word: str) -> None:
     raise ValueError(f"{word} is no number")
 
 

@@ -32,7 +32,7 @@ class Levels:
     """White matter, grey matter and fluid of one scan."""
 
     white: float
-    grey: float
+    gray: float
     fluid: float
 
 

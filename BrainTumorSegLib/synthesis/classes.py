@@ -48,7 +48,7 @@ PARENCHYMA = (
     *(A.WHITE, A.CORTEX, A.CEREBELLAR_WHITE, A.CEREBELLAR_CORTEX),
     *(A.THALAMUS, A.STRIATUM, A.PALLIDUM, A.LIMBIC, A.STEM),
 )
-GREY = (A.CORTEX, A.CEREBELLAR_CORTEX, A.LIMBIC)
+GRAY = (A.CORTEX, A.CEREBELLAR_CORTEX, A.LIMBIC)
 
 #: How fast edema spreads, relative to white matter; what is not listed stops it.
 EDEMA_SPEED: Mapping[Anatomical, float] = {

@@ -22,7 +22,7 @@ from scipy import ndimage
 from BrainTumorSegLib.core.sequences import Sequence
 
 from .canvas import Levels
-from .classes import GREY, MOTTLING, SIGNALS, A
+from .classes import GRAY, MOTTLING, SIGNALS, A
 from .config import ContrastConfig, Kind
 from .fields import Array, noise
 
@@ -81,15 +81,15 @@ def _native(
     signal *= np.exp(rng.normal(0, config.jitter, len(signal)))
     signal[A.WHITE] = 1.0
     if manner == "typical":
-        grey, fluid = signal[A.CORTEX], signal[A.CSF]
-        wanted = 1 + (grey - 1) * np.exp(rng.normal(0, config.stretch))
+        gray, fluid = signal[A.CORTEX], signal[A.CSF]
+        wanted = 1 + (gray - 1) * np.exp(rng.normal(0, config.stretch))
         wet = np.clip(fluid * np.exp(rng.normal(0, 0.3)), 0.05, 0.75 * min(wanted, 1.0))
     elif manner == "ordered":
         wet = rng.uniform(0.05, 0.65)
         wanted = rng.uniform(wet + 0.1, 0.97) if sequence is Sequence.T1 else rng.uniform(1.02, 1.5)
     else:
         wet, wanted = rng.uniform(0.05, 0.9), rng.uniform(0.35, 1.6)
-    _move_greys(signal, wanted)
+    _move_grays(signal, wanted)
     signal[[A.CSF, A.VENTRICLE]] = wet * np.exp(rng.normal(0, [0.12, 0.04]))
     signal[A.CEREBELLAR_WHITE] = signal[A.WHITE] * np.exp(rng.normal(0, 0.03))
     if manner == "free":
@@ -98,12 +98,12 @@ def _native(
     return signal
 
 
-def _move_greys(signal: Array, wanted: float) -> None:
+def _move_grays(signal: Array, wanted: float) -> None:
     """Shift cortex to ``wanted`` and everything between cortex and white along (in place)."""
     was = signal[A.CORTEX]
     ratio = (wanted - 1) / (was - 1) if abs(was - 1) > 0.02 else 1.0
     ratio = float(np.clip(ratio, -4, 4))
-    for name in (*GREY, A.THALAMUS, A.STRIATUM, A.PALLIDUM, A.STEM, A.NERVE):
+    for name in (*GRAY, A.THALAMUS, A.STRIATUM, A.PALLIDUM, A.STEM, A.NERVE):
         signal[name] = max(0.1, 1 + (signal[name] - 1) * ratio)
 
 
@@ -117,7 +117,7 @@ def _enhanced(rng: np.random.Generator, native: Array) -> Array:
     # Fast flow leaves arteries dark on spin echo scans.
     if rng.random() < 0.4:
         signal[A.ARTERY] = native[A.ARTERY]
-    for name in (*GREY, A.STRIATUM, A.THALAMUS):
+    for name in (*GRAY, A.STRIATUM, A.THALAMUS):
         signal[name] *= 1 + 0.05 * strength
     return signal
 
@@ -239,7 +239,7 @@ def _on_t1(levels: Levels, place: float) -> float:
 
 def _on_flair(levels: Levels, ratio: float) -> float:
     """Signal as a multiple of the brain's; below 1 on the way down to fluid."""
-    brain = max(levels.white, 0.5 * (levels.white + levels.grey))
+    brain = max(levels.white, 0.5 * (levels.white + levels.gray))
     if ratio >= 1:
         return brain * ratio
     return max(0.03, levels.fluid + (brain - levels.fluid) * ratio)

@@ -67,7 +67,7 @@ class Protocol:
     spacing: tuple[float, float, float]
     axes: tuple[tuple[float, float, float], ...]
     tilt: tuple[float, float, float]
-    centre: tuple[float, float, float]
+    center: tuple[float, float, float]
     white: float
     noise: float
     motion: tuple[tuple[float, float, float], ...] = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
@@ -79,16 +79,16 @@ _SAGITTAL = ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0), (1.0, 0.0, 0.0))
 PROTOCOLS: Mapping[Sequence, Protocol] = {
     Sequence.T1: Protocol(
         size=(240, 200, 168), spacing=(1.0, 1.0, 1.1), axes=_SAGITTAL, tilt=(1.0, -1.5, 2.0),
-        centre=(0, 4, 3), white=420.0, noise=0.028,
+        center=(0, 4, 3), white=420.0, noise=0.028,
         motion=((0.4, -0.6, 0.5), (0.5, -0.4, 0.6)),
     ),
     Sequence.T1CE: Protocol(
         size=(224, 256, 80), spacing=(0.9, 0.9, 2.0), axes=_AXIAL, tilt=(-13.0, 1.0, -2.5),
-        centre=(0, 6, 14), white=380.0, noise=0.028,
+        center=(0, 6, 14), white=380.0, noise=0.028,
     ),
     Sequence.FLAIR: Protocol(
         size=(240, 256, 30), spacing=(0.9, 0.9, 5.0), axes=_AXIAL, tilt=(7.0, -2.0, 4.0),
-        centre=(2, 8, 10), white=300.0, noise=0.03,
+        center=(2, 8, 10), white=300.0, noise=0.03,
         motion=((3.0, -1.6, 3.6), (2.6, -3.4, 2.4)),
     ),
 }  # fmt: skip
@@ -174,7 +174,7 @@ def scan_grid(protocol: Protocol) -> ModelGrid:
     turn.SetRotation(*np.radians(protocol.tilt).tolist())
     direction = np.array(turn.GetMatrix()).reshape(3, 3) @ np.array(protocol.axes).T
     middle = (np.array(protocol.size) - 1) / 2 * protocol.spacing
-    origin = np.array(protocol.centre) - direction @ middle
+    origin = np.array(protocol.center) - direction @ middle
     return ModelGrid(
         protocol.size, protocol.spacing, tuple(origin.tolist()), tuple(direction.ravel().tolist())
     )

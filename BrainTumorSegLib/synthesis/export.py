@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES
+from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES
 from BrainTumorSegLib.io.atomic import atomic_group, atomic_path, check_writable, make_folder
 from BrainTumorSegLib.io.volumes import write_image
 
@@ -110,9 +110,9 @@ def telling_slice(sample: Sample) -> int:
 
 def _strip(sample: Sample) -> Image.Image:
     index = telling_slice(sample)
-    parts = {sequence: _grey(sample, sequence, index) for sequence in Sequence}
+    parts = {sequence: _gray(sample, sequence, index) for sequence in Sequence}
     overlay = parts[Sequence.T1CE].astype(np.float32)
-    for tissue in TUMOUR_TISSUES:
+    for tissue in TUMOR_TISSUES:
         where = sample.labels[index] == int(tissue)
         overlay[where] = 0.5 * overlay[where] + 0.5 * np.array(STYLES[tissue].color)
     strip = Image.new("RGB", (4 * _TILE[1], _TILE[0] + 14))
@@ -122,7 +122,7 @@ def _strip(sample: Sample) -> Image.Image:
     return strip
 
 
-def _grey(sample: Sample, sequence: Sequence, index: int) -> Array:
+def _gray(sample: Sample, sequence: Sequence, index: int) -> Array:
     scan = sample.scans.get(sequence)
     if scan is None:
         return np.full((*sample.labels.shape[1:], 3), 40, np.uint8)

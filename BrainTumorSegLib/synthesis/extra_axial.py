@@ -48,8 +48,8 @@ def plan_meningioma(rng: np.random.Generator, canvas: Canvas, config: ExtraAxial
     if flat:
         semi = np.array([0.45, 1.35, 1.35]) * radius
         turned = frame(np.asarray(normal)[::-1])
-        centre = (normal * 0.1 * radius)[::-1]
-        core = turned_ellipsoid(box.offsets(place), centre, semi, turned)
+        center = (normal * 0.1 * radius)[::-1]
+        core = turned_ellipsoid(box.offsets(place), center, semi, turned)
         core += np.float32(0.06 * radius) * coarse_noise(rng, box.nodes, radius + 6)
     else:
         lobes = int(rng.choice([0, 1, 2], p=[0.6, 0.28, 0.12]))
@@ -90,7 +90,7 @@ def plan_neurinoma(rng: np.random.Generator, canvas: Canvas, config: ExtraAxialC
     back = normal - outwards * float(normal @ outwards)
     # The ball lies medially of the opening and a little behind it, against the pons.
     way = -0.75 * outwards + 0.5 * back / max(float(np.linalg.norm(back)), 1e-6)
-    centre = porus + way * radius * rng.uniform(0.8, 1.05)
+    center = porus + way * radius * rng.uniform(0.8, 1.05)
     length = float(rng.uniform(6, 11))
     radii = (float(np.clip(0.32 * radius, 2.2, 4.5)), float(rng.uniform(1.2, 2.2)))
     start, end = porus - outwards * 3.0, porus + outwards * length
@@ -98,7 +98,7 @@ def plan_neurinoma(rng: np.random.Generator, canvas: Canvas, config: ExtraAxialC
     cone += np.float32(0.25) * coarse_noise(rng, box.nodes, 8.0)
     core = cone
     if not inside_only:
-        ball = lobed(rng, box, centre, radius, int(rng.integers(0, 2)), rng.uniform(0.15, 0.5))
+        ball = lobed(rng, box, center, radius, int(rng.integers(0, 2)), rng.uniform(0.15, 0.5))
         outside_bone = np.float32(0.6) - canvas.depth[box.coarse]
         core = union(np.maximum(ball, outside_bone), cone, 2.5)
     push = Push(tuple(porus), rng.uniform(0.85, 1.0), rng.uniform(0.7, 1.1) * radius + 3)

@@ -225,11 +225,11 @@ def _infiltration(rng: np.random.Generator, box: Box, core: Array, radius: float
     middle = np.argwhere(core < 0)
     if len(middle) == 0:
         return np.full(core.shape, FAR)
-    centre = middle.mean(0) * 2 + np.array(box.origin)
+    center = middle.mean(0) * 2 + np.array(box.origin)
     side = rng.standard_normal(3)
     side *= radius * rng.uniform(0.6, 1.05) / np.linalg.norm(side)
     semi = radius * rng.uniform(0.5, 0.85) * np.exp(rng.normal(0, 0.15, 3))
-    lobe = turned_ellipsoid(box.offsets(centre), side, semi, random_rotation(rng))
+    lobe = turned_ellipsoid(box.offsets(center), side, semi, random_rotation(rng))
     lobe += np.float32(0.1 * radius) * coarse_noise(rng, box.nodes, 14.0)
     sheath = core - np.float32(rng.uniform(-1.0, 1.6))
     sheath -= np.float32(1.3) * coarse_noise(rng, box.nodes, 20.0)

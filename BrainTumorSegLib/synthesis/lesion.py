@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Tissue
 
 from .canvas import Canvas
 from .classes import EDEMA_SPEED, PARENCHYMA, A, value_of
@@ -27,12 +27,12 @@ class Push:
     """Mass effect.
 
     Attributes:
-        centre: canvas voxel from which tissue is pushed away.
+        center: canvas voxel from which tissue is pushed away.
         share: how much of the lesion is new volume: 1 pushes everything out of it, 0 nothing.
         decay: mm over which the displacement falls to 1/e beyond the lesion.
     """
 
-    centre: tuple[float, float, float]
+    center: tuple[float, float, float]
     share: float
     decay: float
 
@@ -101,7 +101,7 @@ def displacement(plan: Plan, canvas: Canvas) -> Array | None:
     """
     if plan.push is None or plan.push.share <= 0:
         return None
-    x, y, z = plan.box.offsets(plan.push.centre)
+    x, y, z = plan.box.offsets(plan.push.center)
     length = np.sqrt(x * x + y * y + z * z) + np.float32(1e-3)
     core = ndimage.gaussian_filter(plan.core, 1.0)
     outside = np.maximum(core, 0)
@@ -145,9 +145,9 @@ def ball_inside(
     nodes = np.argwhere(plan.core < -2)
     if len(nodes) == 0:
         return np.full(plan.core.shape, FAR)
-    centre = nodes[rng.integers(len(nodes))] * 2 + np.array(plan.box.origin)
+    center = nodes[rng.integers(len(nodes))] * 2 + np.array(plan.box.origin)
     radius = max(smallest, plan.settings["radius_mm"] * rng.uniform(*size))
-    return lobed(rng, plan.box, centre, radius, int(rng.integers(0, 2)), 0.8)
+    return lobed(rng, plan.box, center, radius, int(rng.integers(0, 2)), 0.8)
 
 
 # Edema
@@ -239,17 +239,17 @@ def overlap(box: Box, rows: slice) -> tuple[tuple[slice, ...], tuple[slice, ...]
 def shares_of(layers: SequenceOf[Layer], inner: tuple[slice, ...]) -> Array:
     """Share of each tumor tissue that is seen where layers hide each other.
 
-    Arrays are ``[tissue, slice, row, column]`` in the order of `TUMOUR_TISSUES`.
+    Arrays are ``[tissue, slice, row, column]`` in the order of `TUMOR_TISSUES`.
     """
     shape = layers[0].alpha[inner].shape
-    shares = np.zeros((len(TUMOUR_TISSUES), *shape), np.float32)
+    shares = np.zeros((len(TUMOR_TISSUES), *shape), np.float32)
     for layer in layers:
         alpha = layer.alpha[inner]
         if not alpha.any():
             continue
         shares *= 1 - alpha
         if layer.tissue is not None:
-            shares[TUMOUR_TISSUES.index(layer.tissue)] += alpha
+            shares[TUMOR_TISSUES.index(layer.tissue)] += alpha
     return shares
 
 
@@ -279,9 +279,9 @@ def tissue_of(shares: Array) -> Array:
     """The tissue with the largest share; background where they make less than half.
 
     Args:
-        shares: ``[tissue, slice, row, column]`` in the order of `TUMOUR_TISSUES`.
+        shares: ``[tissue, slice, row, column]`` in the order of `TUMOR_TISSUES`.
     """
-    labels = np.array([int(t) for t in TUMOUR_TISSUES], np.uint8)[shares.argmax(axis=0)]
+    labels = np.array([int(t) for t in TUMOR_TISSUES], np.uint8)[shares.argmax(axis=0)]
     labels[shares.sum(axis=0) < 0.5] = int(Tissue.BACKGROUND)
     return labels
 

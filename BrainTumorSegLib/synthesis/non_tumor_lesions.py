@@ -53,19 +53,19 @@ def paint_non_tumor(rng: np.random.Generator, plan: Plan, around: Surroundings) 
     cap = coverage(box.fine_field(caps) - np.float32(settings["caps_mm"]), 3.0) * white
     plaques, holes, active = (np.zeros(box.shape, np.float32) for _ in range(3))
     for number, node in enumerate(plan.fields["nodes"]):
-        centre = node * COARSE
+        center = node * COARSE
         long = plan.kind is Kind.MULTIPLE_SCLEROSIS
         size = settings["size_mm"] * np.exp(rng.normal(0, 0.4))
         semi = size * np.array([1.5 if long else 1.1, 0.85, 0.85]) * np.exp(rng.normal(0, 0.12, 3))
         rotation = frame(_away_from_ventricle(plan, node)) if long else random_rotation(rng)
-        _stamp(rng, plaques, centre, semi, rotation, 2.0)
+        _stamp(rng, plaques, center, semi, rotation, 2.0)
         if rng.random() < 0.3:
-            _stamp(rng, holes, centre, semi * 0.5, rotation, 1.6)
+            _stamp(rng, holes, center, semi * 0.5, rotation, 1.6)
         if number < settings["active"]:
             ring = rng.random() < 0.4
-            _stamp(rng, active, centre, semi * 0.8, rotation, 1.4)
+            _stamp(rng, active, center, semi * 0.8, rotation, 1.4)
             if ring:
-                _stamp(rng, active, centre, semi * 0.45, rotation, 1.4, erase=True)
+                _stamp(rng, active, center, semi * 0.45, rotation, 1.4, erase=True)
     shares = {"plaque": plaques, "hole": holes, "active": active}
     return [Layer("cap", cap), *(Layer(tone, share * room) for tone, share in shares.items())]
 
@@ -80,7 +80,7 @@ def _away_from_ventricle(plan: Plan, node: Array) -> Array:
 def _stamp(
     rng: np.random.Generator,
     target: Array,
-    centre: Array,
+    center: Array,
     semi: Array,
     rotation: Array,
     softness: float,
@@ -88,12 +88,12 @@ def _stamp(
 ) -> None:
     """Draw a slightly bumpy ellipsoid into a share, or erase it there (in place)."""
     reach = float(semi.max()) + 4
-    low = np.maximum(np.floor(centre - reach), 0).astype(int)
-    high = np.minimum(np.ceil(centre + reach) + 1, target.shape).astype(int)
+    low = np.maximum(np.floor(center - reach), 0).astype(int)
+    high = np.minimum(np.ceil(center + reach) + 1, target.shape).astype(int)
     if (high - low < 2).any():
         return
     box = Box(tuple(low), tuple(high - low))
-    form = turned_ellipsoid(box.offsets(centre, spacing=1), (0, 0, 0), semi, rotation)
+    form = turned_ellipsoid(box.offsets(center, spacing=1), (0, 0, 0), semi, rotation)
     form += np.float32(0.35) * fine_noise(rng, box.shape, 1.2)
     share = coverage(form, softness)
     view = target[box.fine]

@@ -80,11 +80,11 @@ def anatomy_from_scans(
     healthy = mask if allowed is None else mask & (allowed == BACKGROUND)
     depth = _depth(mask)
     t1 = arrays[Sequence.T1]
-    fluid, grey, white = _three_means(t1[healthy & (depth > 3)])
+    fluid, gray, white = _three_means(t1[healthy & (depth > 3)])
     smooth = ndimage.gaussian_filter(t1, 0.6)
     classes = np.full(mask.shape, A.AIR, np.uint8)
     classes[mask] = np.array([A.CSF, A.CORTEX, A.WHITE], np.uint8)[
-        np.digitize(smooth[mask], ((fluid + grey) / 2, (grey + white) / 2))
+        np.digitize(smooth[mask], ((fluid + gray) / 2, (gray + white) / 2))
     ]
     classes[(classes == A.CSF) & (depth > 22)] = A.VENTRICLE
     if allowed is not None:
@@ -93,8 +93,8 @@ def anatomy_from_scans(
     images, levels = {}, {}
     for sequence, array in arrays.items():
         white = float(np.median(array[sample & (classes == A.WHITE)]))
-        grey = float(np.median(array[sample & (classes == A.CORTEX)]))
-        levels[sequence] = Levels(1.0, grey / white, float(np.percentile(array[sample], 2)) / white)
+        gray = float(np.median(array[sample & (classes == A.CORTEX)]))
+        levels[sequence] = Levels(1.0, gray / white, float(np.percentile(array[sample], 2)) / white)
         scaled = array * np.float32(WHITE / white)
         images[sequence] = np.clip(np.round(scaled), -32000, 32000).astype(np.int16)
     midline = _midline(mask)
@@ -112,11 +112,11 @@ def _depth(mask: Array) -> Array:
 def _three_means(values: Array) -> Array:
     """Centres of fluid, grey and white matter by one-dimensional k-means."""
     values = values[:: max(1, len(values) // 40_000)]
-    centres = np.percentile(values, [4, 40, 85])
+    centers = np.percentile(values, [4, 40, 85])
     for _ in range(20):
-        nearest = np.abs(values[:, None] - centres).argmin(axis=1)
-        centres = np.array([values[nearest == k].mean() for k in range(3)])
-    return np.sort(centres)
+        nearest = np.abs(values[:, None] - centers).argmin(axis=1)
+        centers = np.array([values[nearest == k].mean() for k in range(3)])
+    return np.sort(centers)
 
 
 def _midline(mask: Array) -> float:

@@ -61,13 +61,13 @@ class Box:
         """Slices into a fine array of the whole volume."""
         return tuple(slice(o, o + n) for o, n in zip(self.origin, self.shape, strict=True))
 
-    def offsets(self, centre: Point, spacing: int = COARSE) -> Coordinates:
+    def offsets(self, center: Point, spacing: int = COARSE) -> Coordinates:
         """Open grids x, y, z (mm) of its nodes (or voxels at ``spacing`` 1) from a voxel."""
         count = self.nodes if spacing == COARSE else self.shape
         z, y, x = (
             along(np.arange(n, dtype=np.float32) + np.float32(o / spacing - c / spacing), axis)
             * np.float32(spacing)
-            for axis, (n, o, c) in enumerate(zip(count, self.origin, centre, strict=True))
+            for axis, (n, o, c) in enumerate(zip(count, self.origin, center, strict=True))
         )
         return x, y, z
 
@@ -76,10 +76,10 @@ class Box:
         return refined(coarse, self.shape)
 
 
-def box_around(shape: Sequence[int], centre: Point, reach: float) -> Box:
+def box_around(shape: Sequence[int], center: Point, reach: float) -> Box:
     """The box within ``reach`` mm of a voxel, cut to a volume of this shape."""
     origin, size = [], []
-    for c, n in zip(centre, shape, strict=True):
+    for c, n in zip(center, shape, strict=True):
         low = max(0, int(c - reach)) // COARSE * COARSE
         last = (n - 1) // COARSE * COARSE
         high = min(last, int(np.ceil((c + reach) / COARSE)) * COARSE)
@@ -92,12 +92,12 @@ def box_around(shape: Sequence[int], centre: Point, reach: float) -> Box:
 # Shapes
 
 
-def ellipsoid(p: Coordinates, centre: Point, semi: Point, turn: float = 0.0) -> Array:
+def ellipsoid(p: Coordinates, center: Point, semi: Point, turn: float = 0.0) -> Array:
     """Distance to an ellipsoid, ``turn`` degrees about the axis through z.
 
     First-order exact near the surface.
     """
-    x, y, z = (c - np.float32(m) for c, m in zip(p, centre, strict=True))
+    x, y, z = (c - np.float32(m) for c, m in zip(p, center, strict=True))
     if turn:
         cos, sin = np.float32(np.cos(np.radians(turn))), np.float32(np.sin(np.radians(turn)))
         x, y = cos * x + sin * y, cos * y - sin * x
@@ -110,12 +110,12 @@ def ellipsoid(p: Coordinates, centre: Point, semi: Point, turn: float = 0.0) -> 
     return (k0 + tiny * np.float32(min(semi))) * (k0 - 1) / (k1 + tiny)
 
 
-def turned_ellipsoid(p: Coordinates, centre: Point, semi: Array, rotation: Array) -> Array:
+def turned_ellipsoid(p: Coordinates, center: Point, semi: Array, rotation: Array) -> Array:
     """Distance to an ellipsoid with half axes ``semi`` along the columns of ``rotation``.
 
-    ``p`` and ``centre`` are in column, row, slice order.
+    ``p`` and ``center`` are in column, row, slice order.
     """
-    shifted = [c - np.float32(m) for c, m in zip(p, centre, strict=True)]
+    shifted = [c - np.float32(m) for c, m in zip(p, center, strict=True)]
     turned = tuple(
         sum(np.float32(rotation[row, axis]) * shifted[row] for row in range(3)) for axis in range(3)
     )
@@ -215,19 +215,19 @@ def ramp(value: Array, start: float, end: float) -> Array:
 
 
 def lobed(
-    rng: np.random.Generator, box: Box, centre: Array, radius: float, lobes: int, rough: float
+    rng: np.random.Generator, box: Box, center: Array, radius: float, lobes: int, rough: float
 ) -> Array:
     """Ellipsoids that run into each other, with bumps of several sizes.
 
     Args:
         rng: source of chance.
         box: where.
-        centre: voxel ``(slice, row, column)`` of the volume that the box lies in.
+        center: voxel ``(slice, row, column)`` of the volume that the box lies in.
         radius: mm, about that of a ball of the same volume.
         lobes: number of further ellipsoids.
         rough: 0 smooth, 1 bumpy.
     """
-    p = box.offsets(centre)
+    p = box.offsets(center)
     semi = radius * np.exp(rng.normal(0, 0.16, 3))
     semi *= radius / np.prod(semi) ** (1 / 3)
     form = turned_ellipsoid(p, (0, 0, 0), semi * 0.95, random_rotation(rng))
@@ -243,19 +243,19 @@ def lobed(
     return form
 
 
-def grown(rng: np.random.Generator, box: Box, centre: Array, radius: float, speed: Array) -> Array:
+def grown(rng: np.random.Generator, box: Box, center: Array, radius: float, speed: Array) -> Array:
     """A form that has grown from its centre faster in some places than in others.
 
     Args:
         rng: source of chance.
         box: where.
-        centre: voxel of the volume that the box lies in.
+        center: voxel of the volume that the box lies in.
         radius: mm of a ball of the same volume.
         speed: relative speed of growth at each node, which depends on the tissue.
     """
     easy = np.exp(0.55 * coarse_noise(rng, box.nodes, 1.1 * radius + 6))
     easy *= np.exp(0.3 * coarse_noise(rng, box.nodes, 9.0))
-    start = (np.asarray(centre) - box.origin) / COARSE
+    start = (np.asarray(center) - box.origin) / COARSE
     start = np.clip(np.round(start), 0, np.array(box.nodes) - 1).astype(int)
     time = arrival(easy * speed, [tuple(start)], limit=12 * radius)
     wanted = int(4 / 3 * np.pi * radius**3 / COARSE**3)

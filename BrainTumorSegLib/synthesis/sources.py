@@ -289,7 +289,7 @@ def read_shape(path: Path) -> RealShape | None:
 
 
 def place_shape(
-    rng: np.random.Generator, shape: RealShape, box: Box, centre: Array
+    rng: np.random.Generator, shape: RealShape, box: Box, center: Array
 ) -> tuple[Array, Array, Array]:
     """A real shape turned by up to 25 degrees, perhaps mirrored, scaled by up to 25 %, and bent.
 
@@ -297,7 +297,7 @@ def place_shape(
         rng: source of chance.
         shape: which.
         box: where on the canvas.
-        centre: canvas voxel where its core has its centre.
+        center: canvas voxel where its core has its centre.
 
     Returns:
         Distances (mm) to core and whole on the box's coarse nodes, and to enhancing tumor on its
@@ -311,7 +311,7 @@ def place_shape(
     scale = np.float32(abs(np.linalg.det(matrix)) ** (-1 / 3))
 
     def sample(field: Array, fine: bool) -> Array:
-        x, y, z = box.offsets(centre, 1 if fine else COARSE)
+        x, y, z = box.offsets(center, 1 if fine else COARSE)
         where = []
         for axis in range(3):
             line = sum(np.float32(matrix[axis, n]) * part for n, part in enumerate((z, y, x)))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from BrainTumorSegLib.core.config_tables import suggestion
 from BrainTumorSegLib.core.errors import TrainingError
-from BrainTumorSegLib.core.sequences import Sequence, recognise_files
+from BrainTumorSegLib.core.sequences import Sequence, recognize_files
 from BrainTumorSegLib.core.tissue import PROTOCOLS, LabelProtocol, Tissue
 from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
 
@@ -53,7 +53,7 @@ def find_case_files(folder: Path, case: str) -> tuple[dict[Sequence, Path], Path
             f"{names or 'no file with a name like labels.nii.gz'}.",
             "Keep one, or name it in the column labels of cases.tsv.",
         )
-    found = recognise_files([path for path in images if path not in label_files])
+    found = recognize_files([path for path in images if path not in label_files])
     if found.ambiguities:
         raise TrainingError(
             f"Case {case} in {folder}: {found.ambiguities[0].reason}",

@@ -25,7 +25,7 @@ from BrainTumorSegLib.models.networks import network_entries
 from BrainTumorSegLib.models.packs import ModelPack, load_pack
 from BrainTumorSegLib.models.weights import load_weights
 
-from .cohort import LabelledCase
+from .cohort import LabeledCase
 from .config import TrainingConfig
 from .optimizers import MixedPrecision
 
@@ -181,7 +181,7 @@ class InitialWeights:
 
 
 def find_initial_weights(
-    config: TrainingConfig, cases: SequenceOf[LabelledCase]
+    config: TrainingConfig, cases: SequenceOf[LabeledCase]
 ) -> InitialWeights | None:
     """The member that ``config.start_from`` means for the fold of this configuration.
 

@@ -81,7 +81,7 @@ class CohortConfig:
 
 
 @dataclass(frozen=True)
-class LabelledCase:
+class LabeledCase:
     """One case of a cohort.
 
     Attributes:
@@ -125,7 +125,7 @@ def check_cohort_config(config: CohortConfig) -> None:
     check_choice(config.brain, METHODS, "data.brain")
 
 
-def read_cohort(folder: Path, config: CohortConfig | None = None) -> tuple[LabelledCase, ...]:
+def read_cohort(folder: Path, config: CohortConfig | None = None) -> tuple[LabeledCase, ...]:
     """Read the cases of a folder.
 
     With ``cases.tsv`` the cases are its rows. The column ``case`` is needed; ``looks_like``,
@@ -155,7 +155,7 @@ def read_cohort(folder: Path, config: CohortConfig | None = None) -> tuple[Label
             row.get("registration") or config.registration, row.get("brain") or config.brain
         )
         cases.append(
-            LabelledCase(
+            LabeledCase(
                 name=row["case"],
                 group=row.get("looks_like") or "",
                 fold=fold,
@@ -239,7 +239,7 @@ def make_folds(groups: SequenceOf[str], count: int, seed: int) -> list[int]:
     return folds
 
 
-def join_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> list[LabelledCase]:
+def join_folds(cases: SequenceOf[LabeledCase], folds: SequenceOf[int]) -> list[LabeledCase]:
     """The cohort with several folds counted as the first of them.
 
     Raises:
@@ -249,7 +249,7 @@ def join_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> list[
     return [replace(case, fold=folds[0]) if case.fold in folds else case for case in cases]
 
 
-def in_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> tuple[LabelledCase, ...]:
+def in_folds(cases: SequenceOf[LabeledCase], folds: SequenceOf[int]) -> tuple[LabeledCase, ...]:
     """The cases of some folds only.
 
     Raises:
@@ -259,7 +259,7 @@ def in_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> tuple[L
     return tuple(case for case in cases if case.fold in folds)
 
 
-def training_cases(cases: SequenceOf[LabelledCase], fold: int) -> list[LabelledCase]:
+def training_cases(cases: SequenceOf[LabeledCase], fold: int) -> list[LabeledCase]:
     """The cases that a member without this fold may see.
 
     Raises:
@@ -274,7 +274,7 @@ def training_cases(cases: SequenceOf[LabelledCase], fold: int) -> list[LabelledC
     return training
 
 
-def write_cohort(cases: SequenceOf[LabelledCase], folder: Path) -> Path:
+def write_cohort(cases: SequenceOf[LabeledCase], folder: Path) -> Path:
     """Write the table of a cohort as it was understood, so that `read_cohort` needs no recipe.
 
     Files are named relative to the folder where they lie on the same drive. An additional column
@@ -296,7 +296,7 @@ def write_cohort(cases: SequenceOf[LabelledCase], folder: Path) -> Path:
     return folder / TABLE
 
 
-def check_same_cohort(cases: SequenceOf[LabelledCase], run: Path) -> None:
+def check_same_cohort(cases: SequenceOf[LabeledCase], run: Path) -> None:
     """Refuse a run that was begun with other cases: its members would leave out other ones.
 
     Raises:
@@ -333,7 +333,7 @@ def check_same_cohort(cases: SequenceOf[LabelledCase], run: Path) -> None:
         )
 
 
-def _fixed(case: LabelledCase) -> dict[str, str]:
+def _fixed(case: LabeledCase) -> dict[str, str]:
     """Columns of a run's table that may not change once a member was trained."""
     values = (str(case.fold), case.protocol.name, *astuple(case.preparation))
     return dict(zip(("fold", "label_protocol", "registration", "brain"), values, strict=True))
@@ -346,16 +346,16 @@ def _relative(path: Path, folder: Path) -> str:
         return str(path.resolve())
 
 
-def _check_folds(cases: SequenceOf[LabelledCase], folds: SequenceOf[int]) -> None:
+def _check_folds(cases: SequenceOf[LabeledCase], folds: SequenceOf[int]) -> None:
     known = {case.fold for case in cases}
     missing = sorted(set(folds) - known)
     if missing:
         raise TrainingError(f"The cohort has no fold {missing[0]}.", f"Its folds: {sorted(known)}.")
 
 
-def _check_shared_scans(cases: SequenceOf[LabelledCase]) -> None:
+def _check_shared_scans(cases: SequenceOf[LabeledCase]) -> None:
     """One scan may be labelled twice, but not be another sequence, nor in and out of a fold."""
-    first: dict[Path, tuple[LabelledCase, Sequence]] = {}
+    first: dict[Path, tuple[LabeledCase, Sequence]] = {}
     for case in cases:
         for sequence, path in case.scans.items():
             other, its = first.setdefault(path.resolve(), (case, sequence))

@@ -10,7 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from BrainTumorSegLib.core.config_tables import check_choice, from_table, refuse_unknown
+from BrainTumorSegLib.core.config_tables import check_choice, check_known_keys, from_table
 from BrainTumorSegLib.core.errors import BrainTumorSegError, TrainingError
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.models.network_spec import ARCHITECTURES, MAX_DEPTH, MIN_DEPTH, NetworkSpec
@@ -173,7 +173,7 @@ def read_config(path: Path) -> RunConfig:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TrainingError(f"Cannot read the recipe {path}: {error}.") from error
     try:
-        refuse_unknown(content, ("training", "synthesis", "data", "pack"), "")
+        check_known_keys(content, ("training", "synthesis", "data", "pack"), "")
         training = training_from_tables(content)
         check_config(training)
         data = from_table(CohortConfig(), content.get("data", {}), "data")

@@ -27,11 +27,11 @@ from BrainTumorSegLib.synthesis.real_scans import RealCase
 from BrainTumorSegLib.synthesis.sources import Sources, find_sources
 
 from .augment import augment
-from .cohort import LabelledCase, training_cases
+from .cohort import LabeledCase, training_cases
 from .config import TrainingConfig
 from .distributed import Machine
 from .losses import BACKGROUND
-from .volumes import LabelledVolume, load_volume, stored_samples, synthetic_volume
+from .volumes import LabeledVolume, load_volume, stored_samples, synthetic_volume
 
 #: Stage of progress in which all cases are read.
 PREPARE = "prepare"
@@ -49,13 +49,13 @@ class TrainingData:
         validation: cases for choosing the checkpoint.
     """
 
-    volumes: SequenceOf[LabelledVolume]
-    synthetic: SequenceOf[LabelledVolume] = ()
-    validation: SequenceOf[LabelledVolume] = ()
+    volumes: SequenceOf[LabeledVolume]
+    synthetic: SequenceOf[LabeledVolume] = ()
+    validation: SequenceOf[LabeledVolume] = ()
 
 
 def prepare_cases(
-    cases: SequenceOf[LabelledCase], config: TrainingConfig, cache: Path, progress: Progress
+    cases: SequenceOf[LabeledCase], config: TrainingConfig, cache: Path, progress: Progress
 ) -> None:
     """Put every case into the cache, so that an unusable one is reported before training.
 
@@ -74,7 +74,7 @@ def prepare_cases(
 
 
 def collect_cases(
-    cases: SequenceOf[LabelledCase],
+    cases: SequenceOf[LabeledCase],
     config: TrainingConfig,
     sources: Path,
     cache: Path,
@@ -105,7 +105,7 @@ def collect_cases(
     _warn_of_missing(training, progress)
     volumes = [_load(case, cache, progress) for case in training]
     validation = [_load(case, cache, progress) for case in left_out]
-    synthetic: list[LabelledVolume] = []
+    synthetic: list[LabeledVolume] = []
     if mix.samples:
         found = find_sources(sources, real_cases(_paintable(training, mix.generator, progress)))
         progress.stage(config.stage("make"), mix.samples)
@@ -117,14 +117,14 @@ def collect_cases(
     return TrainingData(volumes, synthetic, validation)
 
 
-def real_cases(cases: SequenceOf[LabelledCase]) -> tuple[RealCase, ...]:
+def real_cases(cases: SequenceOf[LabeledCase]) -> tuple[RealCase, ...]:
     """Cases to paint on and carve from. Give none of the fold that is left out."""
     return tuple(
         RealCase(case.name, tuple(case.scans.items()), case.labels, case.protocol) for case in cases
     )
 
 
-def _load(case: LabelledCase, cache: Path, progress: Progress) -> LabelledVolume:
+def _load(case: LabeledCase, cache: Path, progress: Progress) -> LabeledVolume:
     volume = load_volume(case, cache, Progress(cancel=progress.cancel))
     progress.advance(1, case.name)
     return volume
@@ -138,7 +138,7 @@ def _make(
     cache: Path,
     workers: int,
     progress: Progress,
-) -> list[LabelledVolume]:
+) -> list[LabeledVolume]:
     stored = stored_samples(cache, config, sources, seed)
     if workers > 1:
         # Fresh processes: threads of torch and ITK do not survive a fork.
@@ -168,8 +168,8 @@ def _make_one(
 
 
 def _paintable(
-    cases: SequenceOf[LabelledCase], config: SynthesisConfig, progress: Progress
-) -> list[LabelledCase]:
+    cases: SequenceOf[LabeledCase], config: SynthesisConfig, progress: Progress
+) -> list[LabeledCase]:
     """Cases that lesions can be painted on and carved from, where that is wanted."""
     if not config.real_share and not config.kinds.carved:
         # Then all folds share one set of samples.
@@ -183,7 +183,7 @@ def _paintable(
     return fit
 
 
-def _is_paintable(case: LabelledCase) -> bool:
+def _is_paintable(case: LabeledCase) -> bool:
     if not case.preparation.nothing_to_do or len(case.scans) < len(Sequence):
         return False
     reader = sitk.ImageFileReader()
@@ -195,7 +195,7 @@ def _is_paintable(case: LabelledCase) -> bool:
     return True
 
 
-def _warn_of_missing(cases: SequenceOf[LabelledCase], progress: Progress) -> None:
+def _warn_of_missing(cases: SequenceOf[LabeledCase], progress: Progress) -> None:
     for sequence in Sequence:
         lacking = [case.name for case in cases if sequence not in case.scans]
         if lacking:
@@ -215,9 +215,9 @@ class SliceSampler:
 
     def __init__(
         self,
-        volumes: SequenceOf[LabelledVolume],
+        volumes: SequenceOf[LabeledVolume],
         config: TrainingConfig,
-        synthetic: SequenceOf[LabelledVolume] = (),
+        synthetic: SequenceOf[LabeledVolume] = (),
     ) -> None:
         self._config = config
         self._real, self._synthetic = (
@@ -249,7 +249,7 @@ class SliceSampler:
             labels.append(_cut(volume.allowed[index], window, config.crop, BACKGROUND))
         return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(labels))
 
-    def _draw(self, rng: np.random.Generator) -> tuple[LabelledVolume, int]:
+    def _draw(self, rng: np.random.Generator) -> tuple[LabeledVolume, int]:
         """A volume and the number of one of its slices."""
         pool = self._real
         # Without synthetic samples no number is drawn, so that such runs stay what they were.
@@ -299,7 +299,7 @@ def batches(
 
 
 def spread_slices(
-    volume: LabelledVolume, input_channels: str, wanted: int
+    volume: LabeledVolume, input_channels: str, wanted: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Evenly spread slices of a case; all of them where it has no more than are wanted.
 

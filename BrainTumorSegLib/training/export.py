@@ -20,7 +20,7 @@ from torch import Tensor
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, PackError, TrainingError
 from BrainTumorSegLib.core.progress import Progress
-from BrainTumorSegLib.inference.labels import label_slices
+from BrainTumorSegLib.inference.labels import decode_slices
 from BrainTumorSegLib.models.packs import ModelPack, NewMember, check_fields, make_pack
 from BrainTumorSegLib.models.packs.files import check_free
 from BrainTumorSegLib.models.weights import Precision, load_network, load_weights, save_weights
@@ -28,13 +28,13 @@ from BrainTumorSegLib.synthesis.config import held_out
 from BrainTumorSegLib.synthesis.sources import Sources, find_sources
 
 from .checkpoint import TrainedMember, trained_member
-from .cohort import LabelledCase
+from .cohort import LabeledCase
 from .config import TrainingConfig
 from .dataset import spread_slices
 from .losses import SMOOTH, region_dice
 from .optimizers import MixedPrecision
 from .trainer import mean_dice, predict_slices
-from .volumes import LabelledVolume, load_volume, stored_samples, synthetic_volume
+from .volumes import LabeledVolume, load_volume, stored_samples, synthetic_volume
 
 #: Synthetic samples for a member without a real case, and how many slices high they are.
 SAMPLES, SLAB = 6, 48
@@ -76,7 +76,7 @@ class QuantizationCheck:
     """
 
     precision: Precision = "int8"
-    cases: SequenceOf[LabelledCase] = ()
+    cases: SequenceOf[LabeledCase] = ()
     on: Literal["auto", "cases", "synthesis"] = "auto"
     allowed_loss: float = 0.002
     slices: int = 32
@@ -331,7 +331,7 @@ def check_member(
     for volume in volumes:
         images, allowed = spread_slices(volume, config.input_channels, check.slices)
         outputs = [predict_slices(network, images, check.device, mixed) for network in networks]
-        labels = [label_slices(output) for output in outputs]
+        labels = [decode_slices(output) for output in outputs]
         full.append(region_dice(labels[0], allowed))
         stored.append(region_dice(labels[1], allowed))
         brain = (images != 0).any(axis=1)
@@ -422,7 +422,7 @@ def check_section(checks: SequenceOf[MemberCheck], command: str, allowed: float)
 
 def _comparison_data(
     name: str, config: TrainingConfig, check: QuantizationCheck
-) -> tuple[str, Iterator[LabelledVolume]]:
+) -> tuple[str, Iterator[LabeledVolume]]:
     """What a member is compared on, in words and as volumes that are made when asked for."""
     left_out = [case for case in check.cases if case.fold == config.fold]
     if check.on != "synthesis" and left_out:

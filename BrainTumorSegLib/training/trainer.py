@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.version import __version__
-from BrainTumorSegLib.inference.labels import label_slices
+from BrainTumorSegLib.inference.labels import decode_slices
 from BrainTumorSegLib.io.atomic import atomic_path, make_folder
 from BrainTumorSegLib.models.networks import build_network, network_entries
 from BrainTumorSegLib.models.weights import save_weights
@@ -37,7 +37,7 @@ from .checkpoint import (
     save_checkpoint,
     trained_member,
 )
-from .cohort import LabelledCase, check_same_cohort, training_cases, write_cohort
+from .cohort import LabeledCase, check_same_cohort, training_cases, write_cohort
 from .config import FORMER_KEYS, TrainingConfig
 from .dataset import (
     PREPARE,
@@ -53,7 +53,7 @@ from .distributed import Machine, data_parallel
 from .logger import LOG, VALIDATION, TrainingLog, draw_curves, summary_writer
 from .losses import region_dice, set_cross_entropy, set_dice
 from .optimizers import MixedPrecision, learning_rate_at, make_optimizer
-from .volumes import LabelledVolume
+from .volumes import LabeledVolume
 
 LOCK = "training.lock"
 
@@ -109,7 +109,7 @@ def check_computable(config: TrainingConfig, machine: Machine) -> None:
 
 
 def train_members(
-    cases: SequenceOf[LabelledCase],
+    cases: SequenceOf[LabeledCase],
     config: TrainingConfig,
     folds: SequenceOf[int],
     folder: Path,
@@ -203,7 +203,7 @@ def run_lock(members: Iterable[Path]) -> Iterator[None]:
 
 
 def _train_and_record(
-    cases: SequenceOf[LabelledCase],
+    cases: SequenceOf[LabeledCase],
     config: TrainingConfig,
     member: Path,
     sources: Path,
@@ -363,7 +363,7 @@ def _validate_average(
 
 def validate(
     network: nn.Module,
-    volumes: SequenceOf[LabelledVolume],
+    volumes: SequenceOf[LabeledVolume],
     config: TrainingConfig,
     device: str,
     mixed: MixedPrecision,
@@ -381,7 +381,7 @@ def validate(
     dice = []
     for volume in volumes:
         images, allowed = spread_slices(volume, config.input_channels, config.validation.slices)
-        labels = label_slices(predict_slices(network, images, device, mixed))
+        labels = decode_slices(predict_slices(network, images, device, mixed))
         dice.append(region_dice(labels, allowed))
     network.train(was_training)
     return mean_dice(dice)

@@ -26,13 +26,13 @@ from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.io.reference_labels import read_reference_labels
 from BrainTumorSegLib.io.volumes import read_image
 from BrainTumorSegLib.preprocessing.brain import extract_brain
-from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalise, to_grid
+from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalize, to_grid
 from BrainTumorSegLib.preprocessing.registration import align
 from BrainTumorSegLib.synthesis.config import SynthesisConfig
 from BrainTumorSegLib.synthesis.generator import GENERATOR_VERSION, Sample, synthesize
 from BrainTumorSegLib.synthesis.sources import Sources
 
-from .cohort import LabelledCase
+from .cohort import LabeledCase
 from .losses import BACKGROUND, tissue_bits
 
 #: Raise when the preparation changes, so that old files are not used.
@@ -49,7 +49,7 @@ MIN_ENHANCING_MM3 = 50.0
 
 
 @dataclass(frozen=True)
-class LabelledVolume:
+class LabeledVolume:
     """One case on its model grid.
 
     Attributes:
@@ -65,8 +65,8 @@ class LabelledVolume:
 
 
 def load_volume(
-    case: LabelledCase, cache: Path | None, progress: Progress | None = None
-) -> LabelledVolume:
+    case: LabeledCase, cache: Path | None, progress: Progress | None = None
+) -> LabeledVolume:
     """Prepared volume of a case, mapped from the cache folder where it lies there already."""
     if cache is None:
         return prepare_volume(case, progress)
@@ -80,7 +80,7 @@ def load_volume(
 
 def synthetic_volume(
     config: SynthesisConfig, sources: Sources, seed: int, number: int, stored: Path | None = None
-) -> LabelledVolume:
+) -> LabeledVolume:
     """One prepared sample, mapped from the cache where it lies there already.
 
     Args:
@@ -90,7 +90,7 @@ def synthetic_volume(
         stored: from `stored_samples`, of the same set; None makes the sample anew.
     """
 
-    def make() -> LabelledVolume:
+    def make() -> LabeledVolume:
         sample = synthesize(config, sources, [seed, number])
         return prepare_sample(sample, f"synthetic-{sample.record['kind']}-{seed}-{number}")
 
@@ -112,7 +112,7 @@ def stored_samples(cache: Path, config: SynthesisConfig, sources: Sources, seed:
     return cache / f"synthetic-{key}"
 
 
-def store_volume(path: Path, volume: LabelledVolume) -> None:
+def store_volume(path: Path, volume: LabeledVolume) -> None:
     """Write a prepared volume as ``.safetensors``; the file appears whole or not at all.
 
     Several runs may share a cache: where two make the same file at once, the later one stays.
@@ -126,7 +126,7 @@ def store_volume(path: Path, volume: LabelledVolume) -> None:
         save_file(tensors, temporary, {"name": volume.name})
 
 
-def map_volume(path: Path) -> LabelledVolume:
+def map_volume(path: Path) -> LabeledVolume:
     """A volume that `store_volume` wrote, its arrays mapped and read-only.
 
     A set of synthetic samples is larger than the memory of most computers; of a mapped file
@@ -138,10 +138,10 @@ def map_volume(path: Path) -> LabelledVolume:
         scans, allowed = (file.get_tensor(name).numpy() for name in ("scans", "allowed"))
         name = file.metadata()["name"]
     scans.flags.writeable = allowed.flags.writeable = False
-    return LabelledVolume(name, scans, allowed)
+    return LabeledVolume(name, scans, allowed)
 
 
-def prepare_volume(case: LabelledCase, progress: Progress | None = None) -> LabelledVolume:
+def prepare_volume(case: LabeledCase, progress: Progress | None = None) -> LabeledVolume:
     """Read a case and bring it to its model grid, as `segment` does with a new case.
 
     Raises:
@@ -167,10 +167,10 @@ def prepare_volume(case: LabelledCase, progress: Progress | None = None) -> Labe
             f"No labelled voxel of {case.labels} lies in the brain of case {case.name}.",
             "The labels must lie in the space of the T1CE scan.",
         )
-    return LabelledVolume(case.name, scans, separate_core(allowed, grid.spacing[::-1]))
+    return LabeledVolume(case.name, scans, separate_core(allowed, grid.spacing[::-1]))
 
 
-def prepare_sample(sample: Sample, name: str) -> LabelledVolume:
+def prepare_sample(sample: Sample, name: str) -> LabeledVolume:
     """Bring a synthetic sample to its model grid, as `prepare_volume` does with a real case."""
     images = {s: sample.image(array) for s, array in sample.scans.items()}
     brain = sample.image(sample.brain.astype(np.uint8))
@@ -182,7 +182,7 @@ def prepare_sample(sample: Sample, name: str) -> LabelledVolume:
         outside=BACKGROUND,
     )
     allowed = separate_core(allowed.astype(np.uint8), grid.spacing[::-1])
-    return LabelledVolume(name, scans, allowed)
+    return LabeledVolume(name, scans, allowed)
 
 
 def separate_core(allowed: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
@@ -231,7 +231,7 @@ def stripped_brain(images: Mapping[Sequence, sitk.Image]) -> sitk.Image:
     return sitk.BinaryFillhole(mask)
 
 
-def _prepared_scans(case: LabelledCase) -> tuple[np.ndarray, ModelGrid]:
+def _prepared_scans(case: LabeledCase) -> tuple[np.ndarray, ModelGrid]:
     """Scans that are registered and stripped of the skull already."""
     images = {s: read_image(path) for s, path in case.scans.items()}
     reference = images[Sequence.T1CE]
@@ -252,7 +252,7 @@ def _prepared_scans(case: LabelledCase) -> tuple[np.ndarray, ModelGrid]:
     return _on_grid(images, reference, brain)
 
 
-def _raw_scans(case: LabelledCase, progress: Progress | None) -> tuple[np.ndarray, ModelGrid]:
+def _raw_scans(case: LabeledCase, progress: Progress | None) -> tuple[np.ndarray, ModelGrid]:
     """Scans that are registered and stripped here, in memory."""
     loaded = load_case(case.scans, identity=case.name)
     alignment = align(loaded, engine=case.preparation.registration, progress=progress)
@@ -277,11 +277,11 @@ def _on_grid(
         if sequence in images:
             transform = transforms[sequence] if transforms else None
             raw = to_grid(images[sequence], grid, transform, outside=outside)
-            scans[number] = normalise(raw, inside)
+            scans[number] = normalize(raw, inside)
     return scans, grid
 
 
-def _cached(path: Path, make: Callable[[], LabelledVolume]) -> LabelledVolume:
+def _cached(path: Path, make: Callable[[], LabeledVolume]) -> LabeledVolume:
     if not path.is_file():
         store_volume(path, make())
     return map_volume(path)

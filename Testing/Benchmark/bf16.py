@@ -22,12 +22,12 @@ from cascade import BATCH, REGIONS, cleaned, dices
 
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.inference.engines.choosing import open_engine, plan_engine
-from BrainTumorSegLib.inference.labels import label_slices
-from BrainTumorSegLib.inference.tta import views_by_name
+from BrainTumorSegLib.inference.labels import decode_slices
+from BrainTumorSegLib.inference.tta import tta_transforms
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.models.packs import ModelPack, load_pack
 from BrainTumorSegLib.preprocessing.model_grid import stack_slices
-from BrainTumorSegLib.training.cohort import LabelledCase, read_cohort
+from BrainTumorSegLib.training.cohort import LabeledCase, read_cohort
 from BrainTumorSegLib.training.volumes import load_volume
 
 PRECISIONS = ("fp32", "bf16")
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def both_labels(
-    case: LabelledCase, pack: ModelPack, views_name: str, work: Path
+    case: LabeledCase, pack: ModelPack, views_name: str, work: Path
 ) -> dict[str, np.ndarray]:
     """Labels ``[slice, row, column]`` in both precisions, and how many voxels show brain."""
     scans = np.array(load_volume(case, work / "Volumes").scans, np.float32)
@@ -87,7 +87,7 @@ def both_labels(
     member = next(m for m in pack.members if m.trained.get("fold") == case.fold)
     image = (pack.network.in_channels, *scans.shape[2:])
     slices = np.flatnonzero(scans.any(axis=(0, 2, 3)))
-    views = views_by_name(views_name)
+    views = tta_transforms(views_name)
     found = {"brain": np.array((scans != 0).any(axis=0).sum())}
     for precision in PRECISIONS:
         plan = plan_engine("openvino", "cpu", precision)
@@ -97,7 +97,7 @@ def both_labels(
             indices = slices[start : start + BATCH]
             shown = torch.from_numpy(stack_slices(volumes, pack.recipe, indices))
             seen = sum(v.undo(engine.predict(0, v.apply(shown).contiguous())) for v in views)
-            labels[indices] = label_slices((seen / len(views)).numpy())
+            labels[indices] = decode_slices((seen / len(views)).numpy())
         found[precision] = labels
     return found
 

@@ -5,7 +5,7 @@
 Every member looks at every slice from every view once; what each is needed for is kept in the
 work folder, so that a second call goes on where the first ended, and all thresholds are derived
 from the same looks: near tumour the cascade's answer is the whole ensemble's, elsewhere it is the
-first member's first look (Testing/Python/test_cascade.py holds it to that). Two ensembles are
+first member's first look (test_slice_preselection.py holds it to that). Two ensembles are
 compared: all members, and out of fold the one member that never saw the case.
 """
 
@@ -22,15 +22,18 @@ import torch
 
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.evaluation.metrics import score_labels
-from BrainTumorSegLib.inference.cascade import Cascade, near_tumour
 from BrainTumorSegLib.inference.engines.choosing import open_engine, plan_engine
-from BrainTumorSegLib.inference.labels import label_slices
-from BrainTumorSegLib.inference.postprocessing import remove_islands, remove_specks
-from BrainTumorSegLib.inference.tta import views_by_name
+from BrainTumorSegLib.inference.labels import decode_slices
+from BrainTumorSegLib.inference.postprocessing import (
+    remove_distant_components,
+    remove_small_components,
+)
+from BrainTumorSegLib.inference.slice_preselection import Preselection, near_tumor
+from BrainTumorSegLib.inference.tta import tta_transforms
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.models.packs import ModelPack, load_pack
 from BrainTumorSegLib.preprocessing.model_grid import stack_slices
-from BrainTumorSegLib.training.cohort import LabelledCase, read_cohort
+from BrainTumorSegLib.training.cohort import LabeledCase, read_cohort
 from BrainTumorSegLib.training.volumes import load_volume
 
 REGIONS = ("WT", "TC", "ET")
@@ -66,14 +69,14 @@ def main() -> None:
             print(f"{case.name} is done", file=sys.stderr, flush=True)
         # A pack need not have a member for every fold.
         left_out = [n for n, m in enumerate(pack.members) if m.trained.get("fold") == case.fold]
-        number = len(views_by_name(views))
+        number = len(tta_transforms(views))
         rows += compare(case, np.load(path), args.work, args.thresholds, number, left_out)
     print(f"{len(cases)} cases, pack {pack.name}, {views}, {args.precision}.\n")
     print("\n".join((*summary(rows), "", *by_case(rows))))
 
 
 def look(
-    case: LabelledCase, pack: ModelPack, views_name: str, precision: str, work: Path
+    case: LabeledCase, pack: ModelPack, views_name: str, precision: str, work: Path
 ) -> dict[str, np.ndarray]:
     """Labels of every member's first look, of every member and of all, and where tumour is.
 
@@ -82,7 +85,7 @@ def look(
         highest probability of tumour at each first look ``[member, slice]``; ``slices``: those
         that show brain.
     """
-    views = views_by_name(views_name)
+    views = tta_transforms(views_name)
     volumes = dict(
         zip(Sequence, np.array(load_volume(case, work / "Volumes").scans, np.float32), strict=True)
     )
@@ -103,15 +106,15 @@ def look(
                 seen = view.undo(engine.predict(number, view.apply(shown).contiguous()))
                 if own is None:
                     own = seen.clone()
-                    first[number, indices] = label_slices(seen.numpy())
+                    first[number, indices] = decode_slices(seen.numpy())
                     highest[number, indices] = seen[:, 1:].sum(dim=1).amax(dim=(1, 2))
                 else:
                     own.add_(seen)
             own /= len(views)
-            member[number, indices] = label_slices(own.numpy())
+            member[number, indices] = decode_slices(own.numpy())
             total[indices] += own / engine.members
     whole = np.zeros(shape, np.uint8)
-    whole[slices] = label_slices(total[slices].numpy())
+    whole[slices] = decode_slices(total[slices].numpy())
     return {
         "first": first,
         "member": member,
@@ -122,8 +125,8 @@ def look(
 
 
 def compare(
-    case: LabelledCase,
-    looks: dict,
+    case: LabeledCase,
+    predict_batches: dict,
     work: Path,
     thresholds: list[float],
     views: int,
@@ -131,16 +134,16 @@ def compare(
 ) -> Iterator[dict]:
     """One row a threshold and ensemble; out of fold is the first member that left it out."""
     allowed = np.asarray(load_volume(case, work / "Volumes").allowed)
-    slices, members = looks["slices"], len(looks["first"])
-    ensembles = {"all members": (0, looks["whole"], members * views)}
+    slices, members = predict_batches["slices"], len(predict_batches["first"])
+    ensembles = {"all members": (0, predict_batches["whole"], members * views)}
     if left_out:
-        ensembles["out of fold"] = (left_out[0], looks["member"][left_out[0]], views)
+        ensembles["out of fold"] = (left_out[0], predict_batches["member"][left_out[0]], views)
     for name, (member, labels, number) in ensembles.items():
         expected = cleaned(labels)
         dice = dices(expected, allowed)
         for threshold in thresholds:
-            near = near_tumour(looks["highest"][member], Cascade(threshold))
-            found = cleaned(np.where(near[:, None, None], labels, looks["first"][member]))
+            near = near_tumor(predict_batches["highest"][member], Preselection(threshold))
+            found = cleaned(np.where(near[:, None, None], labels, predict_batches["first"][member]))
             share = near[slices].mean()
             differences = {
                 region: abs(dice[region] - value)
@@ -164,7 +167,7 @@ def compare(
 def cleaned(labels: np.ndarray) -> np.ndarray:
     """Labels without specks and islands; the grid's voxels are taken for 1 mm3."""
     image = sitk.GetImageFromArray(np.ascontiguousarray(labels, np.uint8))
-    return sitk.GetArrayFromImage(remove_islands(remove_specks(image))[0])
+    return sitk.GetArrayFromImage(remove_distant_components(remove_small_components(image))[0])
 
 
 def lesions(labels: np.ndarray) -> tuple[np.ndarray, int]:
@@ -211,7 +214,7 @@ def summary(rows: list[dict]) -> Iterator[str]:
 
 def by_case(rows: list[dict]) -> Iterator[str]:
     """Every case at the threshold of the library."""
-    threshold = Cascade().threshold
+    threshold = Preselection().threshold
     yield f"Every case with a threshold of {threshold:g}:\n"
     columns = ("near tumour", "lesions", "lost", "new", "voxels changed", "largest change of Dice")
     yield "| " + " | ".join(("case", "ensemble", *columns)) + " |"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from BrainTumorSegLib.inference.tta import views_by_name
+from BrainTumorSegLib.inference.tta import tta_transforms
 from BrainTumorSegLib.models.networks import network_entries
 from BrainTumorSegLib.models.packs import load_members, load_pack
 from BrainTumorSegLib.preprocessing.model_grid import recipe_by_name
@@ -42,7 +42,7 @@ def export_members(pack_name: str, folder: Path, views: str, count: int | None) 
         "files": [f"{name}.safetensors" for name in names],
         "channels": [[s.value, offset] for offset in offsets for s in sequences],
         "percentiles": list(pack.percentiles),
-        "views": [{"turns": view.turns, "flip": view.flip} for view in views_by_name(views)],
+        "views": [{"turns": view.turns, "flip": view.flip} for view in tta_transforms(views)],
     }
     (folder / "members.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 

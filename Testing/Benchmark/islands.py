@@ -1,4 +1,4 @@
-"""How often a small part far from a tumour is part of it: what `cleanup.remove_islands` may lose.
+"""How often a small part far from a tumour is part of it after all.
 
 Label maps of real tumours, one file each, any values but 0 being tumour:
 
@@ -19,7 +19,10 @@ from typing import NamedTuple
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.options import MIN_LESION_MM3
-from BrainTumorSegLib.inference.postprocessing import remove_islands, remove_specks
+from BrainTumorSegLib.inference.postprocessing import (
+    remove_distant_components,
+    remove_small_components,
+)
 from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
 from BrainTumorSegLib.io.volumes import read_image
 
@@ -44,13 +47,13 @@ def main() -> int:
     paths = sorted(p for p in args.labels.iterdir() if p.name.lower().endswith(READABLE_SUFFIXES))
     if not paths:
         parser.error(f"{args.labels} holds no label map")
-    tumours = [remove_specks(read_image(path) > 0) for path in paths]
-    others = sum(max(0, parts(tumour) - 1) for tumour in tumours)
+    tumors = [remove_small_components(read_image(path) > 0) for path in paths]
+    others = sum(max(0, parts(tumor) - 1) for tumor in tumors)
     told = f"parts of {MIN_LESION_MM3:g} mm3 and more beside the largest"
-    print(f"{len(tumours)} label maps, {others} {told}.\n")
+    print(f"{len(tumors)} label maps, {others} {told}.\n")
     print("| below, of the largest | further than | parts lost | in cases | mL in all |")
     print("| --- | --- | --- | --- | --- |")
-    for row in rows(tumours):
+    for row in rows(tumors):
         print(
             f"| {100 * row.share:.0f} % | {row.distance_mm:.0f} mm | {row.parts} | {row.cases} "
             f"| {row.ml:.1f} |"
@@ -58,11 +61,11 @@ def main() -> int:
     return 0
 
 
-def rows(tumours: list[sitk.Image]) -> Iterator[Row]:
+def rows(tumors: list[sitk.Image]) -> Iterator[Row]:
     """One a rule."""
     for share in SHARES:
         for distance in DISTANCES_MM:
-            lost = [remove_islands(tumour, share, distance)[1] for tumour in tumours]
+            lost = [remove_distant_components(tumor, share, distance)[1] for tumor in tumors]
             yield Row(
                 share,
                 distance,
@@ -72,9 +75,9 @@ def rows(tumours: list[sitk.Image]) -> Iterator[Row]:
             )
 
 
-def parts(tumour: sitk.Image) -> int:
+def parts(tumor: sitk.Image) -> int:
     """Number of parts that touch nowhere."""
-    found = sitk.ConnectedComponent(tumour, True)
+    found = sitk.ConnectedComponent(tumor, True)
     minimum_maximum = sitk.MinimumMaximumImageFilter()
     minimum_maximum.Execute(found)
     return int(minimum_maximum.GetMaximum())

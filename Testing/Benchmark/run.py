@@ -20,7 +20,7 @@ from pathlib import Path
 from sidebyside.contestants import CONTESTANTS, HERE, Contestant, Task, run_measured, variant
 from sidebyside.results import Run, draw, markdown, rows
 
-from BrainTumorSegLib.core.sequences import recognise_files
+from BrainTumorSegLib.core.sequences import recognize_files
 from BrainTumorSegLib.evaluation.benchmark.worker import processor_name
 
 
@@ -120,7 +120,7 @@ def _task(args: argparse.Namespace, folder: Path) -> Task:
 
 def _scans(folder: Path) -> dict[str, Path]:
     """The case's files by sequence, recognised by their names."""
-    chosen = recognise_files(sorted(folder.glob("*.nii*"))).chosen
+    chosen = recognize_files(sorted(folder.glob("*.nii*"))).chosen
     scans = {sequence.value: path for sequence, path in chosen.items()}
     if missing := {"t1", "t1ce", "flair"} - scans.keys():
         raise SystemExit(f"{folder}: no file is beyond doubt the {', '.join(sorted(missing))}.")

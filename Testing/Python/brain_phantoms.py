@@ -25,30 +25,30 @@ ORIENTATIONS = [
 ]
 
 #: Where the phantom's brain lies, LPS mm, and its half axes: 1.4 litres.
-CENTRE, AXES = np.array([10.0, -20.0, 30.0]), np.array([65.0, 80.0, 65.0])
+CENTER, AXES = np.array([10.0, -20.0, 30.0]), np.array([65.0, 80.0, 65.0])
 
 
-def blank(direction=None, spacing=(4.0, 4.0, 4.0), extent=208.0, centre=CENTRE) -> sitk.Image:
+def blank(direction=None, spacing=(4.0, 4.0, 4.0), extent=208.0, center=CENTER) -> sitk.Image:
     direction = np.eye(3) if direction is None else np.asarray(direction, float)
     size = [int(np.ceil(extent / s)) for s in spacing]
     image = sitk.Image(size, sitk.sitkFloat32)
     image.SetSpacing([float(s) for s in spacing])
     image.SetDirection(direction.ravel().tolist())
     half = (np.array(size) - 1) / 2 * np.array(spacing)
-    image.SetOrigin((np.asarray(centre) - direction @ half).tolist())
+    image.SetOrigin((np.asarray(center) - direction @ half).tolist())
     return image
 
 
-def depth(image: sitk.Image, centre=CENTRE) -> np.ndarray:
+def depth(image: sitk.Image, center=CENTER) -> np.ndarray:
     """Roughly how deep below the brain's surface each voxel lies, in mm."""
-    scaled = np.linalg.norm((positions(image) - centre) / AXES, axis=-1)
+    scaled = np.linalg.norm((positions(image) - center) / AXES, axis=-1)
     return (1 - scaled) * AXES.mean()
 
 
-def head(image: sitk.Image, *, skull=True, noise=8.0, seed=0, centre=CENTRE) -> sitk.Image:
+def head(image: sitk.Image, *, skull=True, noise=8.0, seed=0, center=CENTER) -> sitk.Image:
     """A T1-like head: brain within cerebrospinal fluid, dark skull and bright scalp."""
     random = np.random.default_rng(seed)
-    below = depth(image, centre)
+    below = depth(image, center)
     values = np.zeros(below.shape)
     if skull:
         values[below > -16] = 420.0
@@ -146,10 +146,10 @@ def deepbet_with_a_toy(monkeypatch: pytest.MonkeyPatch) -> Toy:
     return marker
 
 
-def corner(image: sitk.Image, centre) -> np.ndarray:
+def corner(image: sitk.Image, center) -> np.ndarray:
     """The brain's right, front and upper part: L and P fall towards it, S grows."""
-    below = depth(image, centre)
-    reach = (positions(image) - centre) * [-1, -1, 1] / (AXES * (1 - 4 / AXES.mean()))
+    below = depth(image, center)
+    reach = (positions(image) - center) * [-1, -1, 1] / (AXES * (1 - 4 / AXES.mean()))
     return (below > 4) & (reach > -CORNER).all(axis=-1)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES
+from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES
 from BrainTumorSegLib.io.dicom.study import read_study
 from BrainTumorSegLib.io.grids import place_on_grid
 
@@ -41,7 +41,7 @@ def read_dicom_seg(path: Path, grid: sitk.Image) -> sitk.Image:
 
     segmentation = segread(str(path))
     volume = segmentation.get_volume(combine_segments=False)
-    tissues = {STYLES[t].code.value: t for t in TUMOUR_TISSUES}
+    tissues = {STYLES[t].code.value: t for t in TUMOR_TISSUES}
     labels = np.zeros(volume.spatial_shape, np.uint8)
     for channel, number in enumerate(segmentation.segment_numbers):
         kind = segmentation.get_segment_description(number).segmented_property_type.value

@@ -22,7 +22,7 @@ TURN = np.array([[0.98, -0.199, 0, 3.0], [0.199, 0.98, 0, -2.0], [0, 0, 1, 1.5],
 BRAIN_ML = 1200.0
 
 
-def tumour(shape=(40, 48, 50)) -> np.ndarray:
+def tumor(shape=(40, 48, 50)) -> np.ndarray:
     """A lopsided tumour of all four tissues ``[slice, row, column]``, not in the middle."""
     labels = np.zeros(shape, np.uint8)
     labels[12:30, 8:30, 14:40] = Tissue.EDEMA
@@ -60,7 +60,7 @@ def finish_run(
     """Write into ``folder`` what the worker writes; returns the labels."""
     folder.mkdir(parents=True, exist_ok=True)
     reference = getattr(settings, Sequence(settings.reference).value)
-    labels = tumour() if labels is None else labels
+    labels = tumor() if labels is None else labels
     image = sitk.GetImageFromArray(labels)
     grid = imageFromNode(reference)
     image.CopyInformation(grid)

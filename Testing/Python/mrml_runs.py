@@ -30,18 +30,18 @@ def phantom() -> dict[Sequence, sitk.Image]:
     z, y, x = np.meshgrid(np.arange(24), np.arange(80), np.arange(72), indexing="ij")
     place = np.stack([(z - 11.5) * 5, (y - 39.5) * 2.2, (x - 35.5) * 2.0], -1)
 
-    def distance(centre, radii):
-        return np.sqrt((((place - centre) / radii) ** 2).sum(-1))
+    def distance(center, radii):
+        return np.sqrt((((place - center) / radii) ** 2).sum(-1))
 
     brain = distance((0, 0, 0), (55, 80, 65)) < 1
     white = distance((0, 0, 0), (42, 62, 50)) < 1
-    tumour = distance((10, -20, 25), (1, 1, 1))
+    tumor = distance((10, -20, 25), (1, 1, 1))
     random = np.random.default_rng(3)
     images = {}
-    for sequence, (grey, light, oedema, rim, necrosis) in _LEVELS.items():
-        values = np.where(white, light, grey).astype(np.float32)
+    for sequence, (gray, light, oedema, rim, necrosis) in _LEVELS.items():
+        values = np.where(white, light, gray).astype(np.float32)
         for radius, level in ((24, oedema), (15, rim), (9, necrosis)):
-            values[tumour < radius] = level
+            values[tumor < radius] = level
         values *= 1 + 0.04 * random.standard_normal(values.shape)
         values[~brain] = 0
         image = sitk.GetImageFromArray(values.astype(np.float32))

@@ -70,11 +70,11 @@ def rigid(
     axis: tuple[float, float, float],
     degrees: float,
     shift: tuple[float, float, float],
-    centre: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    center: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> sitk.VersorRigid3DTransform:
-    """A rotation about an axis through ``centre``, then a shift in mm."""
+    """A rotation about an axis through ``center``, then a shift in mm."""
     transform = sitk.VersorRigid3DTransform()
-    transform.SetCenter(centre)
+    transform.SetCenter(center)
     unit = np.array(axis, float) / np.linalg.norm(axis)
     matrix = Rotation.from_rotvec(unit * np.radians(degrees)).as_matrix()
     transform.SetMatrix(matrix.ravel().tolist())

@@ -11,7 +11,7 @@ from BrainTumorSegLib.core.case import Case, Scan, make_case
 from BrainTumorSegLib.core.masks import mask_volume_ml
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.core.volumes import volumes_ml
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
@@ -125,7 +125,7 @@ def make_record(case: Case, labels: sitk.Image, brain: sitk.Image, warnings=()) 
         "volumes_ml": volumes,
         "percent_of_brain": {name: 100 * ml / brain_ml for name, ml in volumes.items()},
         "confidence": {
-            "mean_entropy": {t.key: 0.3 if volumes[t.key] else None for t in TUMOUR_TISSUES},
+            "mean_entropy": {t.key: 0.3 if volumes[t.key] else None for t in TUMOR_TISSUES},
             "doubtful_ml": 1.25,
         },
         "timings_s": {"register": 12.5, "segment": 20.25},

@@ -49,10 +49,10 @@ def test_the_tables_show_the_worst_case_and_leave_out_what_cannot_be_told():
 
 def test_labels_are_compared_after_cleaning_up():
     allowed = np.full((12, 40, 40), 1, np.uint8)  # background alone is allowed
-    tumour = (slice(3, 9), slice(5, 20), slice(5, 20))
-    allowed[tumour] = 1 << 2
+    tumor = (slice(3, 9), slice(5, 20), slice(5, 20))
+    allowed[tumor] = 1 << 2
     fp32 = np.zeros(allowed.shape, np.uint8)
-    fp32[tumour] = 2
+    fp32[tumor] = 2
     bf16 = fp32.copy()
     bf16[11, 38, 38] = 2  # a speck, which no run reports
     found = check.compare("a", {"fp32": fp32, "bf16": bf16, "brain": np.array(1000)}, allowed)
@@ -86,8 +86,8 @@ def test_a_real_case_hardly_changes_and_the_last_line_fits_a_manifest(
 
     def few_slices(case, cache):
         volume = whole(case, None)
-        tumour = ((np.asarray(volume.allowed) & 1) == 0).sum(axis=(1, 2))
-        middle = int(tumour.argmax())
+        tumor = ((np.asarray(volume.allowed) & 1) == 0).sum(axis=(1, 2))
+        middle = int(tumor.argmax())
         part = slice(middle - 4, middle + 4)
         return check.argparse.Namespace(
             scans=np.asarray(volume.scans)[:, part], allowed=np.asarray(volume.allowed)[part]

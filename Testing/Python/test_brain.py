@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 from brain_phantoms import (
     ALIGNED,
-    CENTRE,
+    CENTER,
     ORIENTATIONS,
     Toy,
     array,
@@ -50,7 +50,7 @@ def test_the_network_sees_every_orientation_upright(toy, number):
 
     brain = extract_brain(case_of(t1=scan, t1ce=scan), ALIGNED, method="deepbet")
 
-    expected = corner(scan, CENTRE)
+    expected = corner(scan, CENTER)
     # When the scan is tilted, so are the planes at which the toy network cuts.
     assert dice(array(brain), expected) > (0.97 if angle == 0.0 else 0.85)
 
@@ -58,8 +58,8 @@ def test_the_network_sees_every_orientation_upright(toy, number):
 @pytest.mark.parametrize("number", [0, 5, 13, 22, 31, 40, 47])
 def test_a_mask_found_on_a_displaced_t1_is_brought_to_the_reference(toy, number):
     toy.corner = False
-    transform = sitk.Euler3DTransform(CENTRE.tolist(), 0.2, -0.1, 0.3, (12.0, -9.0, 15.0))
-    elsewhere = np.array(transform.TransformPoint(CENTRE.tolist()))
+    transform = sitk.Euler3DTransform(CENTER.tolist(), 0.2, -0.1, 0.3, (12.0, -9.0, 15.0))
+    elsewhere = np.array(transform.TransformPoint(CENTER.tolist()))
     t1 = blank(ORIENTATIONS[number], (2.5, 3.0, 5.0), 240.0, elsewhere)
     # The head turns with the patient: sample it where the reference has it.
     upright = head(blank(spacing=(3.0, 3.0, 3.0)), skull=False, noise=0.0)
@@ -74,7 +74,7 @@ def test_a_mask_found_on_a_displaced_t1_is_brought_to_the_reference(toy, number)
     assert brain.image.GetSize() == reference.GetSize()
     assert brain.image.GetDirection() == reference.GetDirection()
     assert brain.image.GetPixelID() == sitk.sitkUInt8
-    assert np.linalg.norm(centroid(brain.image) - CENTRE) < 1.0
+    assert np.linalg.norm(centroid(brain.image) - CENTER) < 1.0
     assert dice(array(brain), depth(reference) > 4) > 0.95
     assert not brain.stripped and brain.method == "deepbet"
     voxel = np.prod(reference.GetSpacing()) / 1000
@@ -273,7 +273,7 @@ def test_a_small_given_mask_is_obeyed_with_a_warning():
 @pytest.mark.parametrize("kind", ["empty", "elsewhere", "colour"])
 def test_a_given_mask_that_cannot_be_used_is_refused(kind):
     reference = head(blank())
-    mask = sitk.Cast(blank(centre=CENTRE + 900.0) + 1, sitk.sitkUInt8)
+    mask = sitk.Cast(blank(center=CENTER + 900.0) + 1, sitk.sitkUInt8)
     if kind == "empty":
         mask = sitk.Cast(blank(), sitk.sitkUInt8)
     elif kind == "colour":

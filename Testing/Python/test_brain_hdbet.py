@@ -7,7 +7,7 @@ import sys
 import pytest
 from brain_phantoms import (
     ALIGNED,
-    CENTRE,
+    CENTER,
     ORIENTATIONS,
     Toy,
     array,
@@ -58,7 +58,7 @@ def test_hdbet_sees_every_orientation_upright_at_its_own_voxel_size(hdbet, numbe
     scan = head(blank(ORIENTATIONS[number], (3.0, 3.5, 5.0)), skull=False, noise=0.0)
     brain = extract_brain(case_of(t1=scan, t1ce=scan), ALIGNED, method="hdbet")
     assert brain.method == "hdbet"
-    assert dice(array(brain), corner(scan, CENTRE)) > 0.95
+    assert dice(array(brain), corner(scan, CENTER)) > 0.95
     assert capsys.readouterr().out == ""
 
 

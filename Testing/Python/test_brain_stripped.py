@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 from brain_phantoms import (
     ALIGNED,
-    CENTRE,
+    CENTER,
     IDENTITY,
     ORIENTATIONS,
     Toy,
@@ -65,9 +65,9 @@ def test_stripped_scans_are_joined_on_the_reference(toy):
     grid = blank(spacing=(3.0, 3.0, 3.0))
     t1ce = head(grid, skull=False)
     shift = sitk.TranslationTransform(3, (7.0, -11.0, 5.0))
-    elsewhere = CENTRE + np.array([7.0, -11.0, 5.0])
-    own = blank(ORIENTATIONS[33], (2.0, 4.0, 3.0), centre=elsewhere)
-    flair = head(own, skull=False, centre=elsewhere)
+    elsewhere = CENTER + np.array([7.0, -11.0, 5.0])
+    own = blank(ORIENTATIONS[33], (2.0, 4.0, 3.0), center=elsewhere)
+    flair = head(own, skull=False, center=elsewhere)
     # One of them lacks a piece, another has a hole: together they are whole.
     values = array(t1ce)
     values[:, :, : values.shape[2] // 3] = 0

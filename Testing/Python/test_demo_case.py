@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.core.volumes import dice
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.volumes import write_image
@@ -93,7 +93,7 @@ def test_the_truth_has_all_four_tissues_on_the_grid_of_t1ce(scans, truth):
         assert getattr(scans.truth, get)() == getattr(t1ce, get)()
     assert set(np.unique(truth)) == {int(t) for t in Tissue}
     voxel_ml = float(np.prod(t1ce.GetSpacing())) / 1000
-    for tissue in TUMOUR_TISSUES:
+    for tissue in TUMOR_TISSUES:
         assert np.count_nonzero(truth == int(tissue)) * voxel_ml > 4, tissue
 
 

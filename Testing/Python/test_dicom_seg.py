@@ -11,7 +11,7 @@ from dicom_checks import read_dicom_seg
 
 from BrainTumorSegLib import __version__
 from BrainTumorSegLib.core.errors import DependencyError, InputError, OutputError
-from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.io.dicom.pixels import read_series_image
 from BrainTumorSegLib.io.dicom.seg import preflight, write_dicom_seg
 from BrainTumorSegLib.io.dicom.study import read_study
@@ -33,7 +33,7 @@ ORIENTATIONS = {
 }
 
 
-def labels_on(image: sitk.Image, tissues=TUMOUR_TISSUES, seed: int = 0) -> sitk.Image:
+def labels_on(image: sitk.Image, tissues=TUMOR_TISSUES, seed: int = 0) -> sitk.Image:
     """Random labels in a lopsided box, so that no flip or swap of axes goes unseen."""
     values = np.zeros(image.GetSize()[::-1], np.uint8)
     choice = np.array([0, *tissues], np.uint8)
@@ -90,7 +90,7 @@ def test_every_voxel_comes_back_at_its_place(tmp_path, orientation, order):
     labels = labels_on(read_series_image(series))
     write_dicom_seg(labels, files, tmp_path / "seg.dcm")
     assert_equal(read_dicom_seg(tmp_path / "seg.dcm", labels), labels)
-    for tissue in TUMOUR_TISSUES:
+    for tissue in TUMOR_TISSUES:
         assert segment_points(tmp_path / "seg.dcm", tissue) == image_points(labels, tissue)
 
 
@@ -102,7 +102,7 @@ def test_labels_with_other_axes_on_the_same_voxels_are_turned(tmp_path, orientat
     labels = sitk.PermuteAxes(sitk.Flip(labels_on(image), [True, False, True]), [2, 0, 1])
     write_dicom_seg(labels, files, tmp_path / "seg.dcm")
     assert_equal(read_dicom_seg(tmp_path / "seg.dcm", labels), labels)
-    for tissue in TUMOUR_TISSUES:
+    for tissue in TUMOR_TISSUES:
         assert segment_points(tmp_path / "seg.dcm", tissue) == image_points(labels, tissue)
 
 

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from dicom_checks import read_dicom_seg
 
 from BrainTumorSegLib.cli import application as cli
-from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES
+from BrainTumorSegLib.core.tissue import TUMOR_TISSUES
 from BrainTumorSegLib.io.seg_nrrd import write_seg_nrrd
 
 pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra 'dicom'")
@@ -40,7 +40,7 @@ def study(tmp_path, t1ce):
 def labels_on(image: sitk.Image) -> sitk.Image:
     """Random labels in a lopsided box, so that no flip or swap of axes goes unseen."""
     values = np.zeros(image.GetSize()[::-1], np.uint8)
-    choice = np.array([0, *TUMOUR_TISSUES], np.uint8)
+    choice = np.array([0, *TUMOR_TISSUES], np.uint8)
     values[2:9, 3:20, 5:17] = np.random.default_rng(0).choice(choice, (7, 17, 12))
     labels = sitk.GetImageFromArray(values)
     labels.CopyInformation(image)

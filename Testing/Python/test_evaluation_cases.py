@@ -11,7 +11,7 @@ from toy_cases import toy_recipe, write_toy_cohort
 
 from BrainTumorSegLib.cli import application as cli
 from BrainTumorSegLib.core.errors import TrainingError
-from BrainTumorSegLib.evaluation.runs import load_labelled
+from BrainTumorSegLib.evaluation.runs import load_labeled
 from BrainTumorSegLib.training.cohort import read_cohort
 
 RECIPE = toy_recipe(1)
@@ -62,9 +62,9 @@ def finer(image):
 )
 def test_labels_on_another_grid_are_scored_in_their_place(cohort, otherwise):
     case = read_cohort(cohort)[0]
-    expected = sitk.GetArrayFromImage(load_labelled(case)[1])
+    expected = sitk.GetArrayFromImage(load_labeled(case)[1])
     change(labels_of(cohort, "toy0"), otherwise)
-    loaded, truth = load_labelled(read_cohort(cohort)[0])
+    loaded, truth = load_labeled(read_cohort(cohort)[0])
     assert truth.IsSameImageGeometryAs(loaded.reference_scan.image)
     assert np.array_equal(sitk.GetArrayFromImage(truth), expected)
 
@@ -76,7 +76,7 @@ def test_labels_that_lie_elsewhere_are_not_scored_as_if_they_lay_on_the_scan(coh
 
     change(labels_of(cohort, "toy1"), away)
     with pytest.raises(TrainingError, match="No labelled voxel of"):
-        load_labelled(read_cohort(cohort)[1])
+        load_labeled(read_cohort(cohort)[1])
     assert evaluate(cohort, pack, cohort / "scores") == 9
     assert "toy1" in capsys.readouterr().err
 

@@ -123,8 +123,8 @@ def test_misregistration_turns_by_three_degrees_and_shifts_by_two_millimetres():
     for sequence in (Sequence.T1, Sequence.FLAIR):
         was, now = case.scans[sequence].image, moved.scans[sequence].image
         np.testing.assert_array_equal(*map(sitk.GetArrayFromImage, (was, now)))
-        centres = (i.TransformContinuousIndexToPhysicalPoint(middle) for i in (was, now))
-        ways.append(np.subtract(*centres))
+        centers = (i.TransformContinuousIndexToPhysicalPoint(middle) for i in (was, now))
+        ways.append(np.subtract(*centers))
         assert np.linalg.norm(ways[-1]) == pytest.approx(2.0)
         turn = np.array(now.GetDirection()).reshape(3, 3)
         assert np.degrees(np.arccos((np.trace(turn) - 1) / 2)) == pytest.approx(3.0)

@@ -41,11 +41,11 @@ def group(both, predicted, reference, *measured):
     return GroupScore(dice, both, predicted, reference, 1e-3, *measured)
 
 
-def case(name, arm="none", whole=None, enhancing=None, looks="glioma"):
+def case(name, arm="none", whole=None, enhancing=None, predict_batches="glioma"):
     whole, enhancing = whole or group(800, 1000, 1000), enhancing or group(90, 100, 100)
     groups = dict.fromkeys(SCORED)
     groups |= {"WT": whole, "TC": whole, "ET": enhancing, "edema": whole, "core": whole}
-    return CaseScore(arm, "pack", arm, ("fold0",), name, looks, 0, groups)
+    return CaseScore(arm, "pack", arm, ("fold0",), name, predict_batches, 0, groups)
 
 
 def both_arms(gain, cases=12):
@@ -256,8 +256,8 @@ def test_the_picture_shows_every_arm(tmp_path):
     draw_scores(rows, tmp_path / "scores.png")
     picture = np.asarray(Image.open(tmp_path / "scores.png").convert("RGB"))
     assert picture.std() > 10
-    for colour in ((0x00, 0x72, 0xB2), (0xE6, 0x9F, 0x00), (0x00, 0x9E, 0x73)):
-        assert (np.abs(picture.astype(int) - colour).max(axis=-1) < 3).any()
+    for color in ((0x00, 0x72, 0xB2), (0xE6, 0x9F, 0x00), (0x00, 0x9E, 0x73)):
+        assert (np.abs(picture.astype(int) - color).max(axis=-1) < 3).any()
     draw_scores(rows[:1], tmp_path / "one.png")
     assert (tmp_path / "one.png").stat().st_size > 5_000
 

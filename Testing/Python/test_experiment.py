@@ -30,7 +30,7 @@ from BrainTumorSegLib.models.weights import load_weights
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.dataset import SliceSampler
 from BrainTumorSegLib.training.distributed import Machine
-from BrainTumorSegLib.training.volumes import LabelledVolume
+from BrainTumorSegLib.training.volumes import LabeledVolume
 
 TOY = """
 title = "A toy"
@@ -200,7 +200,7 @@ def test_the_arms_of_a_bundled_experiment_draw_the_same_slices_and_differ_in_not
     experiment = read_experiment(find_experiment(name))
     rng = np.random.default_rng(0)
     allowed = rng.integers(1, 255, (9, 110, 120)).astype(np.uint8)
-    volumes = [LabelledVolume("x", rng.normal(size=(3, 9, 110, 120)), allowed)]
+    volumes = [LabeledVolume("x", rng.normal(size=(3, 9, 110, 120)), allowed)]
     drawn = [SliceSampler(volumes, arm.training).batch(5)[1] for arm in experiment.arms]
     assert all(torch.equal(one, other) for one, other in pairwise(drawn))
     common = [

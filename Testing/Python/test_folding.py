@@ -12,11 +12,11 @@ from torch import nn
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.inference.engines.choosing import open_engine, plan_engine
 from BrainTumorSegLib.inference.engines.folding import TOLERANCE, fold_batch_norms, load_folded
-from BrainTumorSegLib.inference.engines.held import Held
+from BrainTumorSegLib.inference.engines.ready_members import ModelCache
 from BrainTumorSegLib.inference.engines.torch_engine import TorchEngine
 from BrainTumorSegLib.models.networks import NetworkSpec, build_network, build_skeleton, trial_image
 from BrainTumorSegLib.models.packs import load_members, load_pack
-from BrainTumorSegLib.preprocessing.model_grid import normalise, stack_slices
+from BrainTumorSegLib.preprocessing.model_grid import normalize, stack_slices
 
 SPECS = [
     NetworkSpec("linknet", "se_resnext50_32x4d", 4),
@@ -188,7 +188,7 @@ def test_members_are_folded_each_time_they_are_loaded():
     pack = load_pack("glioma-lite")
     plan = plan_engine("torch", "cpu", "fp32")
     opened = open_engine(plan, pack, pack.members[:2], (3, 64, 64))
-    opened.engine._held = Held(0)  # room for one
+    opened.engine._held = ModelCache(0)  # room for one
     images = trial_image(pack.network, 4, 4)
     for member in (0, 1, 0):
         opened.engine.predict(member, images)
@@ -207,7 +207,7 @@ def test_labels_on_real_slices_are_those_of_the_network_as_it_was_trained(real_d
     }
     inside = np.any([scan > 0 for scan in scans.values()], axis=0)
     box = (slice(None), slice(24, 216), slice(40, 200))
-    volumes = {s: normalise(scan.astype(np.float32), inside)[box] for s, scan in scans.items()}
+    volumes = {s: normalize(scan.astype(np.float32), inside)[box] for s, scan in scans.items()}
     shown = torch.from_numpy(stack_slices(volumes, "mixture", range(60, 110, 5)))
     pack = load_pack("glioma-lite")
     load = partial(lambda name: load_members(pack, [name])[name], pack.members[0].name)

@@ -14,10 +14,10 @@ import torch
 from BrainTumorSegLib.core.errors import Cancelled, DeviceError
 from BrainTumorSegLib.core.progress import CancelToken, Progress
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.inference.engines.held import Held
+from BrainTumorSegLib.inference.engines.ready_members import ModelCache
 from BrainTumorSegLib.inference.engines.torch_engine import CPU_BATCH, TorchEngine, choose_device
-from BrainTumorSegLib.inference.ensemble import normalised_entropy, predict_volume
-from BrainTumorSegLib.inference.tta import VIEW_SETS
+from BrainTumorSegLib.inference.ensemble import normalized_entropy, predict_volume
+from BrainTumorSegLib.inference.tta import TTA_SETS
 from BrainTumorSegLib.preprocessing.model_grid import stack_slices
 
 CLASSES = 5
@@ -81,19 +81,19 @@ def random_volumes(shape=(7, 32, 64), seed=1):
     return {s: rng.normal(size=shape).astype(np.float32) for s in Sequence}
 
 
-@pytest.mark.parametrize("views", VIEW_SETS)
+@pytest.mark.parametrize("views", TTA_SETS)
 def test_an_equivariant_network_gives_the_same_answer_from_every_set_of_views(views):
     volumes = random_volumes()
     engine = TorchEngine([PointwiseNetwork()])
-    plain = predict_volume(volumes, "mixture", VIEW_SETS["none"], engine)
-    seen = predict_volume(volumes, "mixture", VIEW_SETS[views], engine)
+    plain = predict_volume(volumes, "mixture", TTA_SETS["none"], engine)
+    seen = predict_volume(volumes, "mixture", TTA_SETS[views], engine)
     np.testing.assert_allclose(seen.probabilities, plain.probabilities, atol=1e-6)
 
 
 def test_views_of_a_network_that_is_not_equivariant_are_averaged_after_undoing():
     engine = TorchEngine([ColumnNetwork()])
     volumes = random_volumes((2, 32, 64))
-    seen = predict_volume(volumes, "mixture", VIEW_SETS["tta1"], engine)
+    seen = predict_volume(volumes, "mixture", TTA_SETS["tta1"], engine)
     # The mirrored look says the opposite of the plain one everywhere.
     np.testing.assert_allclose(seen.probabilities[1], 0.5, atol=1e-6)
     np.testing.assert_allclose(seen.probabilities[2], 0.5, atol=1e-6)
@@ -102,9 +102,9 @@ def test_views_of_a_network_that_is_not_equivariant_are_averaged_after_undoing()
 def test_probabilities_are_the_mean_over_members():
     members = [PointwiseNetwork(seed) for seed in range(3)]
     volumes = random_volumes()
-    together = predict_volume(volumes, "mixture", VIEW_SETS["tta2"], TorchEngine(members))
+    together = predict_volume(volumes, "mixture", TTA_SETS["tta2"], TorchEngine(members))
     alone = [
-        predict_volume(volumes, "mixture", VIEW_SETS["tta2"], TorchEngine([m])).probabilities
+        predict_volume(volumes, "mixture", TTA_SETS["tta2"], TorchEngine([m])).probabilities
         for m in members
     ]
     np.testing.assert_allclose(together.probabilities, np.mean(alone, axis=0), atol=1e-6)
@@ -115,7 +115,7 @@ def test_the_batch_size_does_not_change_the_answer():
     volumes = random_volumes()
     engine = TorchEngine([PointwiseNetwork(3, channels=9)])
     answers = [
-        predict_volume(volumes, "wide", VIEW_SETS["tta3"], engine, batch=b).probabilities
+        predict_volume(volumes, "wide", TTA_SETS["tta3"], engine, batch=b).probabilities
         for b in (1, 3, 8, 64)
     ]
     for other in answers[1:]:
@@ -125,7 +125,7 @@ def test_the_batch_size_does_not_change_the_answer():
 def test_members_that_contradict_each_other_have_high_mutual_information():
     volumes = random_volumes((2, 32, 32))
     engine = TorchEngine([ConstantNetwork(1), ConstantNetwork(2)])
-    torn = predict_volume(volumes, "mixture", VIEW_SETS["none"], engine)
+    torn = predict_volume(volumes, "mixture", TTA_SETS["none"], engine)
     expected = math.log(2) / math.log(CLASSES)
     np.testing.assert_allclose(torn.entropy, expected, atol=1e-4)
     np.testing.assert_allclose(torn.mutual_information, expected, atol=1e-4)
@@ -134,7 +134,7 @@ def test_members_that_contradict_each_other_have_high_mutual_information():
 def test_members_that_are_equally_unsure_have_entropy_but_no_mutual_information():
     volumes = random_volumes((2, 32, 32))
     engine = TorchEngine([ConstantNetwork(1, 0.0), ConstantNetwork(2, 0.0)])
-    unsure = predict_volume(volumes, "mixture", VIEW_SETS["none"], engine)
+    unsure = predict_volume(volumes, "mixture", TTA_SETS["none"], engine)
     np.testing.assert_allclose(unsure.entropy, 1.0, atol=1e-5)
     np.testing.assert_allclose(unsure.mutual_information, 0.0, atol=1e-5)
 
@@ -142,14 +142,14 @@ def test_members_that_are_equally_unsure_have_entropy_but_no_mutual_information(
 def test_certain_probabilities_have_no_entropy_even_where_they_are_zero():
     certain = torch.zeros(1, CLASSES, 2, 2)
     certain[:, 0] = 1.0
-    assert torch.equal(normalised_entropy(certain), torch.zeros(1, 2, 2))
+    assert torch.equal(normalized_entropy(certain), torch.zeros(1, 2, 2))
 
 
 def test_slices_without_brain_are_background_for_certain_and_are_not_computed():
     volumes = random_volumes((5, 32, 32))
     for volume in volumes.values():
         volume[[0, 3]] = 0.0
-    seen = predict_volume(volumes, "mixture", VIEW_SETS["none"], TorchEngine([ConstantNetwork(4)]))
+    seen = predict_volume(volumes, "mixture", TTA_SETS["none"], TorchEngine([ConstantNetwork(4)]))
     assert (seen.probabilities[0, [0, 3]] == 1).all()
     assert (seen.probabilities[4, [1, 2, 4]] > 0.99).all()
     assert (seen.entropy[[0, 3]] == 0).all()
@@ -159,13 +159,13 @@ def test_out_of_memory_halves_the_batch_and_the_record_says_so():
     engine = ForgetfulEngine([PointwiseNetwork()], most=3)
     progress = Progress()
     seen = predict_volume(
-        random_volumes(), "mixture", VIEW_SETS["none"], engine, batch=16, progress=progress
+        random_volumes(), "mixture", TTA_SETS["none"], engine, batch=16, progress=progress
     )
     assert seen.batch == 2 and engine.largest == 2
     assert "halved to 8" in seen.notes[0] and len(seen.notes) == 3
     assert progress.warnings == list(seen.notes)
     plain = predict_volume(
-        random_volumes(), "mixture", VIEW_SETS["none"], TorchEngine([PointwiseNetwork()])
+        random_volumes(), "mixture", TTA_SETS["none"], TorchEngine([PointwiseNetwork()])
     )
     np.testing.assert_allclose(seen.probabilities, plain.probabilities, atol=1e-6)
 
@@ -183,14 +183,14 @@ def test_when_a_single_slice_does_not_fit_the_run_moves_to_the_cpu_and_says_so()
     seen = predict_volume(
         volumes,
         "mixture",
-        VIEW_SETS["tta1"],
+        TTA_SETS["tta1"],
         engine,
         fallback=lambda: TorchEngine(networks, "cpu"),
         batch=2,
     )
     assert seen.engine.device == "cpu" and seen.batch == CPU_BATCH
     assert "moved to the CPU" in seen.notes[-1]
-    plain = predict_volume(volumes, "mixture", VIEW_SETS["tta1"], TorchEngine(networks))
+    plain = predict_volume(volumes, "mixture", TTA_SETS["tta1"], TorchEngine(networks))
     np.testing.assert_allclose(seen.probabilities, plain.probabilities, atol=1e-6)
 
 
@@ -200,7 +200,7 @@ def test_when_not_even_the_cpu_has_room_the_error_names_the_remedy():
         predict_volume(
             random_volumes(),
             "mixture",
-            VIEW_SETS["none"],
+            TTA_SETS["none"],
             engine,
             fallback=lambda: ForgetfulEngine([PointwiseNetwork()], most=0),
         )
@@ -237,7 +237,7 @@ def test_a_run_stops_between_batches_when_it_is_cancelled():
         predict_volume(
             random_volumes(),
             "mixture",
-            VIEW_SETS["none"],
+            TTA_SETS["none"],
             TorchEngine([PointwiseNetwork()]),
             batch=1,
             progress=Progress(sinks=(stop_at_the_second_slice,), cancel=token),
@@ -248,7 +248,7 @@ def test_a_run_stops_between_batches_when_it_is_cancelled():
 @pytest.mark.parametrize(("limit", "together"), [(0, 1), (200, 2), (10**6, 3)])
 def test_on_the_cpu_members_are_in_memory_as_far_as_there_is_room(limit, together):
     engine = TorchEngine([partial(PointwiseNetwork, seed) for seed in range(3)])
-    engine._held = Held(limit)  # each takes 80 bytes
+    engine._held = ModelCache(limit)  # each takes 80 bytes
     shown = torch.ones(1, 3, 8, 8)
     answers = [engine.predict(member, shown) for member in (0, 1, 2)]
     assert len(engine._held) == together
@@ -272,18 +272,18 @@ def test_large_members_are_in_memory_one_at_a_time_and_each_is_loaded_once():
 
     volumes = random_volumes()
     engine = TorchEngine([loader(seed) for seed in range(3)])
-    engine._held = Held(0)
+    engine._held = ModelCache(0)
     assert loaded == [] and engine.members == 3
-    seen = predict_volume(volumes, "mixture", VIEW_SETS["tta3"], engine, batch=4)
+    seen = predict_volume(volumes, "mixture", TTA_SETS["tta3"], engine, batch=4)
     assert loaded == [0, 1, 2]
     held = TorchEngine([PointwiseNetwork(seed) for seed in range(3)])
-    expected = predict_volume(volumes, "mixture", VIEW_SETS["tta3"], held, batch=4)
+    expected = predict_volume(volumes, "mixture", TTA_SETS["tta3"], held, batch=4)
     assert np.array_equal(seen.probabilities, expected.probabilities)
 
 
 def test_sums_of_members_are_the_bits_that_a_plain_loop_gives():
     """One slice after the other, all members at each: the order of adding is the same."""
-    volumes, views = random_volumes(), VIEW_SETS["tta2"]
+    volumes, views = random_volumes(), TTA_SETS["tta2"]
     engine = TorchEngine([PointwiseNetwork(seed) for seed in range(3)])
     seen = predict_volume(volumes, "mixture", views, engine, batch=4)
     for number in range(7):
@@ -293,18 +293,18 @@ def test_sums_of_members_are_the_bits_that_a_plain_loop_gives():
         for member in range(3):
             answers = engine.predict(member, shown).chunk(4)
             own = sum(view.undo(a) for view, a in zip(views, answers, strict=True)) / 4
-            mean, entropy = mean + own, entropy + normalised_entropy(own)
+            mean, entropy = mean + own, entropy + normalized_entropy(own)
         mean = mean / 3
         assert np.array_equal(seen.probabilities[:, number], mean[0].numpy())
-        assert np.array_equal(seen.entropy[number], normalised_entropy(mean)[0].numpy())
-        information = (normalised_entropy(mean) - entropy / 3).clamp(min=0)[0].numpy()
+        assert np.array_equal(seen.entropy[number], normalized_entropy(mean)[0].numpy())
+        information = (normalized_entropy(mean) - entropy / 3).clamp(min=0)[0].numpy()
         assert np.array_equal(seen.mutual_information[number], information)
 
 
 def test_the_same_run_gives_the_same_bits():
     engine = TorchEngine([PointwiseNetwork(5)])
     first, second = (
-        predict_volume(random_volumes(), "mixture", VIEW_SETS["tta3"], engine) for _ in range(2)
+        predict_volume(random_volumes(), "mixture", TTA_SETS["tta3"], engine) for _ in range(2)
     )
     assert np.array_equal(first.probabilities, second.probabilities)
 

@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError, OutputError
-from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd, write_seg_nrrd
 from BrainTumorSegLib.io.terminology import terminology_entry, tissue_of_entry
 
@@ -50,7 +50,7 @@ def test_the_header_holds_what_slicer_writes(tmp_path):
     assert header["Segmentation_ReferenceImageExtentOffset"] == "0 0 0"
     assert header["Segment1_Extent"] == "1 11 3 7 2 4"
     assert header["Segment2_Extent"] == "0 -1 0 -1 0 -1"
-    for number, tissue in enumerate(TUMOUR_TISSUES):
+    for number, tissue in enumerate(TUMOR_TISSUES):
         assert header[f"Segment{number}_Name"] == STYLES[tissue].title
         assert header[f"Segment{number}_LabelValue"] == str(int(tissue))
         assert header[f"Segment{number}_Layer"] == "0"
@@ -149,7 +149,7 @@ def test_label_values_of_the_file_need_not_be_ours(path):
 
 def test_a_file_without_layer_and_label_value_has_a_layer_for_each_segment(path):
     values = nrrd.read(str(path))[0]
-    layers = np.stack([(values == t) * np.uint8(1) for t in TUMOUR_TISSUES])
+    layers = np.stack([(values == t) * np.uint8(1) for t in TUMOR_TISSUES])
     removed = {f"Segment{n}_{key}": None for n in range(4) for key in ("Layer", "LabelValue")}
     header = nrrd.read_header(str(path))
     directions = np.vstack([[np.nan] * 3, header["space directions"]])
@@ -221,7 +221,7 @@ def test_a_segmentation_can_be_put_on_the_scan_it_was_not_drawn_on(path):
     assert np.array_equal(values, expected)
 
 
-@pytest.mark.parametrize("tissue", TUMOUR_TISSUES)
+@pytest.mark.parametrize("tissue", TUMOR_TISSUES)
 def test_a_terminology_entry_has_seven_fields_and_leads_back_to_its_tissue(tissue):
     entry = terminology_entry(tissue)
     assert len(entry.split("~")) == 7

@@ -12,7 +12,7 @@ from mrml_scene import make_scene
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.resources import resource_path
-from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd, write_seg_nrrd
 from BrainTumorSegLib.io.terminology import (
     REGION_CONTEXT,
@@ -81,7 +81,7 @@ def labels_in_slicer(node, shape):
     """All segments of a node as one label map ``[slice, row, column]`` on the reference grid."""
     merged = np.zeros(shape, np.uint8)
     segmentation = node.GetSegmentation()
-    for tissue in TUMOUR_TISSUES:
+    for tissue in TUMOR_TISSUES:
         part = slicer.vtkOrientedImageData()
         node.GetBinaryLabelmapRepresentation(tissue.key, part)
         x0, x1, y0, y1, z0, z1 = part.GetExtent()
@@ -94,7 +94,7 @@ def labels_in_slicer(node, shape):
     return merged
 
 
-def random_labels(seed, size=(30, 22, 13), tissues=TUMOUR_TISSUES):
+def random_labels(seed, size=(30, 22, 13), tissues=TUMOR_TISSUES):
     """Lopsided blocks and single voxels, also at the borders: no symmetry hides a flip."""
     random = np.random.default_rng(seed)
     values = np.zeros(size[::-1], np.uint8)
@@ -144,7 +144,7 @@ def test_slicer_shows_four_named_coloured_and_coded_segments(application, tmp_pa
     segmentation = node.GetSegmentation()
     assert segmentation.GetNumberOfLayers() == 1
     assert segmentation.GetSourceRepresentationName() == "Binary labelmap"
-    for number, (segment, tissue) in enumerate(zip(segments_of(node), TUMOUR_TISSUES, strict=True)):
+    for number, (segment, tissue) in enumerate(zip(segments_of(node), TUMOR_TISSUES, strict=True)):
         style = STYLES[tissue]
         assert segmentation.GetNthSegmentID(number) == tissue.key
         assert segment.GetName() == style.title
@@ -357,7 +357,7 @@ def test_slicer_loads_our_terminology_and_finds_every_tissue_in_it(application):
     assert logic.GetNthCategoryInTerminology(TERMINOLOGY_CONTEXT, 0, category)
     assert category.GetCodeValue() == CATEGORY.value
     assert category.GetShowAnatomy()
-    for number, tissue in enumerate(TUMOUR_TISSUES):
+    for number, tissue in enumerate(TUMOR_TISSUES):
         found = slicer.vtkSlicerTerminologyType()
         assert logic.GetNthTypeInTerminologyCategory(TERMINOLOGY_CONTEXT, category, number, found)
         code = STYLES[tissue].code
@@ -367,7 +367,7 @@ def test_slicer_loads_our_terminology_and_finds_every_tissue_in_it(application):
         assert tuple(found.GetRecommendedDisplayRGBValue()) == STYLES[tissue].color
 
 
-@pytest.mark.parametrize("tissue", TUMOUR_TISSUES)
+@pytest.mark.parametrize("tissue", TUMOR_TISSUES)
 def test_slicer_understands_every_terminology_entry(application, tissue):
     logic, entry = application.terminologies, slicer.vtkSlicerTerminologyEntry()
     text = terminology_entry(tissue)
@@ -387,7 +387,7 @@ def test_slicer_loads_our_colour_tables(application, name):
     storage = application.scene.AddNewNodeByClass("vtkMRMLColorTableStorageNode")
     storage.SetFileName(str(resource_path("Terminology", name)))
     assert storage.ReadData(node)
-    for tissue in TUMOUR_TISSUES:
+    for tissue in TUMOR_TISSUES:
         color = [0.0] * 4
         node.GetColor(int(tissue), color)
         assert node.GetColorName(int(tissue)) == STYLES[tissue].title

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Benchmark"))
 import islands
 
 
-def write_tumour(path, *columns):
+def write_tumor(path, *columns):
     """A cube of 8 mL, and cubes of 0.125 mL that begin at other columns."""
     labels = np.zeros((20, 20, 80), np.uint8)
     labels[:, :, :20] = 1
@@ -23,8 +23,8 @@ def write_tumour(path, *columns):
 
 
 def test_parts_are_counted_by_size_and_distance(tmp_path, monkeypatch, capsys):
-    write_tumour(tmp_path / "one.nii.gz")
-    write_tumour(tmp_path / "two.nii.gz", 24, 35, 60)
+    write_tumor(tmp_path / "one.nii.gz")
+    write_tumor(tmp_path / "two.nii.gz", 24, 35, 60)
     monkeypatch.setattr(sys, "argv", ["islands.py", "--labels", str(tmp_path)])
     assert islands.main() == 0
     told = capsys.readouterr().out

@@ -19,7 +19,6 @@ from BrainTumorSegLib.core.progress import CancelToken, Progress
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.inference.engines import openvino_engine
 from BrainTumorSegLib.inference.engines.conversion import check_agreement, convert_network
-from BrainTumorSegLib.inference.engines.held import Held
 from BrainTumorSegLib.inference.engines.openvino_engine import (
     MemberSource,
     OpenVinoEngine,
@@ -27,9 +26,10 @@ from BrainTumorSegLib.inference.engines.openvino_engine import (
     stream_count,
     wait_for_all,
 )
+from BrainTumorSegLib.inference.engines.ready_members import ModelCache
 from BrainTumorSegLib.inference.engines.torch_engine import TorchEngine
 from BrainTumorSegLib.inference.ensemble import predict_volume
-from BrainTumorSegLib.inference.tta import VIEW_SETS
+from BrainTumorSegLib.inference.tta import TTA_SETS
 from BrainTumorSegLib.models.networks import NetworkSpec, build_network, network_entries
 from BrainTumorSegLib.models.packs import load_members, load_pack
 
@@ -114,7 +114,7 @@ def test_labels_on_synthetic_volumes_are_those_of_torch():
     engine = OpenVinoEngine(sources, threads=2)
     reference = TorchEngine([source.load() for source in sources])
     found, expected = (
-        predict_volume(volumes, "mixture", VIEW_SETS["tta3"], e) for e in (engine, reference)
+        predict_volume(volumes, "mixture", TTA_SETS["tta3"], e) for e in (engine, reference)
     )
     assert np.abs(found.probabilities - expected.probabilities).max() < CLOSE
     sure = np.sort(expected.probabilities, axis=0)
@@ -165,7 +165,7 @@ def test_answers_are_kept_when_the_next_images_are_shown():
 
 def test_views_that_are_not_contiguous_are_answered_rightly():
     engine = OpenVinoEngine([Counted().source], threads=1)
-    turned = VIEW_SETS["tta3"][5].apply(images(3))
+    turned = TTA_SETS["tta3"][5].apply(images(3))
     assert torch.equal(engine.predict(0, turned), engine.predict(0, turned.contiguous()))
 
 
@@ -424,7 +424,7 @@ def test_large_members_are_ready_one_at_a_time_and_come_back_when_asked(tmp_path
     members = [Counted(seed) for seed in (1, 2)]
     engine = OpenVinoEngine([m.source for m in members], tmp_path if cached else None, threads=1)
     engine._core = core = CountingCore(engine._core)
-    engine._held = Held(0)
+    engine._held = ModelCache(0)
     engine.prepare((3, 64, 96))
     shown = images(2)
     first, second = (engine.predict(n, shown) for n in (0, 1))
@@ -457,8 +457,8 @@ def test_every_member_is_compiled_once_a_size_for_a_volume():
     volumes = {s: rng.normal(size=(5, 64, 96)).astype(np.float32) for s in Sequence}
     engine = OpenVinoEngine([Counted(seed).source for seed in (1, 2)], threads=1)
     engine._core = core = CountingCore(engine._core)
-    engine._held = Held(0)
-    predict_volume(volumes, "mixture", VIEW_SETS["tta3"], engine, batch=2)
+    engine._held = ModelCache(0)
+    predict_volume(volumes, "mixture", TTA_SETS["tta3"], engine, batch=2)
     assert core.compiled == 2 * 2  # two members, upright and turned
 
 
@@ -487,7 +487,7 @@ def test_when_memory_runs_out_the_batch_is_halved_and_the_answer_stays(monkeypat
     rng = np.random.default_rng(5)
     volumes = {s: rng.normal(size=(6, 64, 96)).astype(np.float32) for s in Sequence}
     engine = OpenVinoEngine([Counted().source], threads=1)
-    plain = predict_volume(volumes, "mixture", VIEW_SETS["tta1"], engine)
+    plain = predict_volume(volumes, "mixture", TTA_SETS["tta1"], engine)
     predict = engine.predict
 
     def little_room(member, shown):
@@ -496,7 +496,7 @@ def test_when_memory_runs_out_the_batch_is_halved_and_the_answer_stays(monkeypat
         return predict(member, shown)
 
     monkeypatch.setattr(engine, "predict", little_room)
-    seen = predict_volume(volumes, "mixture", VIEW_SETS["tta1"], engine)
+    seen = predict_volume(volumes, "mixture", TTA_SETS["tta1"], engine)
     assert seen.batch == 1 and "halved" in seen.notes[0]
     assert np.array_equal(seen.probabilities, plain.probabilities)
 

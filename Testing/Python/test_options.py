@@ -94,9 +94,9 @@ def test_options_can_be_copied_and_have_no_other_names():
     assert copy.deepcopy(options) == options
     assert pickle.loads(pickle.dumps(options)) == options  # noqa: S301
     with pytest.raises(AttributeError):
-        options.colour  # noqa: B018
+        options.color  # noqa: B018
     with pytest.raises(TypeError):
-        Options(colour="red")
+        Options(color="red")
 
 
 def test_the_record_has_the_fields_of_version_0_1_beside_todays_names():

@@ -19,7 +19,7 @@ from BrainTumorSegLib.core.errors import OutputError, PackError
 from BrainTumorSegLib.core.resources import resource_path
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
-from BrainTumorSegLib.inference.tta import VIEW_SETS
+from BrainTumorSegLib.inference.tta import TTA_SETS
 from BrainTumorSegLib.models.networks import ARCHITECTURES, NetworkSpec, build_network
 from BrainTumorSegLib.models.packs import (
     MODELS_VARIABLE,
@@ -223,7 +223,7 @@ def test_the_schema_lists_the_same_words_as_the_code():
     assert properties["schema"]["const"] == SCHEMA
     assert properties["recipe"]["enum"] == list(RECIPES)
     assert properties["network"]["properties"]["architecture"]["enum"] == list(ARCHITECTURES)
-    assert properties["advised_views"]["enum"] == list(VIEW_SETS)
+    assert properties["advised_views"]["enum"] == list(TTA_SETS)
     assert properties["classes"]["const"] == [t.key for t in Tissue]
     _validator().check_schema(_validator().schema)
 

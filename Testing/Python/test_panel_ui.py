@@ -131,8 +131,8 @@ def test_the_panel_can_be_looked_at(top, tmp_path):
     assert picture.save(str(path))
     image = picture.toImage()
     assert image.width() == DOCK
-    colours = {image.pixel(x, y) for x in range(0, DOCK, 3) for y in range(0, image.height(), 3)}
-    assert len(colours) > 20, "the picture is empty"
+    colors = {image.pixel(x, y) for x in range(0, DOCK, 3) for y in range(0, image.height(), 3)}
+    assert len(colors) > 20, "the picture is empty"
 
 
 def test_the_guessing_of_names_would_notice_a_missing_widget(tmp_path):

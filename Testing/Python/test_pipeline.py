@@ -22,9 +22,9 @@ from BrainTumorSegLib.evaluation.metrics import score_labels
 from BrainTumorSegLib.evaluation.runs import members_without_fold
 from BrainTumorSegLib.inference import pipeline
 from BrainTumorSegLib.inference.engines.choosing import plan_engine
-from BrainTumorSegLib.inference.labels import label_voxels
+from BrainTumorSegLib.inference.labels import decode_labels
 from BrainTumorSegLib.inference.pipeline import STAGES, segment
-from BrainTumorSegLib.inference.postprocessing import Islands, remove_islands
+from BrainTumorSegLib.inference.postprocessing import DistantComponents, remove_distant_components
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.models.packs import load_pack
@@ -34,14 +34,14 @@ QUICK = Options(members=1, tta="none", device="cpu", registration="none", brain=
 
 
 @pytest.fixture(scope="module")
-def labelled(real_data):
+def labeled(real_data):
     """A high-grade glioma that separates all four tissues."""
     return next(c for c in read_cohort(real_data) if c.name == "Brats15_2013_pat0001")
 
 
 @pytest.fixture(scope="module")
-def real_case(labelled):
-    return load_case(labelled.scans, identity=labelled.name)
+def real_case(labeled):
+    return load_case(labeled.scans, identity=labeled.name)
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +53,12 @@ def array(image):
     return sitk.GetArrayFromImage(image)
 
 
-def test_a_real_tumour_is_found_by_the_member_that_never_saw_it(real_case, labelled):
+def test_a_real_tumour_is_found_by_the_member_that_never_saw_it(real_case, labeled):
     pack = load_pack()
-    options = replace(QUICK, members=members_without_fold(pack, labelled.fold), tta="tta1")
+    options = replace(QUICK, members=members_without_fold(pack, labeled.fold), tta="tta1")
     result = segment(real_case, options)
-    values = array(sitk.ReadImage(str(labelled.labels))).astype(int)
-    allowed = allowed_tissues(values, labelled.protocol)
+    values = array(sitk.ReadImage(str(labeled.labels))).astype(int)
+    allowed = allowed_tissues(values, labeled.protocol)
     scores = score_labels(array(result.labels), allowed, (1.0, 1.0, 1.0))
     assert scores["WT"].dice > 0.85 and scores["TC"].dice > 0.85 and scores["ET"].dice > 0.75
 
@@ -74,9 +74,9 @@ def test_the_result_lies_on_the_grid_of_the_reference(real_case, quick_result):
     assert set(np.unique(array(quick_result.labels))) <= set(map(int, Tissue))
 
 
-def test_inputs_are_not_changed(labelled, real_case, quick_result):
+def test_inputs_are_not_changed(labeled, real_case, quick_result):
     assert quick_result.labels is not None
-    for sequence, path in labelled.scans.items():
+    for sequence, path in labeled.scans.items():
         untouched = sitk.ReadImage(str(path))
         assert np.array_equal(array(untouched), array(real_case.scans[sequence].image))
 
@@ -198,13 +198,13 @@ def test_probabilities_sum_to_one_and_agree_with_the_labels(real_case, quick_res
     assert probabilities.shape[-1] == len(Tissue)
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1.0, atol=1e-4)
     inside = array(result.brain) > 0
-    labels = label_voxels(np.moveaxis(probabilities, -1, 0))
+    labels = decode_labels(np.moveaxis(probabilities, -1, 0))
     assert np.array_equal(labels[inside], array(result.labels)[inside])
 
 
 def test_islands_are_left_out_and_counted_unless_they_are_to_be_kept(real_case, quick_result):
     kept = segment(real_case, replace(QUICK, keep_distant_components=True))
-    expected, islands = remove_islands(kept.labels)
+    expected, islands = remove_distant_components(kept.labels)
     assert np.array_equal(array(quick_result.labels), array(expected))
     assert quick_result.record["islands"] == islands.as_record()
     assert kept.record["islands"] is None and kept.record["options"]["keep_islands"]
@@ -214,7 +214,9 @@ def test_islands_are_left_out_and_counted_unless_they_are_to_be_kept(real_case, 
 def test_a_person_is_told_at_once_of_large_islands_that_were_left_out(
     real_case, monkeypatch, ml, told
 ):
-    monkeypatch.setattr(pipeline, "remove_islands", lambda labels: (labels, Islands(2, ml)))
+    monkeypatch.setattr(
+        pipeline, "remove_distant_components", lambda labels: (labels, DistantComponents(2, ml))
+    )
     warnings = segment(real_case, QUICK).record["warnings"]
     assert any("2 small part(s)" in warning for warning in warnings) == told
 

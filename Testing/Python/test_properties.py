@@ -9,14 +9,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from BrainTumorSegLib.core.sequences import Verdict, recognise
-from BrainTumorSegLib.inference.labels import label_voxels
-from BrainTumorSegLib.inference.tta import VIEW_SETS, View
+from BrainTumorSegLib.core.sequences import Verdict, recognize
+from BrainTumorSegLib.inference.labels import decode_labels
+from BrainTumorSegLib.inference.tta import TTA_SETS, TtaTransform
 from BrainTumorSegLib.io.grids import lattice_offset
 from BrainTumorSegLib.models.quantization import (
-    dequantise,
+    dequantize,
     pack_six_bits,
-    quantise,
+    quantize,
     unpack_six_bits,
 )
 from BrainTumorSegLib.preprocessing.brain.networks import nibabel_from_sitk
@@ -28,7 +28,7 @@ from BrainTumorSegLib.preprocessing.registration.rigid import (
 
 quick = settings(max_examples=60, derandomize=True, deadline=None)
 
-views = st.builds(View, turns=st.integers(0, 3), flip=st.booleans())
+views = st.builds(TtaTransform, turns=st.integers(0, 3), flip=st.booleans())
 points = st.tuples(*[st.floats(-200, 200)] * 3)
 # ITK cannot invert a direction with subnormal cosines (1e-310), nor does a header hold any.
 thousandths = st.integers(-1000, 1000).map(lambda n: n / 1000)
@@ -60,7 +60,7 @@ def test_two_views_in_a_row_are_the_one_view_that_then_names(first, second):
 
 
 def test_every_set_is_closed_so_that_averaging_prefers_no_direction():
-    for members in VIEW_SETS.values():
+    for members in TTA_SETS.values():
         assert {first.then(second) for first in members for second in members} == set(members)
 
 
@@ -131,10 +131,10 @@ def test_a_part_cut_out_of_a_grid_finds_its_place_again(axis, angle, spacing, st
 )
 def test_quantized_weights_differ_by_no_more_than_a_step(seed, bits, axis, scale):
     weight = torch.randn(5, 7, 3, generator=torch.Generator().manual_seed(seed)) * scale
-    integers, scales = quantise(weight, axis, bits)
+    integers, scales = quantize(weight, axis, bits)
     assert int(integers.abs().max()) < 2 ** (bits - 1)
     # A range may be cut for a smaller sum of squares, but never doubles the whole error.
-    error = (dequantise(integers, scales) - weight).square().sum()
+    error = (dequantize(integers, scales) - weight).square().sum()
     highest = weight.abs().amax(dim=[d for d in range(3) if d != axis], keepdim=True)
     step = highest / (2 ** (bits - 1) - 1)
     plain = ((weight / step).round() * step - weight).square().sum()
@@ -159,7 +159,7 @@ def test_a_voxel_is_tumor_exactly_where_background_is_less_likely_than_not(seed,
     random = np.random.default_rng(seed)
     raw = np.exp(sharpness * random.normal(size=(5, 40))).astype(np.float32)
     probabilities = raw / raw.sum(axis=0)
-    labels = label_voxels(probabilities)
+    labels = decode_labels(probabilities)
     assert ((labels > 0) == (probabilities[0] < 0.5)).all()
     core = np.isin(labels, [1, 3, 4])
     assert (probabilities[[1, 3, 4]].sum(axis=0) >= probabilities[2] - 1e-6)[core].all()
@@ -178,15 +178,15 @@ def test_a_voxel_is_tumor_exactly_where_background_is_less_likely_than_not(seed,
 def test_neither_case_nor_separators_nor_a_number_change_what_a_name_says(
     name, separator, number, upper
 ):
-    expected = recognise(name)
+    expected = recognize(name)
     changed = f"{number:02d}{separator}{name.replace(' ', separator)}"
-    found = recognise(changed.upper() if upper else changed)
+    found = recognize(changed.upper() if upper else changed)
     assert (found.sequence, found.verdict) == (expected.sequence, expected.verdict)
 
 
 @quick
 @given(st.text(max_size=40))
 def test_any_text_is_a_name_and_gets_a_verdict_with_a_reason(name):
-    found = recognise(name)
+    found = recognize(name)
     assert isinstance(found.verdict, Verdict)
     assert found.reason and 0 <= found.confidence <= 1

@@ -11,7 +11,11 @@ from BrainTumorSegLib.core.errors import RegistrationError
 from BrainTumorSegLib.core.masks import mask_volume_ml
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.preprocessing.registration.head import find_head
-from BrainTumorSegLib.preprocessing.registration.multistart import identity, judge, look_before
+from BrainTumorSegLib.preprocessing.registration.multistart import (
+    assess_registration,
+    identity,
+    look_before,
+)
 from BrainTumorSegLib.preprocessing.registration.quality import (
     Pair,
     distance_mm,
@@ -59,7 +63,7 @@ def test_the_score_rises_all_the_way_to_the_right_place(displaced):
 
 def test_the_right_transform_passes(displaced):
     before = score(displaced, identity(displaced))
-    verdict = judge(displaced, TRUTH, before)
+    verdict = assess_registration(displaced, TRUTH, before)
     assert verdict.problems == ()
     assert verdict.rotation_deg == pytest.approx(15.0, abs=0.01)
     assert verdict.overlap > 0.95
@@ -69,7 +73,7 @@ def test_the_right_transform_passes(displaced):
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75, 0.85])
 def test_a_registration_that_stopped_half_way_is_refused_though_its_score_rose(displaced, share):
     before = score(displaced, identity(displaced))
-    verdict = judge(displaced, part(share), before)
+    verdict = assess_registration(displaced, part(share), before)
     assert verdict.score > before
     assert len(verdict.problems) == 1 and "half way" in verdict.problems[0]
     assert verdict.settled is not None
@@ -79,7 +83,7 @@ def test_a_registration_that_stopped_half_way_is_refused_though_its_score_rose(d
 
 def test_a_worse_score_than_before_is_refused(aligned):
     before = score(aligned, identity(aligned))
-    verdict = judge(aligned, rigid((0, 0, 1), 8.0, (5.0, 0.0, 0.0)), before)
+    verdict = assess_registration(aligned, rigid((0, 0, 1), 8.0, (5.0, 0.0, 0.0)), before)
     assert any("mutual information fell" in p for p in verdict.problems)
 
 
@@ -87,24 +91,24 @@ def test_a_worse_score_than_before_is_refused(aligned):
     "transform", [rigid((0, 0, 1), 31.0, (0, 0, 0)), rigid((0, 0, 1), 0.0, (0, 61.0, 0))]
 )
 def test_more_than_a_patient_can_move_is_refused(aligned, transform):
-    verdict = judge(aligned, transform, 1.0)
+    verdict = assess_registration(aligned, transform, 1.0)
     assert any("not plausible" in p for p in verdict.problems)
 
 
 def test_heads_that_hardly_overlap_are_refused(aligned):
-    verdict = judge(aligned, rigid((0, 0, 1), 0.0, (55.0, 0.0, 0.0)), 1.0)
+    verdict = assess_registration(aligned, rigid((0, 0, 1), 0.0, (55.0, 0.0, 0.0)), 1.0)
     assert any("overlap" in p for p in verdict.problems)
     assert overlap(aligned, identity(aligned)) > 0.95
 
 
 def test_transforms_that_are_not_finite_or_not_rigid_are_refused(aligned):
     lost = sitk.TranslationTransform(3, (float("nan"), 0.0, 0.0))
-    assert "finite" in judge(aligned, lost, 1.0).problems[0]
+    assert "finite" in assess_registration(aligned, lost, 1.0).problems[0]
     stretched = sitk.AffineTransform(3)
     stretched.Scale(1.05)
-    assert "rigid" in judge(aligned, stretched, 1.0).problems[0]
+    assert "rigid" in assess_registration(aligned, stretched, 1.0).problems[0]
     mirrored = sitk.AffineTransform([-1.0, 0, 0, 0, 1, 0, 0, 0, 1], [0.0, 0, 0], [0.0, 0, 0])
-    assert "rigid" in judge(aligned, mirrored, 1.0).problems[0]
+    assert "rigid" in assess_registration(aligned, mirrored, 1.0).problems[0]
 
 
 def test_what_is_aligned_is_recognised(aligned):

@@ -22,7 +22,7 @@ from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.preprocessing.registration import Alignment, align
 from BrainTumorSegLib.preprocessing.registration.head import find_head
-from BrainTumorSegLib.preprocessing.registration.multistart import identity, judge
+from BrainTumorSegLib.preprocessing.registration.multistart import assess_registration, identity
 from BrainTumorSegLib.preprocessing.registration.quality import distance_mm, make_pair, score
 
 T1, T1CE, FLAIR = Sequence.T1, Sequence.T1CE, Sequence.FLAIR
@@ -191,8 +191,8 @@ def test_half_way_its_score_has_risen_but_the_result_is_refused(clinical, regist
     half.SetParameters([0.5 * p for p in right.GetParameters()])
     before = score(pair, identity(pair))
     assert before < score(pair, half) < score(pair, right)
-    assert judge(pair, right, before).problems == ()
-    verdict = judge(pair, half, before)
+    assert assess_registration(pair, right, before).problems == ()
+    verdict = assess_registration(pair, half, before)
     assert len(verdict.problems) == 1 and "half way" in verdict.problems[0]
     assert 8 < distance_mm(pair, half, right) < 14
 

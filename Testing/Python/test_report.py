@@ -20,7 +20,7 @@ from BrainTumorSegLib.core.errors import OutputError
 from BrainTumorSegLib.core.resources import resource_path
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.reporting.figures import (
     Plane,
     best_slice,
@@ -330,7 +330,7 @@ def test_labels_have_the_colours_of_their_tissues():
     labels = np.asarray(
         Image.fromarray(scene.labels[index]).resize(filled.shape[1::-1], Image.NEAREST)
     )
-    for tissue in TUMOUR_TISSUES:
+    for tissue in TUMOR_TISSUES:
         change = (filled - plain)[labels == int(tissue)].mean(axis=0)
         towards = np.array(STYLES[tissue].color) - plain[labels == int(tissue)].mean(axis=0)
         cosine = change @ towards / np.linalg.norm(change) / np.linalg.norm(towards)
@@ -397,7 +397,7 @@ def test_the_overview_shows_every_tissue_that_was_found(tmp_path):
     image = Image.open(tmp_path / "o.png")
     assert image.format == "PNG" and image.mode == "RGB" and image.width == 1600
     pixels = np.asarray(image)
-    for tissue in TUMOUR_TISSUES:
+    for tissue in TUMOR_TISSUES:
         assert (pixels == STYLES[tissue].color).all(axis=2).sum() > 300, tissue
 
 

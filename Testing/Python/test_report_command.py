@@ -278,7 +278,7 @@ def test_an_expert_who_removed_everything_is_not_told_that_none_was_found(
     assert "labels mark no tumour" in text and "No tumour was found" not in text
 
 
-def coloured(picture: np.ndarray, tissue: Tissue) -> int:
+def colored(picture: np.ndarray, tissue: Tissue) -> int:
     """How many pixels have about the colour of a tissue's outline."""
     near = np.abs(picture.astype(int) - np.array(STYLES[tissue].color)).max(axis=2) < 60
     return int(near.sum())
@@ -297,7 +297,7 @@ def test_the_pictures_show_the_corrected_labels_over_registered_scans(
         assert run(finished.words(labels=labels), *words, capsys=capsys)[0] == 0
         outs[name] = pictures(Page(out.read_text(encoding="utf-8")))
     yellow = {
-        name: sum(coloured(p, Tissue.EDEMA) for alt, p in shown.items() if alt.startswith("T1CE"))
+        name: sum(colored(p, Tissue.EDEMA) for alt, p in shown.items() if alt.startswith("T1CE"))
         for name, shown in outs.items()
     }
     assert yellow["automatic"] > 3 * max(1, yellow["corrected"])

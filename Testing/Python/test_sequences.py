@@ -12,9 +12,9 @@ from BrainTumorSegLib.core.sequences import (
     Sequence,
     Verdict,
     assign,
-    recognise,
-    recognise_dicom,
-    recognise_files,
+    recognize,
+    recognize_dicom,
+    recognize_files,
 )
 
 T1, T1CE, FLAIR = Sequence.T1, Sequence.T1CE, Sequence.FLAIR
@@ -79,10 +79,10 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "sequence"), CASES, ids=[name for name, _ in CASES])
 def test_a_name_is_recognised(name, sequence):
-    found = recognise(name)
+    found = recognize(name)
     assert found.sequence is sequence, found.reason
     assert found.reason.endswith(".")
-    assert (found.verdict is Verdict.RECOGNISED) == (sequence is not None)
+    assert (found.verdict is Verdict.RECOGNIZED) == (sequence is not None)
 
 
 REFUSED = [
@@ -98,7 +98,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("name", "what"), REFUSED)
 def test_what_is_no_sequence_of_ours_is_named(name, what):
-    found = recognise(name)
+    found = recognize(name)
     assert found.verdict is Verdict.OTHER
     assert what in found.reason
 
@@ -110,7 +110,7 @@ def test_every_line_of_the_tables_is_used_by_some_name():
 
 
 def test_contradictory_words_are_reported_and_not_guessed():
-    found = recognise("T1 native KM")
+    found = recognize("T1 native KM")
     assert found.sequence is None
     assert found.verdict is Verdict.AMBIGUOUS
     assert found.candidates == (T1, T1CE)
@@ -119,11 +119,11 @@ def test_contradictory_words_are_reported_and_not_guessed():
 
 
 def test_a_silent_t1_is_less_certain_than_a_native_one():
-    assert recognise("t1").confidence < recognise("t1 native").confidence
+    assert recognize("t1").confidence < recognize("t1 native").confidence
 
 
 def test_a_meaningless_name_is_said_to_be_meaningless():
-    found = recognise("scan_17.nii.gz")
+    found = recognize("scan_17.nii.gz")
     assert found.verdict is Verdict.UNKNOWN
     assert "scan_17.nii.gz" in found.reason
 
@@ -158,14 +158,14 @@ def test_an_unclear_scan_is_reported_only_where_nothing_better_is_there():
 
 def test_a_silent_file_name_borrows_the_name_of_its_folder():
     files = [Path("p/FLAIR/image.nii.gz"), Path("p/T1 KM/image.nii.gz"), Path("p/T2/image.nii.gz")]
-    found = recognise_files(files)
+    found = recognize_files(files)
     assert found.chosen == {FLAIR: files[0], T1CE: files[1]}
     assert "folder" in found.recognitions[files[0]].reason
 
 
 def test_a_telling_file_name_is_believed_before_its_folder():
     path = Path("T1CE/flair.nii.gz")
-    assert recognise_files([path]).chosen == {FLAIR: path}
+    assert recognize_files([path]).chosen == {FLAIR: path}
 
 
 def test_all_file_names_of_the_real_data_are_recognised(real_data):
@@ -175,14 +175,14 @@ def test_all_file_names_of_the_real_data_are_recognised(real_data):
     for path in sorted(real_data.rglob("*.nii.gz")):
         stem = path.name.removesuffix(".nii.gz")
         sequence = FLAIR if stem == "FLAIR_AX" else expected.get(stem.split("_")[-1])
-        assert recognise(path.name).sequence is sequence, path.name
+        assert recognize(path.name).sequence is sequence, path.name
         scans += sequence is not None
     assert scans >= 99
 
 
 def test_every_real_case_folder_is_assigned_without_ambiguity(real_data):
     for folder in [*(real_data / "brats").iterdir(), *(real_data / "clinical").iterdir()]:
-        found = recognise_files(sorted(folder.glob("*.nii.gz")))
+        found = recognize_files(sorted(folder.glob("*.nii.gz")))
         assert set(found.chosen) == {T1, T1CE, FLAIR}, folder.name
         assert found.ambiguities == ()
 
@@ -199,11 +199,11 @@ TIMED_FLAIR = {
 
 
 def dicom(**attributes: str):
-    return recognise_dicom({"Modality": "MR", **attributes})
+    return recognize_dicom({"Modality": "MR", **attributes})
 
 
 def test_a_ct_is_refused_by_its_modality():
-    assert "CT" in recognise_dicom({"Modality": "CT", "SeriesDescription": "T1"}).reason
+    assert "CT" in recognize_dicom({"Modality": "CT", "SeriesDescription": "T1"}).reason
 
 
 @pytest.mark.parametrize(

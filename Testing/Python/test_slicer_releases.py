@@ -1,4 +1,4 @@
-"""What Slicer 5.10 lacks of 5.12, beside `pip_ensure` (see test_mrml_dependencies.py)."""
+"""What Slicer 5.10 lacks of 5.12, beside `pip_ensure` (see test_slicer_dependencies.py)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core has the MRML nodes")
 
-from test_mrml_dependencies import NRRD, no_settings, slicer  # noqa: F401
+from test_slicer_dependencies import NRRD, no_settings, slicer  # noqa: F401
 
 from BrainTumorSegLib.core.errors import DependencyError
 from BrainTumorSegLib.slicer_app.export.dicom import _hasConverter

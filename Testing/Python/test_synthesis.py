@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.synthesis.classes import A
 from BrainTumorSegLib.synthesis.config import Kind
 from BrainTumorSegLib.synthesis.fields import COARSE, Labyrinth, coarse_noise, refine
@@ -203,7 +203,7 @@ def test_layers_hide_what_lies_behind_them_in_proportion():
         Layer("enhancing", coverage(ellipsoid(p, (0, 0, 0), (20, 20, 20))), Tissue.ENHANCING),
         Layer("fluid", coverage(ellipsoid(p, (0, 0, 0), (12, 12, 12)))),
     ]
-    shares = dict(zip(TUMOUR_TISSUES, shares_of(layers, (...,)), strict=True))
+    shares = dict(zip(TUMOR_TISSUES, shares_of(layers, (...,)), strict=True))
     assert shares[Tissue.EDEMA][36, 44, 40 + 25] == pytest.approx(1.0, abs=0.01)
     assert shares[Tissue.ENHANCING][36, 44, 40 + 16] == pytest.approx(1.0, abs=0.01)
     assert shares[Tissue.ENHANCING][36, 44, 40 + 20] == pytest.approx(0.5, abs=0.05)

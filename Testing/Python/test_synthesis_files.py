@@ -29,7 +29,7 @@ from BrainTumorSegLib.training.case_files import read_protocol
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.dataset import real_cases
 from BrainTumorSegLib.training.volumes import (
-    LabelledVolume,
+    LabeledVolume,
     map_volume,
     prepare_sample,
     prepare_volume,
@@ -57,9 +57,9 @@ def glioblastoma():
     return synthesize(SMALL.only(Kind.GLIOBLASTOMA), Sources(), 4)
 
 
-def blob(shape, centre, radius):
+def blob(shape, center, radius):
     grid = np.ogrid[tuple(slice(n) for n in shape)]
-    return sum(((g - c) / r) ** 2 for g, c, r in zip(grid, centre, radius, strict=True)) < 1
+    return sum(((g - c) / r) ** 2 for g, c, r in zip(grid, center, radius, strict=True)) < 1
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_samples_are_made_anew_when_the_labels_that_they_are_painted_by_were_cor
 def test_several_runs_may_fill_one_cache_at_the_same_time(tmp_path):
     path = tmp_path / "cache" / "case.safetensors"
     values = np.arange(200_000, dtype=np.float32).reshape(2, -1)
-    volume = LabelledVolume("one", values, values.astype(np.uint8))
+    volume = LabeledVolume("one", values, values.astype(np.uint8))
 
     def fill(_: int) -> None:
         store_volume(path, volume)
@@ -262,12 +262,12 @@ def test_real_shapes_know_their_place_and_size(real_sources):
 
 
 def test_a_lesion_painted_on_a_real_scan_may_stand_beside_the_real_tumour(real_sources):
-    config = replace(SMALL.only(Kind.MENINGIOMA), real_share=1.0, keep_tumour=1.0, slab=0)
+    config = replace(SMALL.only(Kind.MENINGIOMA), real_share=1.0, keep_tumor=1.0, slab=0)
     case = synthesize(config, real_sources, 1)
     assert case.record["contrast"] == "real"
     assert (case.allowed == 1 << 4).any()
     anatomy = read_real(real_sources.cases[0])
-    assert anatomy.levels[Sequence.T1].fluid < anatomy.levels[Sequence.T1].grey < 1
+    assert anatomy.levels[Sequence.T1].fluid < anatomy.levels[Sequence.T1].gray < 1
 
 
 def test_carved_real_cases_keep_their_sets_of_tissues(real_sources):

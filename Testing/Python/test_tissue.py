@@ -15,7 +15,7 @@ from BrainTumorSegLib.core.tissue import (
     CATEGORY,
     PROTOCOLS,
     STYLES,
-    TUMOUR_TISSUES,
+    TUMOR_TISSUES,
     LabelProtocol,
     Region,
     Tissue,
@@ -32,13 +32,13 @@ def test_labels_follow_brats_2013_to_2015():
         ("non_enhancing", 3),
         ("enhancing", 4),
     ]
-    assert Tissue.BACKGROUND not in TUMOUR_TISSUES
-    assert len(TUMOUR_TISSUES) == 4
+    assert Tissue.BACKGROUND not in TUMOR_TISSUES
+    assert len(TUMOR_TISSUES) == 4
 
 
 def test_regions_are_nested():
     assert Region.ET.value < Region.TC.value < Region.WT.value
-    assert Region.WT.value == set(TUMOUR_TISSUES)
+    assert Region.WT.value == set(TUMOR_TISSUES)
     assert Region.WT.value - Region.TC.value == {Tissue.EDEMA}
     assert {region.title for region in Region} == {
         "whole tumour",
@@ -48,8 +48,8 @@ def test_regions_are_nested():
 
 
 def test_every_tissue_has_its_own_name_colour_and_code():
-    styles = [STYLES[tissue] for tissue in TUMOUR_TISSUES]
-    assert set(STYLES) == set(TUMOUR_TISSUES)
+    styles = [STYLES[tissue] for tissue in TUMOR_TISSUES]
+    assert set(STYLES) == set(TUMOR_TISSUES)
     assert len({s.title for s in styles}) == 4
     assert len({s.color for s in styles}) == 4
     assert len({(s.code.scheme, s.code.value) for s in styles}) == 4
@@ -58,7 +58,7 @@ def test_every_tissue_has_its_own_name_colour_and_code():
 
 def test_colours_are_those_of_the_siberian_data_set():
     """Edema yellow, non-enhancing blue, enhancing red, necrosis green."""
-    strongest = {t: int(np.argmax(STYLES[t].color)) for t in TUMOUR_TISSUES}
+    strongest = {t: int(np.argmax(STYLES[t].color)) for t in TUMOR_TISSUES}
     assert strongest[Tissue.ENHANCING] == 0
     assert strongest[Tissue.NECROSIS] == 1
     assert strongest[Tissue.NON_ENHANCING] == 2
@@ -70,7 +70,7 @@ def test_colours_are_those_of_the_siberian_data_set():
 def test_codes_are_those_of_the_dicom_group_for_brain_lesions_with_necrosis():
     concepts = pytest.importorskip("pydicom.sr.codedict").Collection("CID7168").concepts
     codes = {(code.scheme_designator, code.value): code.meaning for code in concepts.values()}
-    for tissue in TUMOUR_TISSUES:
+    for tissue in TUMOR_TISSUES:
         code = STYLES[tissue].code
         assert codes[code.scheme, code.value] == code.meaning
 
@@ -89,7 +89,7 @@ def test_the_terminology_file_says_what_the_code_says():
     (category,) = document["SegmentationCodes"]["Category"]
     assert category["CodeValue"] == CATEGORY.value
     assert category["CodeMeaning"] == CATEGORY.meaning
-    for entry, tissue in zip(category["Type"], TUMOUR_TISSUES, strict=True):
+    for entry, tissue in zip(category["Type"], TUMOR_TISSUES, strict=True):
         style = STYLES[tissue]
         assert entry["CodingSchemeDesignator"] == style.code.scheme
         assert entry["CodeValue"] == style.code.value
@@ -101,13 +101,13 @@ def test_the_terminology_file_says_what_the_code_says():
 def test_the_colour_tables_say_what_the_code_says():
     plain = resource_path("Terminology", "BrainTumorSeg.ctbl").read_text(encoding="utf-8")
     lines = [line.split() for line in plain.splitlines() if not line.startswith("#")]
-    for line, tissue in zip(lines[1:], TUMOUR_TISSUES, strict=True):
+    for line, tissue in zip(lines[1:], TUMOR_TISSUES, strict=True):
         assert line[0] == str(int(tissue))
         assert line[1].replace("_", " ") == STYLES[tissue].title
         assert tuple(int(text) for text in line[2:5]) == STYLES[tissue].color
     with resource_path("Terminology", "BrainTumorSeg.labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    for row, tissue in zip(rows, TUMOUR_TISSUES, strict=True):
+    for row, tissue in zip(rows, TUMOR_TISSUES, strict=True):
         style = STYLES[tissue]
         assert (row["LabelValue"], row["Name"]) == (str(int(tissue)), style.title)
         assert tuple(int(row[f"Color_{c}"]) for c in "RGB") == style.color

@@ -17,7 +17,7 @@ from BrainTumorSegLib.models.packs import NewMember, make_pack
 from BrainTumorSegLib.models.weights import save_weights
 from BrainTumorSegLib.training.case_files import read_protocol
 from BrainTumorSegLib.training.checkpoint import find_initial_weights
-from BrainTumorSegLib.training.cohort import LabelledCase, join_folds
+from BrainTumorSegLib.training.cohort import LabeledCase, join_folds
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.dataset import TrainingData
 from BrainTumorSegLib.training.trainer import train_member
@@ -40,14 +40,14 @@ def start_from(place, fold=0, **changes):
     return replace(TINY, start_from=str(place), fold=fold, **changes)
 
 
-def labelled(name, fold):
-    return LabelledCase(
+def labeled(name, fold):
+    return LabeledCase(
         name, "toy", fold, read_protocol("core1_edema2_enhancing4"), {}, Path("labels")
     )
 
 
 def left_out(fold, *names):
-    return [labelled(name, fold) for name in names]
+    return [labeled(name, fold) for name in names]
 
 
 def test_the_first_step_is_taken_from_the_weights_given(tmp_path):
@@ -131,7 +131,7 @@ def pack_fields():
 
 
 def test_joined_folds_are_left_out_together():
-    cases = [labelled(f"case{fold}", fold) for fold in range(4)]
+    cases = [labeled(f"case{fold}", fold) for fold in range(4)]
     joined = join_folds(cases, [1, 3])
     assert [case.fold for case in joined] == [0, 1, 2, 1]
     assert join_folds(cases, []) == cases

@@ -237,9 +237,9 @@ def test_a_deformation_moves_images_and_labels_together_and_smoothly():
         replace(STILL, deformation_pixels=2.5),
         torch.Generator().manual_seed(1),
     )
-    tumour = labels == BIT[Tissue.EDEMA]
-    assert ((moved[:, 0] > 0.5) == tumour).float().mean() > 0.99
-    overlap = 2 * (tumour & inside).flatten(1).sum(1) / (tumour.flatten(1).sum(1) + inside.sum())
+    tumor = labels == BIT[Tissue.EDEMA]
+    assert ((moved[:, 0] > 0.5) == tumor).float().mean() > 0.99
+    overlap = 2 * (tumor & inside).flatten(1).sum(1) / (tumor.flatten(1).sum(1) + inside.sum())
     assert (overlap == 1).any(), "half of the slices stay as they are"
     assert (overlap < 0.98).any() and overlap.min() > 0.75
 

@@ -24,7 +24,7 @@ from BrainTumorSegLib.training.cohort import (
     write_cohort,
 )
 from BrainTumorSegLib.training.volumes import (
-    LabelledVolume,
+    LabeledVolume,
     load_volume,
     map_volume,
     prepare_volume,
@@ -293,7 +293,7 @@ def test_a_stored_volume_comes_back_mapped_and_equal(tmp_path):
     scans = rng.normal(size=(3, 4, 5, 6)).astype(np.float16)
     allowed = np.asfortranarray(rng.integers(0, 32, (4, 5, 6)).astype(np.uint8))
     path = tmp_path / "new" / "one.safetensors"
-    store_volume(path, LabelledVolume("ünïcode", scans, allowed))
+    store_volume(path, LabeledVolume("ünïcode", scans, allowed))
     assert [p.name for p in path.parent.iterdir()] == ["one.safetensors"]
     mapped = map_volume(path)
     assert mapped.name == "ünïcode"
@@ -306,7 +306,7 @@ def test_a_stored_volume_comes_back_mapped_and_equal(tmp_path):
 def test_maps_hold_no_file_open(tmp_path):
     big = np.arange(1 << 24, dtype=np.uint8).reshape(256, 256, 256)
     path = tmp_path / "big.safetensors"
-    store_volume(path, LabelledVolume("big", np.zeros((3, 1, 1, 1), np.float16), big))
+    store_volume(path, LabeledVolume("big", np.zeros((3, 1, 1, 1), np.float16), big))
     files = len(list(Path("/proc/self/fd").iterdir()))
     maps = [map_volume(path) for _ in range(30)]
     assert len(list(Path("/proc/self/fd").iterdir())) == files

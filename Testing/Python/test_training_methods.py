@@ -15,14 +15,14 @@ from BrainTumorSegLib.core.errors import Cancelled, TrainingError
 from BrainTumorSegLib.core.tissue import LabelProtocol, Tissue
 from BrainTumorSegLib.synthesis.config import SynthesisConfig, held_out
 from BrainTumorSegLib.training import dataset, trainer
-from BrainTumorSegLib.training.cohort import LabelledCase
+from BrainTumorSegLib.training.cohort import LabeledCase
 from BrainTumorSegLib.training.config import FORMER_KEYS, SyntheticShare, Validation
 from BrainTumorSegLib.training.dataset import SliceSampler, TrainingData, collect_cases
 from BrainTumorSegLib.training.distributed import Machine
 from BrainTumorSegLib.training.logger import draw_curves
 from BrainTumorSegLib.training.optimizers import MixedPrecision, learning_rate_at, make_optimizer
 from BrainTumorSegLib.training.trainer import train_member, validate
-from BrainTumorSegLib.training.volumes import LabelledVolume
+from BrainTumorSegLib.training.volumes import LabeledVolume
 
 DATA = TrainingData(
     [toy_volume("a", 0), toy_volume("b", 1)],
@@ -253,9 +253,9 @@ def test_validation_scores_the_regions_and_leaves_undecided_voxels_out():
     allowed[:, :4] = BIT[Tissue.BACKGROUND] | BIT[Tissue.EDEMA]
     mixed = MixedPrecision("fp32", "cpu")
     network = Oracle().train()
-    right = validate(network, [LabelledVolume("x", scans, allowed)], TINY, "cpu", mixed)
+    right = validate(network, [LabeledVolume("x", scans, allowed)], TINY, "cpu", mixed)
     assert right == pytest.approx({"WT": 1, "TC": 1, "ET": 1}) and network.training
-    wrong = validate(network, [LabelledVolume("x", -scans, allowed)], TINY, "cpu", mixed)
+    wrong = validate(network, [LabeledVolume("x", -scans, allowed)], TINY, "cpu", mixed)
     assert wrong["WT"] < 0.05
 
 
@@ -269,7 +269,7 @@ def test_choosing_on_nothing_is_refused(tmp_path):
 
 def constant(value):
     allowed = np.full((4, 32, 32), BIT[Tissue.BACKGROUND], np.uint8)
-    return LabelledVolume(str(value), np.full((3, 4, 32, 32), value, np.float16), allowed)
+    return LabeledVolume(str(value), np.full((3, 4, 32, 32), value, np.float16), allowed)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
@@ -295,7 +295,7 @@ def test_no_synthetic_sample_is_made_of_the_fold_left_out_and_held_out_ones_are_
     monkeypatch.setattr(dataset, "_is_paintable", lambda _: True)
     protocol = LabelProtocol("x", {0: frozenset({Tissue.BACKGROUND})})
     cases = [
-        LabelledCase(f"c{n}", "", n % 3, protocol, {}, tmp_path / "none.nii.gz") for n in range(6)
+        LabeledCase(f"c{n}", "", n % 3, protocol, {}, tmp_path / "none.nii.gz") for n in range(6)
     ]
     config = replace(
         TINY,

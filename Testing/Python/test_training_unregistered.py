@@ -13,7 +13,7 @@ from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.config import read_config
-from BrainTumorSegLib.training.volumes import LabelledVolume, prepare_volume
+from BrainTumorSegLib.training.volumes import LabeledVolume, prepare_volume
 
 #: Where the head lay during FLAIR: as far off as patients move.
 OFFSET = rigid((0.2, 0, 1), 12.0, (9.0, -7.0, 5.0))
@@ -47,7 +47,7 @@ def write_case(folder: Path, offset: sitk.Transform) -> None:
     sitk.WriteImage(labels, str(folder / "labels.nii.gz"))
 
 
-def prepared(folder: Path, registration: str) -> LabelledVolume:
+def prepared(folder: Path, registration: str) -> LabeledVolume:
     recipe = folder / f"{registration}.toml"
     recipe.write_text(RECIPE.format(registration=registration), encoding="utf-8")
     (case,) = read_cohort(folder, read_config(recipe).data)
@@ -55,7 +55,7 @@ def prepared(folder: Path, registration: str) -> LabelledVolume:
 
 
 @pytest.fixture(scope="module")
-def in_register(tmp_path_factory) -> LabelledVolume:
+def in_register(tmp_path_factory) -> LabeledVolume:
     folder = tmp_path_factory.mktemp("in-register")
     write_case(folder / "a", sitk.VersorRigid3DTransform())
     return prepared(folder, "none")
@@ -68,7 +68,7 @@ def displaced(tmp_path_factory) -> Path:
     return folder
 
 
-def likeness(found: LabelledVolume, wanted: LabelledVolume, sequence: Sequence) -> float:
+def likeness(found: LabeledVolume, wanted: LabeledVolume, sequence: Sequence) -> float:
     """Correlation of a sequence's voxels with those of the scans that never moved."""
     place = list(Sequence).index(sequence)
     pair = [volume.scans[place].astype(float).ravel() for volume in (found, wanted)]

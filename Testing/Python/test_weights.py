@@ -14,11 +14,11 @@ from BrainTumorSegLib.core.errors import OutputError, PackError
 from BrainTumorSegLib.models.networks import NetworkSpec, build_network, network_entries
 from BrainTumorSegLib.models.quantization import (
     LARGEST,
-    dequantise,
+    dequantize,
     pack_six_bits,
-    quantise,
+    quantize,
     unpack_six_bits,
-    worth_quantising,
+    worth_quantizing,
 )
 from BrainTumorSegLib.models.weights import (
     PRECISIONS,
@@ -182,11 +182,11 @@ def test_an_unknown_precision_or_ending_is_refused(state, tmp_path):
 @pytest.mark.parametrize("axis", [0, 1])
 def test_no_rounded_value_is_further_off_than_clipping_allows(axis, bits, error):
     weight = torch.randn(32, 48, 3, 3, generator=torch.Generator().manual_seed(1))
-    integers, scales = quantise(weight, axis, bits)
+    integers, scales = quantize(weight, axis, bits)
     assert integers.dtype == torch.int8
     assert int(integers.abs().max()) <= LARGEST[bits]
     assert scales.shape == ((32, 1, 1, 1) if axis == 0 else (1, 48, 1, 1))
-    back = dequantise(integers, scales)
+    back = dequantize(integers, scales)
     inside = weight.abs() <= LARGEST[bits] * scales
     assert ((back - weight).abs() <= 0.501 * scales)[inside].all()
     assert relative_error(back, weight) < error
@@ -229,7 +229,7 @@ def test_the_chosen_scales_are_as_good_as_an_exhaustive_search(values, tolerance
         return (integers * scales - weight).square().sum(dim=1)
 
     tried = [error(largest * share) for share in torch.linspace(0.5, 1.05, 1000)]
-    found = (dequantise(*quantise(weight)) - weight).square().sum(dim=1)
+    found = (dequantize(*quantize(weight)) - weight).square().sum(dim=1)
     assert (found <= error(largest) * 1.00001).all()
     assert (found < error(largest)).any()
     assert found.sum() <= tolerance * torch.stack(tried).amin(dim=0).sum()
@@ -241,7 +241,7 @@ def test_channels_of_zeros_and_of_very_different_size_survive():
     weight[1] *= 1e-6
     weight[2] *= 1e4
     weight[3] *= 1e-44
-    back = dequantise(*quantise(weight))
+    back = dequantize(*quantize(weight))
     assert torch.isfinite(back).all()
     assert not back[0].any()
     assert relative_error(back[1], weight[1]) < 1e-2
@@ -253,10 +253,10 @@ def test_transposed_convolutions_get_a_scale_an_output_channel(tmp_path):
     network = build_network(spec)
     saved = save_weights(network.state_dict(), tmp_path / "w.safetensors", "int8", spec)
     stored = safetensors.torch.load_file(saved.path)
-    quantised = {n for n, v in stored.items() if v.dtype == torch.int8}
-    transposed = quantised & network_entries(spec).transposed
+    quantized = {n for n, v in stored.items() if v.dtype == torch.int8}
+    transposed = quantized & network_entries(spec).transposed
     assert transposed
-    for name in quantised:
+    for name in quantized:
         shape = [1] * 4
         axis = int(name in transposed)
         shape[axis] = stored[name].shape[axis]
@@ -264,10 +264,10 @@ def test_transposed_convolutions_get_a_scale_an_output_channel(tmp_path):
 
 
 def test_depthwise_and_small_kernels_keep_half_precision():
-    assert not worth_quantising(torch.zeros(4096, 1, 3, 3))
-    assert not worth_quantising(torch.zeros(64, 3, 7, 7))
-    assert not worth_quantising(torch.zeros(20000))
-    assert worth_quantising(torch.zeros(64, 64, 3, 3))
+    assert not worth_quantizing(torch.zeros(4096, 1, 3, 3))
+    assert not worth_quantizing(torch.zeros(64, 3, 7, 7))
+    assert not worth_quantizing(torch.zeros(20000))
+    assert worth_quantizing(torch.zeros(64, 64, 3, 3))
 
 
 # Refusals on loading

@@ -13,7 +13,7 @@ from BrainTumorSegLib.core.progress import CancelToken, Progress
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.models.networks import NetworkSpec
 from BrainTumorSegLib.training.config import TrainingConfig
-from BrainTumorSegLib.training.volumes import LabelledVolume
+from BrainTumorSegLib.training.volumes import LabeledVolume
 
 BIT = {tissue: 1 << int(tissue) for tissue in Tissue}
 CORE = BIT[Tissue.NECROSIS] | BIT[Tissue.NON_ENHANCING]
@@ -98,7 +98,7 @@ def train(cohort: Path, run: Path, *options: str, recipe: Path | None = None) ->
     return cli.main([*words, *options])
 
 
-def toy_volume(name="toy", seed=0, shape=(6, 40, 48)) -> LabelledVolume:
+def toy_volume(name="toy", seed=0, shape=(6, 40, 48)) -> LabeledVolume:
     """A noisy brain with a bright square of edema and a core in it."""
     rng = np.random.default_rng(seed)
     scans = rng.normal(size=(3, *shape)).astype(np.float16)
@@ -106,7 +106,7 @@ def toy_volume(name="toy", seed=0, shape=(6, 40, 48)) -> LabelledVolume:
     allowed[1:4, 10:25, 12:30] = BIT[Tissue.EDEMA]
     allowed[2:3, 14:20, 16:24] = CORE
     scans[:, allowed != BIT[Tissue.BACKGROUND]] += 3
-    return LabelledVolume(name, scans, allowed)
+    return LabeledVolume(name, scans, allowed)
 
 
 def stopping_in(step: int) -> Progress:

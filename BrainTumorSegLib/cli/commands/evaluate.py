@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from BrainTumorSegLib.evaluation.conditions import Condition
     from BrainTumorSegLib.evaluation.runs import Subject
-    from BrainTumorSegLib.training.cohort import LabelledCase
+    from BrainTumorSegLib.training.cohort import LabeledCase
 
 _MEASURES = ("dice", "surface", "lesions")
 _CONDITIONS = (
@@ -172,7 +172,7 @@ def run(args: argparse.Namespace) -> int:
         {
             "evaluate": float(len(cases) * len(conditions)),
             "synthetic": 2.0 * len(subjects),
-            "tumour-free": float(len(args.tumour_free)),
+            "tumour-free": float(len(args.tumor_free)),
         },
     )
     for name in left_out:
@@ -182,7 +182,7 @@ def run(args: argparse.Namespace) -> int:
         )
     if not has_package(PICTURE_PACKAGE):
         progress.warn(f"No picture is drawn: {PICTURE_PACKAGE} is not installed.")
-    controls = [tumor_free_subject(path) for path in args.tumour_free]
+    controls = [tumor_free_subject(path) for path in args.tumor_free]
     command, device = _command(args), args.device
     common = {"measures": measures, "device": device, "progress": progress, "seed": args.seed}
     cohort = cohort_subjects(cases, arms)
@@ -218,17 +218,17 @@ def _synthetic(args: argparse.Namespace) -> list[Subject]:
 
 
 def _draw_conditions(
-    args: argparse.Namespace, case: LabelledCase, conditions: SequenceOf[Condition]
+    args: argparse.Namespace, case: LabeledCase, conditions: SequenceOf[Condition]
 ) -> None:
     from BrainTumorSegLib.evaluation.figures import draw_conditions
-    from BrainTumorSegLib.evaluation.runs import load_labelled
+    from BrainTumorSegLib.evaluation.runs import load_labeled
 
     args.output.mkdir(parents=True, exist_ok=True)
-    loaded, labels = load_labelled(case)
+    loaded, labels = load_labeled(case)
     draw_conditions(loaded, labels, conditions, args.output / "conditions.png", args.seed)
 
 
-def _cases(args: argparse.Namespace) -> tuple[LabelledCase, ...]:
+def _cases(args: argparse.Namespace) -> tuple[LabeledCase, ...]:
     from BrainTumorSegLib.training.cohort import in_folds, names_folds, read_cohort
 
     if args.cases == ["none"]:

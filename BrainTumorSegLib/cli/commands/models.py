@@ -20,7 +20,7 @@ from .train import add_pack_options
 if TYPE_CHECKING:
     from collections.abc import Sequence as SequenceOf
 
-    from BrainTumorSegLib.training.cohort import LabelledCase
+    from BrainTumorSegLib.training.cohort import LabeledCase
     from BrainTumorSegLib.training.config import RunConfig
     from BrainTumorSegLib.training.export import QuantizationCheck
 
@@ -216,7 +216,7 @@ def _config(folder: Path, given: Path | None) -> tuple[Path, RunConfig]:
     return path, read_config(path)
 
 
-def _cases(args: argparse.Namespace, folder: Path, config: RunConfig) -> tuple[LabelledCase, ...]:
+def _cases(args: argparse.Namespace, folder: Path, config: RunConfig) -> tuple[LabeledCase, ...]:
     """The cohort; none where only synthetic samples are to be looked at, or none is known."""
     from BrainTumorSegLib.training.cohort import TABLE, read_cohort
 
@@ -237,7 +237,7 @@ def _cases(args: argparse.Namespace, folder: Path, config: RunConfig) -> tuple[L
 
 
 def _check(
-    args: argparse.Namespace, folder: Path, cases: SequenceOf[LabelledCase]
+    args: argparse.Namespace, folder: Path, cases: SequenceOf[LabeledCase]
 ) -> QuantizationCheck:
     from BrainTumorSegLib.training.export import QuantizationCheck
 

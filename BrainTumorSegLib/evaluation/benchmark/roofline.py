@@ -27,7 +27,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
-from BrainTumorSegLib.inference.tta import views_by_name
+from BrainTumorSegLib.inference.tta import tta_transforms
 from BrainTumorSegLib.models.networks import NetworkSpec, build_skeleton
 
 if TYPE_CHECKING:
@@ -266,7 +266,7 @@ def achieved(
     moved = engine["device"].partition(":")[0] != arm.options["device"].partition(":")[0]
     if moved or precision not in device["flop_per_s"]:
         return None
-    views = len(views_by_name(arm.options["views"]))
+    views = len(tta_transforms(arm.options["views"]))
     images = run["work"]["slices"] * views * arm.options["members"] * arm.cases
     flop = image.flop * images
     moved_bytes = image.bytes_an_image(precision, engine["batch"]) * images

@@ -18,7 +18,7 @@ from typing import Any
 import BrainTumorSegLib
 from BrainTumorSegLib.core.errors import BrainTumorSegError, InputError
 from BrainTumorSegLib.core.progress import Progress
-from BrainTumorSegLib.core.sequences import Sequence, recognise_files
+from BrainTumorSegLib.core.sequences import Sequence, recognize_files
 from BrainTumorSegLib.inference.engines.model_cache import CACHE_VARIABLE
 from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
 from BrainTumorSegLib.training.case_files import is_label_file
@@ -62,7 +62,7 @@ def case_scans(paths: SequenceOf[Path]) -> dict[Sequence, Path]:
             raise InputError(f"{path} does not exist.", "Give a folder with scans, or their files.")
         files += sorted(path.iterdir()) if path.is_dir() else [path]
     scans = [p for p in files if p.name.lower().endswith(READABLE_SUFFIXES)]
-    found = recognise_files([p for p in scans if not is_label_file(p)])
+    found = recognize_files([p for p in scans if not is_label_file(p)])
     if found.ambiguities:
         raise InputError(
             f"The scans cannot be told apart: {found.ambiguities[0].reason}",

@@ -12,12 +12,17 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
-from BrainTumorSegLib.core.config_tables import check_choice, from_table, refuse_unknown, suggestion
+from BrainTumorSegLib.core.config_tables import (
+    check_choice,
+    check_known_keys,
+    from_table,
+    suggestion,
+)
 from BrainTumorSegLib.core.errors import BrainTumorSegError, TrainingError
 from BrainTumorSegLib.core.resources import resource_path
-from BrainTumorSegLib.inference.tta import VIEW_SETS
+from BrainTumorSegLib.inference.tta import TTA_SETS
 from BrainTumorSegLib.preprocessing.model_grid import RECIPES, recipe_channels
-from BrainTumorSegLib.training.cohort import CohortConfig, LabelledCase, check_cohort_config
+from BrainTumorSegLib.training.cohort import CohortConfig, LabeledCase, check_cohort_config
 from BrainTumorSegLib.training.config import (
     FORMER_KEYS,
     TrainingConfig,
@@ -167,7 +172,7 @@ def read_experiment(path: Path) -> Experiment:
 
 
 def _experiment(name: str, content: Mapping[str, Any]) -> Experiment:
-    refuse_unknown(content, _KEYS, "")
+    check_known_keys(content, _KEYS, "")
     folds = _numbers(content.get("folds", [0]), "folds", 0)
     seeds = _numbers(content.get("seeds", [0]), "seeds", 0)
     members = _numbers(content.get("members", [1]), "members", 1)
@@ -178,7 +183,7 @@ def _experiment(name: str, content: Mapping[str, Any]) -> Experiment:
         )
     views = _texts(content.get("views", ["none"]), "views")
     for view in views:
-        check_choice(view, VIEW_SETS, "views")
+        check_choice(view, TTA_SETS, "views")
     arms = _arms(content)
     rows = _rows(arms, members, views)
     data = from_table(CohortConfig(), content.get("data", {}), "data")
@@ -248,7 +253,7 @@ def _arm(
                 f"{where} changes {key}, which is part of the budget and the same for all arms.",
                 f"Set it in [training]. An arm may change: {', '.join(ARM_KEYS)}.",
             )
-    refuse_unknown((FORMER_KEYS.get(key, key) for key in changes), ARM_KEYS, f"{where}: ")
+    check_known_keys((FORMER_KEYS.get(key, key) for key in changes), ARM_KEYS, f"{where}: ")
     training = training_from_table(common, changes, where)
     check_choice(training.input_channels, RECIPES, f"{where}.input_channels")
     if not channels_given and "in_channels" not in changes.get("network", {}):
@@ -290,7 +295,7 @@ def _published(given: Any, rows: SequenceOf[str]) -> Published:
 def _table(value: Any, name: str, known: SequenceOf[str]) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise TrainingError(f"{name} is {value!r}; a table was expected.")
-    refuse_unknown(value, known, f"{name}.")
+    check_known_keys(value, known, f"{name}.")
     return value
 
 
@@ -320,7 +325,7 @@ def _text(value: Any, name: str) -> str:
     return value
 
 
-def plan(experiment: Experiment, cases: SequenceOf[LabelledCase] | None = None) -> str:
+def plan(experiment: Experiment, cases: SequenceOf[LabeledCase] | None = None) -> str:
     """What an experiment would do, in words; with its cohort, if that is known already."""
     return render(
         "experiment-plan.txt.jinja",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from BrainTumorSegLib.training.cohort import LabelledCase
+from BrainTumorSegLib.training.cohort import LabeledCase
 from BrainTumorSegLib.training.logger import LOG, read_rows
 from BrainTumorSegLib.training.trainer import member_name
 
@@ -166,7 +166,7 @@ def write_cases(scored: Iterable[RowScores], path: Path) -> None:
 
 def markdown(
     experiment: Experiment,
-    cases: SequenceOf[LabelledCase],
+    cases: SequenceOf[LabeledCase],
     scored: SequenceOf[RowScores],
     command: str,
     picture: str | None,

@@ -26,17 +26,17 @@ from BrainTumorSegLib.core.progress import Progress, ProgressEvent
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.inference.engines import Engine
 from BrainTumorSegLib.inference.engines.torch_engine import TorchEngine
-from BrainTumorSegLib.inference.labels import label_slices
-from BrainTumorSegLib.inference.tta import VIEW_SETS, views_by_name
+from BrainTumorSegLib.inference.labels import decode_slices
+from BrainTumorSegLib.inference.tta import TTA_SETS, tta_transforms
 from BrainTumorSegLib.io.atomic import atomic_path, make_folder
 from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.models.weights import load_network
 from BrainTumorSegLib.preprocessing.model_grid import stack_slices
-from BrainTumorSegLib.training.cohort import LabelledCase, training_cases
+from BrainTumorSegLib.training.cohort import LabeledCase, training_cases
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.distributed import Machine
 from BrainTumorSegLib.training.trainer import check_computable, stages, train_members
-from BrainTumorSegLib.training.volumes import LabelledVolume, load_volume
+from BrainTumorSegLib.training.volumes import LabeledVolume, load_volume
 
 from ..metrics import CaseScore, GroupScore, score_labels
 from .config import Experiment, ExperimentArm, Row
@@ -80,7 +80,7 @@ class RowScores:
 
 def run_experiment(
     experiment: Experiment,
-    cases: SequenceOf[LabelledCase],
+    cases: SequenceOf[LabeledCase],
     folder: Path,
     sources: Path | None = None,
     machine: Machine | None = None,
@@ -133,12 +133,12 @@ def run_experiment(
     return tuple(scored)
 
 
-def stage_weights(experiment: Experiment, cases: SequenceOf[LabelledCase]) -> dict[str, float]:
+def stage_weights(experiment: Experiment, cases: SequenceOf[LabeledCase]) -> dict[str, float]:
     """Rough shares of the time of an experiment, for its progress."""
     weights: dict[str, float] = {}
     members = len(experiment.folds) * len(experiment.seeds)
     scored = sum(case.fold in experiment.folds for case in cases)
-    views = len({view for row in experiment.rows for view in VIEW_SETS[row.tta]})
+    views = len({view for row in experiment.rows for view in TTA_SETS[row.tta]})
     passes = scored * len(experiment.seeds) * views * _CASE_SLICES / experiment.score_every
     for arm in experiment.arms:
         rows, columns = arm.training.crop
@@ -149,7 +149,7 @@ def stage_weights(experiment: Experiment, cases: SequenceOf[LabelledCase]) -> di
 
 
 def score_ensembles(
-    cases: SequenceOf[LabelledCase],
+    cases: SequenceOf[LabeledCase],
     training: TrainingConfig,
     members: SequenceOf[Path],
     ensembles: SequenceOf[Ensemble],
@@ -225,7 +225,7 @@ def _scoring_stage(arm: ExperimentArm) -> str:
     return f"score {arm.name}"
 
 
-def _claim(folder: Path, cases: SequenceOf[LabelledCase]) -> None:
+def _claim(folder: Path, cases: SequenceOf[LabeledCase]) -> None:
     """Hold the folder for these cases; arms, seeds and TTA may be added to it later."""
     path = folder / "cohort.json"
     cohort = {case.name: [case.fold, case.protocol.name, case.group] for case in cases}
@@ -262,7 +262,7 @@ def _score(
     experiment: Experiment,
     arm: ExperimentArm,
     members: SequenceOf[Path],
-    cases: SequenceOf[LabelledCase],
+    cases: SequenceOf[LabeledCase],
     machine: Machine,
     progress: Progress,
 ) -> list[RowScores]:
@@ -298,7 +298,7 @@ def _score(
 
 
 def _segment(
-    volume: LabelledVolume,
+    volume: LabeledVolume,
     input_channels: str,
     engine: Engine,
     ensembles: SequenceOf[Ensemble],
@@ -325,7 +325,7 @@ def _segment(
 def _label_slices(
     images: torch.Tensor, engine: Engine, ensembles: SequenceOf[Ensemble]
 ) -> Iterator[tuple[Ensemble, np.ndarray]]:
-    sets = {name: views_by_name(name) for name in {e.tta for e in ensembles}}
+    sets = {name: tta_transforms(name) for name in {e.tta for e in ensembles}}
     views = dict.fromkeys(view for chosen in sets.values() for view in chosen)
     means: Mapping[str, list[torch.Tensor]] = {name: [] for name in sets}
     for member in range(engine.members):
@@ -334,7 +334,7 @@ def _label_slices(
             means[name].append(torch.stack([found[view] for view in chosen]).mean(dim=0))
     for ensemble in ensembles:
         own = torch.stack([means[ensemble.tta][number] for number in ensemble.members])
-        yield ensemble, label_slices(own.mean(dim=0).float().cpu().numpy())
+        yield ensemble, decode_slices(own.mean(dim=0).float().cpu().numpy())
 
 
 def _store_scores(path: Path, key: Mapping[str, Any], scores: SequenceOf[CaseScore]) -> None:

@@ -28,13 +28,13 @@ from BrainTumorSegLib.inference.engines.conversion import (
     read_model,
     write_model,
 )
-from BrainTumorSegLib.inference.engines.held import Held
 from BrainTumorSegLib.inference.engines.model_cache import (
     entry_key,
     find_entry,
     remove_entry,
     store_entry,
 )
+from BrainTumorSegLib.inference.engines.ready_members import ModelCache
 from BrainTumorSegLib.models.networks import NetworkSpec
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class OpenVinoEngine:
             self._kept = self._convert_what_is_new(progress or Progress())
             self._bytes = weight_bytes(self._model(0)) if self.members else 0
         #: Requests by size of image of the members that are ready.
-        self._held: Held[dict[tuple[int, int], list[Any]]] = Held()
+        self._held: ModelCache[dict[tuple[int, int], list[Any]]] = ModelCache()
 
     def predict(self, member: int, images: Tensor) -> Tensor:
         """See `Engine.predict`.

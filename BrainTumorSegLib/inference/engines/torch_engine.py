@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from BrainTumorSegLib.core.errors import DeviceError
-from BrainTumorSegLib.inference.engines.held import Held
+from BrainTumorSegLib.inference.engines.ready_members import ModelCache
 
 #: Fixed on the CPU, so that the same machine gives the same labels every time.
 #: Four slices keep the working set near the cache; more gains nothing there.
@@ -60,7 +60,7 @@ class TorchEngine:
         #: Members that stay, and how to get those that need not.
         self._networks: dict[int, nn.Module] = {}
         self._loaders: dict[int, Callable[[], nn.Module]] = {}
-        self._held: Held[nn.Module] = Held()
+        self._held: ModelCache[nn.Module] = ModelCache()
         with memory_errors():
             for number, member in enumerate(networks):
                 if isinstance(member, nn.Module):

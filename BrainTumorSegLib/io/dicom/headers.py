@@ -146,7 +146,7 @@ class Frame:
         texts: attributes as text by keyword, several values joined by a backslash.
         moment: when it was acquired, ``YYYYMMDDHHMMSS.ffffff``, or an empty text.
         patient: the patient's identifier; never shown or stored, only compared.
-        colours: samples a pixel.
+        colors: samples a pixel.
     """
 
     path: Path
@@ -161,7 +161,7 @@ class Frame:
     texts: Mapping[str, str]
     moment: str
     patient: str
-    colours: int = 1
+    colors: int = 1
 
 
 def pydicom_module() -> ModuleType:
@@ -289,7 +289,7 @@ def _frame(path: Path, dataset: Any, index: int | None, groups: tuple[Any, ...])
         texts=texts,
         moment=_moment(value),
         patient=f"{identifier}\\{_text(value('IssuerOfPatientID'))}" if identifier else "",
-        colours=int(dataset.get("SamplesPerPixel") or 1),
+        colors=int(dataset.get("SamplesPerPixel") or 1),
     )
 
 

@@ -24,7 +24,7 @@ from BrainTumorSegLib.core.sequences import (
     Recognition,
     Sequence,
     Verdict,
-    recognise_dicom,
+    recognize_dicom,
 )
 from BrainTumorSegLib.io.dicom.series import Series, Study
 
@@ -78,7 +78,7 @@ def propose_sequences(study: Study) -> Proposal:
     saturation; FLAIR before contrast agent; T1 taken like the T1CE. If more than one
     is left, the sequence is ambiguous.
     """
-    recognitions, warnings = _recognise(study)
+    recognitions, warnings = _recognize(study)
     recognitions = _judge_by_order(study, recognitions)
     chosen: dict[Sequence, Series] = {}
     candidates, reasons, ambiguities = {}, {}, []
@@ -103,7 +103,7 @@ def propose_sequences(study: Study) -> Proposal:
     )
 
 
-def _recognise(study: Study) -> tuple[dict[str, Recognition], list[str]]:
+def _recognize(study: Study) -> tuple[dict[str, Recognition], list[str]]:
     fields = {s.key: agent_field(s.attributes) for s in study.series}
     ignored: set[str] = set()
     warnings: list[str] = []
@@ -122,7 +122,7 @@ def _recognise(study: Study) -> tuple[dict[str, Recognition], list[str]]:
         attributes = series.attributes
         if fields[series.key] in ignored:
             attributes = {k: v for k, v in attributes.items() if not k.startswith("ContrastBolus")}
-        recognitions[series.key] = recognise_dicom(attributes)
+        recognitions[series.key] = recognize_dicom(attributes)
     return recognitions, warnings
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import DependencyError, InputError
-from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOUR_TISSUES, Code, Tissue
+from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOR_TISSUES, Code, Tissue
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.io.atomic import atomic_path, check_writable
 from BrainTumorSegLib.io.dicom.headers import frames_of, pydicom_module, read_dataset
@@ -110,7 +110,7 @@ def write_dicom_seg(
             device_serial_number="none",
             content_label="BRAIN_TUMOUR",
             content_description="Necrosis, edema, non-enhancing, enhancing tumour",
-            omit_empty_frames=all((values == tissue).any() for tissue in TUMOUR_TISSUES),
+            omit_empty_frames=all((values == tissue).any() for tissue in TUMOR_TISSUES),
         )
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise InputError(
@@ -247,7 +247,7 @@ def _descriptions(highdicom: ModuleType, pack: str | None, corrected: bool) -> l
             anatomic_regions=[_code(ANATOMY)],
             display_color=highdicom.color.CIELabColor.from_rgb(*STYLES[tissue].color),
         )
-        for tissue in TUMOUR_TISSUES
+        for tissue in TUMOR_TISSUES
     ]
 
 

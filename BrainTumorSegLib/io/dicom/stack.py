@@ -105,7 +105,7 @@ def stack(frames: Sequence[Frame]) -> Stack:
     first = frames[0]
     if along is None or first.spacing is None or min(first.spacing) <= 0:
         return Stack(frames, None, "its header does not say where the slices lie")
-    if first.colours != 1:
+    if first.colors != 1:
         return Stack(frames, None, "it holds colour pictures, not measurements")
     order = np.argsort(along, kind="stable")
     frames, along = tuple(frames[i] for i in order), along[order]

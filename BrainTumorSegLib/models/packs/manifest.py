@@ -201,7 +201,7 @@ def _parse_json(text: bytes, path: Path) -> Any:
         return json.loads(
             text.decode("utf-8-sig"),
             object_pairs_hook=_without_duplicates,
-            parse_constant=_refuse_constant,
+            parse_constant=_check_not_constant,
         )
     except (ValueError, RecursionError) as error:
         raise PackError(f"{path} is damaged: {error}.", "Get the pack again.") from error
@@ -215,7 +215,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _refuse_constant(word: str) -> None:
+def _check_not_constant(word: str) -> None:
     raise ValueError(f"{word} is no number")
 
 

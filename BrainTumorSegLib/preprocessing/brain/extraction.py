@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.core.masks import largest_piece, mask_volume_ml
+from BrainTumorSegLib.core.masks import largest_component, mask_volume_ml
 from BrainTumorSegLib.core.options import Brain
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
@@ -144,7 +144,7 @@ def _mask_of_stripped_case(
         union = sitk.Or(union, _to_reference(found, reference, transforms[sequence]))
     if not sitk.GetArrayViewFromImage(union).any():
         raise InputError("The brain lies outside the reference scan.", "Check the registration.")
-    return sitk.BinaryFillhole(largest_piece(union))
+    return sitk.BinaryFillhole(largest_component(union))
 
 
 def _mask_by_network(
@@ -189,7 +189,7 @@ def _found_on(
     progress.cancel.raise_if_cancelled()
     if not sitk.GetArrayViewFromImage(found).any():
         raise InputError(f"{method} found no brain on {sequence.name} ({scan.source}).", REMEDY)
-    image = _to_reference(largest_piece(found), reference, transform)
+    image = _to_reference(largest_component(found), reference, transform)
     if not sitk.GetArrayViewFromImage(image).any():
         raise InputError(
             f"The brain on {sequence.name} ({scan.source}) lies outside the reference scan.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.core.masks import largest_piece, mask_volume_ml
+from BrainTumorSegLib.core.masks import largest_component, mask_volume_ml
 
 #: Volumes in mL that a stripped scan may show: a thick slab of a brain, or a large
 #: brain with a generous rim. A whole adult head has 3000 and more.
@@ -111,7 +111,7 @@ def _signal(image: sitk.Image, background: _Background) -> sitk.Image:
     signal = sitk.BinaryThreshold(image, low, high, insideValue=0, outsideValue=1)
     if background.smoothed:
         signal = sitk.BinaryMorphologicalOpening(signal, (1, 1, 1))
-    return sitk.BinaryFillhole(largest_piece(signal))
+    return sitk.BinaryFillhole(largest_component(signal))
 
 
 def _depth(mask: sitk.Image) -> np.ndarray:

@@ -261,7 +261,7 @@ def _read_result(
     for name in (TRANSFORM, VOLUME):
         if not (folder / name).is_file():
             raise RegistrationError(f"BRAINSFit exited with code 0 but wrote no {name}")
-    _refuse_unreadable_numbers(folder / TRANSFORM)
+    _check_readable_numbers(folder / TRANSFORM)
     try:
         transform = sitk.VersorRigid3DTransform(sitk.ReadTransform(folder / TRANSFORM))
         registered = sitk.ReadImage(folder / VOLUME, sitk.sitkFloat32)
@@ -272,7 +272,7 @@ def _read_result(
         raise RegistrationError("BRAINSFit's output volume is not on the grid of the reference")
     if not np.isfinite(sitk.GetArrayViewFromImage(registered)).all():
         raise RegistrationError("BRAINSFit's output volume is not finite")
-    _refuse_mismatch(registered, moving, transform)
+    _check_match(registered, moving, transform)
     return transform
 
 
@@ -284,7 +284,7 @@ def _read_transform(path: Path, fixed: sitk.Image) -> sitk.VersorRigid3DTransfor
     """
     if not path.is_file():
         raise RegistrationError(f"BRAINSFit was said to have succeeded but there is no {path.name}")
-    _refuse_unreadable_numbers(path)
+    _check_readable_numbers(path)
     try:
         found = sitk.ReadTransform(path)
     except RuntimeError as error:
@@ -297,11 +297,11 @@ def _read_transform(path: Path, fixed: sitk.Image) -> sitk.VersorRigid3DTransfor
     if apart > _ROTATION_TOLERANCE or np.linalg.det(matrix) < 0:
         raise RegistrationError("BRAINSFit's result is not rigid")
     middle = [(n - 1) / 2 for n in fixed.GetSize()]
-    centre = np.array(fixed.TransformContinuousIndexToPhysicalPoint(middle))
-    return rigid_from_matrix(matrix, offset, centre)
+    center = np.array(fixed.TransformContinuousIndexToPhysicalPoint(middle))
+    return rigid_from_matrix(matrix, offset, center)
 
 
-def _refuse_unreadable_numbers(path: Path) -> None:
+def _check_readable_numbers(path: Path) -> None:
     """Look at the numbers before ITK does: a versor that is not finite crashes its reader."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     words = [
@@ -328,7 +328,7 @@ def _same_place(a: sitk.Image, b: sitk.Image) -> bool:
     ) and np.allclose(a.GetDirection(), b.GetDirection(), atol=1e-4)
 
 
-def _refuse_mismatch(registered: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> None:
+def _check_match(registered: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> None:
     """The output volume must be the moving scan seen through the transform.
 
     This proves on every run that the transform points the way we take it to.

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import RegistrationError
-from BrainTumorSegLib.core.masks import largest_piece, mask_volume_ml
+from BrainTumorSegLib.core.masks import largest_component, mask_volume_ml
 
 #: Spacing in mm to which scans are averaged before anything is measured; clinical
 #: in-plane detail below it adds noise and time but no accuracy.
@@ -31,14 +31,14 @@ class Head:
     Attributes:
         image: float32 image averaged in plane to about `WORKING_SPACING_MM`.
         mask: unsigned 8-bit head mask on a grid of about twice that spacing.
-        centre: centroid of the mask, ``[x, y, z]`` in LPS mm.
+        center: centroid of the mask, ``[x, y, z]`` in LPS mm.
         stripped: whether everything but the brain was removed from the scan.
         source: the file or node the scan came from; used in messages.
     """
 
     image: sitk.Image
     mask: sitk.Image
-    centre: np.ndarray
+    center: np.ndarray
     stripped: bool
     source: str
 
@@ -81,7 +81,7 @@ def _largest_bright_object(image: sitk.Image) -> sitk.Image:
     bright = sitk.OtsuThreshold(lifted, 0, 1, 128)
     radius = [max(1, round(CLOSING_MM / s)) for s in image.GetSpacing()]
     closed = sitk.BinaryFillhole(sitk.BinaryMorphologicalClosing(bright, radius))
-    return largest_piece(closed)
+    return largest_component(closed)
 
 
 def _centroid(mask: sitk.Image) -> np.ndarray:

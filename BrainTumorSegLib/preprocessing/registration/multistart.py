@@ -1,7 +1,7 @@
 """One moving scan to the reference: is it aligned already, and if not, from which start.
 
 The same frame of reference in the headers proves nothing, one start proves nothing
-and a good exit code proves nothing; every attempt is judged by `quality.judge`.
+and a good exit code proves nothing; every attempt is judged by `quality.assess_registration`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Outcome:
 def identity(pair: Pair) -> sitk.VersorRigid3DTransform:
     """The transform that trusts the headers, stated about the reference head's centre."""
     transform = sitk.VersorRigid3DTransform()
-    transform.SetCenter(pair.fixed.centre.tolist())
+    transform.SetCenter(pair.fixed.center.tolist())
     return transform
 
 
@@ -108,16 +108,16 @@ def try_starts(
             return True
     if outcome.best_seen is not None and _attempt(pair, outcome, engine, search(outcome.best_seen)):
         return True
-    verdict = judge(pair, identity(pair), outcome.before)
+    verdict = assess_registration(pair, identity(pair), outcome.before)
     if not verdict.problems and verdict.score + quality.SCORE_NOISE >= _best_score(outcome):
         outcome.transform, outcome.chosen = identity(pair), "as is"
         return True
     return False
 
 
-def judge(pair: Pair, transform: sitk.Transform, before: float) -> Verdict:
-    """`quality.judge` with the tolerance that fits the scans' voxels."""
-    return quality.judge(pair, transform, before, quality.settling_tolerance_mm(pair))
+def assess_registration(pair: Pair, transform: sitk.Transform, before: float) -> Verdict:
+    """`quality.assess_registration` with the tolerance that fits the scans' voxels."""
+    return quality.assess_registration(pair, transform, before, quality.settling_tolerance_mm(pair))
 
 
 def _attempt(pair: Pair, outcome: Outcome, engine: str, start: Start) -> bool:
@@ -142,7 +142,7 @@ def _attempt(pair: Pair, outcome: Outcome, engine: str, start: Start) -> bool:
     except DependencyError as error:
         entry |= {"seconds": _since(began), "outcome": "refused", "reason": error.message}
         raise
-    verdict = judge(pair, transform, outcome.before)
+    verdict = assess_registration(pair, transform, outcome.before)
     good = not verdict.problems
     entry |= {
         "score_after": rounded(verdict.score, 4),

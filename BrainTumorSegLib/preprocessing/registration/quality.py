@@ -118,8 +118,8 @@ def score(pair: Pair, transform: sitk.Transform) -> float:
 
 def shift_mm(pair: Pair, transform: sitk.Transform) -> float:
     """How far the transform moves the centre of the reference's head, in mm."""
-    moved = np.array(transform.TransformPoint(pair.fixed.centre.tolist()))
-    return float(np.linalg.norm(moved - pair.fixed.centre))
+    moved = np.array(transform.TransformPoint(pair.fixed.center.tolist()))
+    return float(np.linalg.norm(moved - pair.fixed.center))
 
 
 def distance_mm(pair: Pair, first: sitk.Transform, second: sitk.Transform) -> float:
@@ -146,7 +146,7 @@ def settle(pair: Pair, transform: sitk.Transform) -> sitk.VersorRigid3DTransform
     An optimum stays where it is; a registration that stopped half way moves on.
     """
     matrix, offset = matrix_and_offset(transform)
-    centre = pair.fixed.centre
+    center = pair.fixed.center
     best = _score(pair, matrix, offset)
     for step in SEARCH_STEPS:
         moved = True
@@ -155,14 +155,14 @@ def settle(pair: Pair, transform: sitk.Transform) -> sitk.VersorRigid3DTransform
             moved, rounds = False, rounds + 1
             for turn, shift in _compass(step):
                 trial = matrix @ turn
-                trial_offset = matrix @ (centre - turn @ centre + shift) + offset
+                trial_offset = matrix @ (center - turn @ center + shift) + offset
                 value = _score(pair, trial, trial_offset)
                 if value > best + SCORE_NOISE:
                     matrix, offset, best, moved = trial, trial_offset, value, True
-    return rigid_from_matrix(matrix, offset, centre)
+    return rigid_from_matrix(matrix, offset, center)
 
 
-def judge(
+def assess_registration(
     pair: Pair, transform: sitk.Transform, score_before: float, tolerance_mm: float
 ) -> Verdict:
     """Say whether the transform is a registration that can be relied on.

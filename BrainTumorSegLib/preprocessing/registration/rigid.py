@@ -14,15 +14,15 @@ def matrix_and_offset(transform: sitk.Transform) -> tuple[np.ndarray, np.ndarray
 
 
 def rigid_from_matrix(
-    matrix: np.ndarray, offset: np.ndarray, centre: np.ndarray
+    matrix: np.ndarray, offset: np.ndarray, center: np.ndarray
 ) -> sitk.VersorRigid3DTransform:
     """The rigid transform ``matrix @ point + offset``, stated about a centre of rotation."""
     u, _, vt = np.linalg.svd(matrix)
     exact = u @ vt
     transform = sitk.VersorRigid3DTransform()
-    transform.SetCenter(centre.tolist())
+    transform.SetCenter(center.tolist())
     transform.SetMatrix(exact.ravel().tolist())
-    transform.SetTranslation((matrix @ centre + offset - centre).tolist())
+    transform.SetTranslation((matrix @ center + offset - center).tolist())
     return transform
 
 

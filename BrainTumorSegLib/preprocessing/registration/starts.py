@@ -26,10 +26,10 @@ def start_transform(name: str, fixed: Head, moving: Head) -> sitk.VersorRigid3DT
     shift = {
         "headers": np.zeros(3),
         "geometry": _middle(moving.image) - _middle(fixed.image),
-        "moments": moving.centre - fixed.centre,
+        "moments": moving.center - fixed.center,
     }[name]
     transform = sitk.VersorRigid3DTransform()
-    transform.SetCenter(fixed.centre.tolist())
+    transform.SetCenter(fixed.center.tolist())
     transform.SetTranslation(shift.tolist())
     return transform
 

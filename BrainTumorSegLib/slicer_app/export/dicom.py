@@ -14,7 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, OutputError
-from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES
+from BrainTumorSegLib.core.tissue import TUMOR_TISSUES
 
 from ..host.application import runFolder, usesOtherPython
 from ..host.translation import tr as _
@@ -177,7 +177,7 @@ def _addSegments(node: Any, labels: sitk.Image, corrected: bool) -> None:
     import slicer
 
     values = sitk.GetArrayViewFromImage(labels)
-    for tissue in TUMOUR_TISSUES:
+    for tissue in TUMOR_TISSUES:
         if not (values == tissue).any():
             continue
         layer = imageData((values == tissue).astype(np.uint8), "vtkOrientedImageData")

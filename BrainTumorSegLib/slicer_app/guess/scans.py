@@ -15,8 +15,8 @@ from BrainTumorSegLib.core.sequences import (
     Recognition,
     Sequence,
     Verdict,
-    assign_recognised,
-    weigh,
+    assign_recognized,
+    weigh_evidence,
 )
 from BrainTumorSegLib.io.dicom.proposal import propose_sequences
 from BrainTumorSegLib.io.dicom.series import Series, Study
@@ -128,7 +128,7 @@ def guessScans(study: str | None = None) -> Guess:
 
 def reasonFor(node: Any) -> str:
     """What one volume node looks like, for somebody who chooses it by hand."""
-    return whyNoScan(node) or _recognise(describeScan(node)).reason
+    return whyNoScan(node) or _recognize(describeScan(node)).reason
 
 
 def _nothing(reason: str) -> Guess:
@@ -193,8 +193,8 @@ def _read(group: Group) -> _Reading:
 
 
 def _readNames(group: Group, scans: list[SceneScan]) -> _Reading:
-    named = {_Named(scan, scan.node.GetID()): _recognise(scan) for scan in scans}
-    found = assign_recognised(named)
+    named = {_Named(scan, scan.node.GetID()): _recognize(scan) for scan in scans}
+    found = assign_recognized(named)
     return _Reading(
         group,
         {sequence: key.scan.node for sequence, key in found.chosen.items()},
@@ -256,11 +256,11 @@ def _grid(node: Any) -> Grid:
     return Grid(node.GetImageData().GetDimensions(), spacing, origin, direction)
 
 
-def _recognise(scan: SceneScan) -> Recognition:
+def _recognize(scan: SceneScan) -> Recognition:
     """From the header, else from the name, else from the file's name, else from its folder's."""
     if scan.fromDicom:
-        return weigh(header_evidence(_headerWithName(scan)), _("The DICOM header"))
-    found = weigh(name_evidence(scan.name), _("The name “{name}”").format(name=scan.name))
+        return weigh_evidence(header_evidence(_headerWithName(scan)), _("The DICOM header"))
+    found = weigh_evidence(name_evidence(scan.name), _("The name “{name}”").format(name=scan.name))
     if scan.file is None:
         return found
     for name, what in (
@@ -269,7 +269,7 @@ def _recognise(scan: SceneScan) -> Recognition:
     ):
         if found.verdict is not Verdict.UNKNOWN:
             break
-        other = weigh(name_evidence(name, what), found.reason)
+        other = weigh_evidence(name_evidence(name, what), found.reason)
         found = other if other.verdict is not Verdict.UNKNOWN else found
     return found
 

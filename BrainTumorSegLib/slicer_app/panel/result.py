@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Region, Tissue
+from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region, Tissue
 from BrainTumorSegLib.core.volumes import volume_title
 
 from ..host.translation import tr as _
@@ -113,7 +113,7 @@ class ResultSection:
 
         table, volumes = self.state.ui.volumesTable, self._volumes(result)
         brain = float(result.report.get("brain", {}).get("volume_ml") or 0.0)
-        keys = [tissue.key for tissue in TUMOUR_TISSUES] + [region.name for region in Region]
+        keys = [tissue.key for tissue in TUMOR_TISSUES] + [region.name for region in Region]
         table.rowCount = len(keys)
         for row, key in enumerate(keys):
             percent = f"{100 * volumes[key] / brain:.1f}" if brain > 0 else "–"
@@ -123,8 +123,8 @@ class ResultSection:
                 if column:
                     cell.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
                 table.setItem(row, column, cell)
-            if row < len(TUMOUR_TISSUES):
-                table.item(row, 0).setIcon(_patch(TUMOUR_TISSUES[row]))
+            if row < len(TUMOR_TISSUES):
+                table.item(row, 0).setIcon(_patch(TUMOR_TISSUES[row]))
         height = table.horizontalHeader().height + 4
         height += sum(table.rowHeight(row) for row in range(len(keys)))
         table.setFixedHeight(height)

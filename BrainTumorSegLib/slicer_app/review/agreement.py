@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.masks import bounding_box
-from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Region, Tissue
+from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Region, Tissue
 from BrainTumorSegLib.core.volumes import dice, tissue_mask, volumes_ml
 
 from ..host.translation import tr as _
@@ -19,7 +19,7 @@ from ..scene.tables import Column, fillTable
 
 #: What is compared: the keys of `volumes.volumes_ml`, in its order.
 GROUPS: Mapping[str, frozenset[Tissue]] = {
-    **{tissue.key: frozenset({tissue}) for tissue in TUMOUR_TISSUES},
+    **{tissue.key: frozenset({tissue}) for tissue in TUMOR_TISSUES},
     **{region.name: region.value for region in Region},
 }
 

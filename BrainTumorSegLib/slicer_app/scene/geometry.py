@@ -293,10 +293,10 @@ def sizeChange(node: Any) -> float:
         return 1.0
     toWorld = transformToWorld(node)
     middle = np.reshape(node.GetImageData().GetExtent(), (3, 2)).mean(axis=1)
-    centre = (ijkToRAS(node) @ [*middle, 1])[:3]
+    center = (ijkToRAS(node) @ [*middle, 1])[:3]
     steps = np.eye(3) / 2  # mm
     sides = [
-        np.subtract(toWorld.TransformPoint(centre + step), toWorld.TransformPoint(centre - step))
+        np.subtract(toWorld.TransformPoint(center + step), toWorld.TransformPoint(center - step))
         for step in steps
     ]
     return float(abs(np.linalg.det(np.array(sides))))

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.errors import DependencyError, InputError
 from BrainTumorSegLib.core.masks import bounding_box
 from BrainTumorSegLib.core.resources import resource_path
-from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.io.segment_names import tissue_of_segment
 from BrainTumorSegLib.io.terminology import TERMINOLOGY_CONTEXT, terminology_entry
 
@@ -102,7 +102,7 @@ def setTissues(segmentationNode: Any, labels: sitk.Image, reference: Any) -> Non
     segmentationNode.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
     segmentationNode.SetReferenceImageGeometryParameterFromVolumeNode(reference)
     layer = _layer(labels)
-    for tissue in TUMOUR_TISSUES:
+    for tissue in TUMOR_TISSUES:
         segment = slicer.vtkSegment()
         applyTerminology(segment, tissue)
         segment.SetLabelValue(int(tissue))

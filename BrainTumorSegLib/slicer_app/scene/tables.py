@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Region
+from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Region
 from BrainTumorSegLib.core.volumes import volume_title
 
 from ..host.translation import tr as _
 
 #: The rows, by keys of `volumes.volumes_ml`.
-ROWS = (*(tissue.key for tissue in TUMOUR_TISSUES), *(region.name for region in Region))
+ROWS = (*(tissue.key for tissue in TUMOR_TISSUES), *(region.name for region in Region))
 
 
 @dataclass(frozen=True)

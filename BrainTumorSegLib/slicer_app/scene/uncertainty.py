@@ -35,7 +35,7 @@ MAXIMUM_COUNT = 100
 #: Standard deviation in mm of the weights by which a voxel's neighbourhood is judged. The
 #: border between two tissues is always uncertain by a voxel; without this such rims join
 #: everything into one region without a place to look at.
-_NEIGHBOURHOOD_MM = 1.0
+_NEIGHBORHOOD_MM = 1.0
 
 #: ... and, wider, by which the place to look at is found inside a region.
 _FOCUS_MM = 2.0
@@ -49,13 +49,13 @@ class UncertainRegion:
     """A connected region of high disagreement.
 
     Attributes:
-        centre: where to look, RAS in mm: the voxel of the region around which
+        center: where to look, RAS in mm: the voxel of the region around which
             disagreement is highest, so that it is never outside a bent region.
         volumeMl: volume in mL.
         meanEntropy, maxEntropy: disagreement, 0..1.
     """
 
-    centre: tuple[float, float, float]
+    center: tuple[float, float, float]
     volumeMl: float
     meanEntropy: float
     maxEntropy: float
@@ -94,7 +94,7 @@ def findRegions(
         x, y, z = regions.TransformIndexToPhysicalPoint(focus.GetMaximumIndex(label))
         found.append(
             UncertainRegion(
-                centre=(-x, -y, z),
+                center=(-x, -y, z),
                 volumeMl=millilitres,
                 meanEntropy=statistics.GetMean(label),
                 maxEntropy=statistics.GetMaximum(label),
@@ -129,7 +129,7 @@ def uncertainRegions(segmentationNode: Any) -> list[UncertainRegion]:
     """
     toWorld = transformToWorld(segmentationNode)
     return [
-        replace(region, centre=tuple(toWorld.TransformPoint(region.centre)))
+        replace(region, center=tuple(toWorld.TransformPoint(region.center)))
         for region in _localRegions(segmentationNode)
     ]
 
@@ -139,11 +139,11 @@ def jumpTo(region: UncertainRegion) -> None:
     import slicer
 
     slicer.vtkMRMLSliceNode.JumpAllSlices(
-        slicer.mrmlScene, *region.centre, slicer.vtkMRMLSliceNode.CenteredJumpSlice
+        slicer.mrmlScene, *region.center, slicer.vtkMRMLSliceNode.CenteredJumpSlice
     )
     crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
     if crosshair is not None:
-        crosshair.SetCrosshairRAS(*region.centre)
+        crosshair.SetCrosshairRAS(*region.center)
 
 
 class RegionNavigator:
@@ -221,16 +221,15 @@ def _localRegions(segmentationNode: Any) -> list[UncertainRegion]:
             return []
         rememberRegions(segmentationNode, imageFromNode(node, segmentationNode))
         stored = segmentationNode.GetAttribute(REGIONS)
-    return [
-        UncertainRegion(**{**region, "centre": tuple(region["centre"])})
-        for region in json.loads(stored)
-    ]
+    regions = json.loads(stored)
+    # Scenes are saved with the spelling of 0.1.
+    return [UncertainRegion(center=tuple(r.pop("centre")), **r) for r in regions]
 
 
 def _rounded(region: UncertainRegion) -> dict[str, Any]:
     """As JSON, to a hundredth of a millimetre and a microlitre."""
     values = asdict(region)
-    values["centre"] = [round(x, 2) for x in region.centre]
+    values["centre"] = [round(x, 2) for x in values.pop("center")]
     for key in ("volumeMl", "meanEntropy", "maxEntropy"):
         values[key] = round(values[key], 3)
     return values
@@ -248,10 +247,10 @@ def _uncertainPart(entropy: sitk.Image, threshold: float) -> sitk.Image | None:
 def _regions(uncertain: sitk.Image, threshold: float) -> sitk.Image:
     """Numbered regions of uncertain voxels, without the thin rims that would join them."""
     above = uncertain > threshold
-    core = sitk.And(above, _smoothed(uncertain, _NEIGHBOURHOOD_MM) > threshold)
+    core = sitk.And(above, _smoothed(uncertain, _NEIGHBORHOOD_MM) > threshold)
     numbered = sitk.Cast(sitk.ConnectedComponent(core, False), sitk.sitkUInt16)
     # As far as smoothing has eaten away from what was uncertain.
-    reach = [round(1.5 * _NEIGHBOURHOOD_MM / spacing) for spacing in uncertain.GetSpacing()]
+    reach = [round(1.5 * _NEIGHBORHOOD_MM / spacing) for spacing in uncertain.GetSpacing()]
     return sitk.Mask(sitk.GrayscaleDilate(numbered, reach, sitk.sitkBox), above)
 
 

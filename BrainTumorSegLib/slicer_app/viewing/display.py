@@ -55,13 +55,13 @@ def showResult(result: RunResult, show3D: bool = False) -> None:
         _fitSlices(node.GetScene())
     node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().SetVisibility(True)
-    centre = tumourCentre(node, reference)
-    if centre is None and reference is not None:
-        centre = _middle(reference)
-    if centre is not None:
-        centreViews(node.GetScene(), centre)
+    center = tumorCenter(node, reference)
+    if center is None and reference is not None:
+        center = _middle(reference)
+    if center is not None:
+        centerViews(node.GetScene(), center)
     if show3D:
-        _show3D(node, True, centre)
+        _show3D(node, True, center)
 
 
 def show3D(segmentationNode: Any, on: bool) -> None:
@@ -69,11 +69,11 @@ def show3D(segmentationNode: Any, on: bool) -> None:
 
     Hidden surfaces are removed, since keeping them up to date makes editing slow.
     """
-    centre = None
+    center = None
     if on:
         with suppress(InputError):  # a segmentation without a grid can be shown all the same
-            centre = tumourCentre(segmentationNode)
-    _show3D(segmentationNode, on, centre)
+            center = tumorCenter(segmentationNode)
+    _show3D(segmentationNode, on, center)
 
 
 def checkAlignment(segmentationNode: Any, sequence: Sequence | str, blend: float) -> None:
@@ -127,7 +127,7 @@ def endAlignmentCheck(scene: Any | None = None) -> bool:
     return ended
 
 
-def tumourCentre(
+def tumorCenter(
     segmentationNode: Any, reference: Any | None = None
 ) -> tuple[float, float, float] | None:
     """The labelled voxel nearest to the middle of the largest connected part of the tumour.
@@ -154,7 +154,7 @@ def tumourCentre(
     return tuple(toWorld.TransformPoint(-x, -y, z))
 
 
-def centreViews(scene: Any, point: tuple[float, float, float]) -> None:
+def centerViews(scene: Any, point: tuple[float, float, float]) -> None:
     """Bring a point (world, RAS, mm) into the middle of all slice views; the crosshair too."""
     for view in nodesOfClass(scene, "vtkMRMLSliceNode"):
         view.JumpSliceByCentering(*point)
@@ -162,14 +162,14 @@ def centreViews(scene: Any, point: tuple[float, float, float]) -> None:
         crosshair.SetCrosshairRAS(*point)
 
 
-def _show3D(node: Any, on: bool, centre: tuple[float, float, float] | None) -> None:
+def _show3D(node: Any, on: bool, center: tuple[float, float, float] | None) -> None:
     if on:
         node.CreateDefaultDisplayNodes()
         node.CreateClosedSurfaceRepresentation()
         node.GetDisplayNode().SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
-        if centre is not None:
+        if center is not None:
             for camera in nodesOfClass(node.GetScene(), "vtkMRMLCameraNode"):
-                _lookAt(camera, centre)
+                _lookAt(camera, center)
     elif node.GetSegmentation().GetSourceRepresentationName() != CLOSED_SURFACE:
         node.RemoveClosedSurfaceRepresentation()
     if node.GetDisplayNode() is not None:

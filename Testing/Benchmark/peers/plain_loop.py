@@ -34,7 +34,7 @@ def run(scans: Mapping[str, Path], args: Namespace, stopwatch: Stopwatch) -> Pas
         volumes = {name: sitk.GetArrayFromImage(image) for name, image in images.items()}
     with stopwatch.stage("normalise"):
         low, high = about["percentiles"]
-        volumes = {name: _normalise(volume, low, high) for name, volume in volumes.items()}
+        volumes = {name: _normalize(volume, low, high) for name, volume in volumes.items()}
         slices, size = _stack(volumes, about["channels"])
     with stopwatch.stage(NETWORK), torch.no_grad():
         probabilities = torch.cat(
@@ -70,7 +70,7 @@ def _network(about: dict, path: Path) -> nn.Module:
     return network.eval()
 
 
-def _normalise(volume: np.ndarray, low: float, high: float) -> np.ndarray:
+def _normalize(volume: np.ndarray, low: float, high: float) -> np.ndarray:
     brain = volume > 0
     floor, ceiling = np.percentile(volume[brain], [low, high])
     clipped = np.clip(volume, floor, ceiling)
@@ -85,8 +85,8 @@ def _stack(
     depth, rows, columns = volumes["t1ce"].shape
     shifted = []
     for name, offset in channels:
-        neighbours = np.clip(np.arange(depth) + offset, 0, depth - 1)
-        shifted.append(volumes[name][neighbours])
+        neighbors = np.clip(np.arange(depth) + offset, 0, depth - 1)
+        shifted.append(volumes[name][neighbors])
     slices = torch.from_numpy(np.stack(shifted, axis=1))
     padding = (0, -columns % MULTIPLE, 0, -rows % MULTIPLE)
     return nn.functional.pad(slices, padding), (rows, columns)

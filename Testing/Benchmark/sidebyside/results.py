@@ -215,9 +215,9 @@ def draw(
     figure, axes = plt.subplots(figsize=(9, 1.7 + 0.55 * len(ordered)), layout="constrained")
     for place, row in enumerate(ordered):
         middle = row.wall_ratio.middle
-        colour = _OURS if row.name in ours else _PEER
+        color = _OURS if row.name in ours else _PEER
         below, above = middle - row.wall_ratio.low, row.wall_ratio.high - middle
-        axes.barh(place, middle, 0.62, color=colour, xerr=[[below], [above]], capsize=3)
+        axes.barh(place, middle, 0.62, color=color, xerr=[[below], [above]], capsize=3)
         if row.network is not None:
             axes.barh(place, middle * row.network.middle / row.wall.middle, 0.62, color=_NETWORK)
         mark = "*" if row.extrapolated else ""

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 from mrml_nodes import add_segmentation, add_volume, affine
 from mrml_results import add_result, labels_of
-from mrml_run import tumour
+from mrml_run import tumor
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
@@ -116,7 +116,7 @@ def brighten(scan) -> None:
     """Give T1CE a bright rim: 1500 to 1700 where there is enhancing tumour."""
     image = imageFromNode(scan)
     values = sitk.GetArrayFromImage(image).astype(np.int16)
-    rim = tumour() == Tissue.ENHANCING
+    rim = tumor() == Tissue.ENHANCING
     values[rim] = np.random.default_rng(2).integers(1500, 1700, int(rim.sum()))
     values[0, 0, 0] = 3000
     changed = sitk.GetImageFromArray(values)
@@ -160,6 +160,6 @@ def test_painting_through_slicers_own_editor_keeps_tissues_exclusive(node, scan)
     logic.ModifySegmentByLabelmap(node, "edema", brush, logic.ModificationModeAdd, False, False)
     labels = labels_of(node, scan)
     assert (labels[18:22, 15:20, 20:30] == Tissue.EDEMA).all()
-    expected = tumour()
+    expected = tumor()
     expected[18:22, 15:20, 20:30] = Tissue.EDEMA
     assert np.array_equal(labels, expected)

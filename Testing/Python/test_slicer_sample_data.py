@@ -18,7 +18,7 @@ pytest.importorskip("slicer", reason="slicer-core has the MRML nodes")
 from mrml_scene import snapshot
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, InputError
-from BrainTumorSegLib.core.sequences import Sequence, recognise
+from BrainTumorSegLib.core.sequences import Sequence, recognize
 from BrainTumorSegLib.slicer_app import sample_data
 from BrainTumorSegLib.slicer_app.sample_data import (
     CATEGORY,
@@ -106,7 +106,7 @@ def test_public_scans_are_checked_by_hash(registered):
     ],
 )
 def test_the_nodes_names_say_which_sequence_they_are(name, sequence):
-    assert recognise(name).sequence is sequence
+    assert recognize(name).sequence is sequence
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from BrainTumorSegLib.slicer_app.run import brainsfit as served
 from BrainTumorSegLib.slicer_app.run.brainsfit import BrainsfitServer
 from BrainTumorSegLib.slicer_app.run.brainsfit_nodes import rigidFromNode
 
-TRUTH = rigid((1, 2, 3), 14.0, (9.0, -12.0, 8.0), centre=(12.0, -30.0, 55.0))
+TRUTH = rigid((1, 2, 3), 14.0, (9.0, -12.0, 8.0), center=(12.0, -30.0, 55.0))
 POINTS = np.array([[0, 0, 0], [80, -70, 60], [-55, 90, -40.5], [3.25, 1e3, -250]], float)
 
 
@@ -208,8 +208,8 @@ def test_the_start_reaches_the_program_with_its_centre(cli, server, answers, req
     wait(server)
     assert answers[0]["ok"]
     assert np.allclose(moved(kept["start"]), moved(TRUTH), rtol=0, atol=1e-9)
-    centre = sitk.AffineTransform(kept["start"]).GetCenter()
-    assert np.allclose(centre, TRUTH.GetCenter(), atol=1e-9)
+    center = sitk.AffineTransform(kept["start"]).GetCenter()
+    assert np.allclose(center, TRUTH.GetCenter(), atol=1e-9)
 
 
 @pytest.mark.parametrize("mode", ["Off", "useGeometryAlign", "useMomentsAlign"])

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from BrainTumorSegLib.io.volumes import read_image
-from BrainTumorSegLib.preprocessing.swapped_t1 import contrast_scores, looks_swapped
+from BrainTumorSegLib.preprocessing.swapped_t1 import contrast_scores, t1_t1ce_swapped
 
 
 def voxels(path):
@@ -30,7 +30,7 @@ def verdicts(real_data):
     found = {}
     for folder in folders:
         t1, t1ce, brain = pair(folder)
-        found[folder.name] = looks_swapped(t1, t1ce, brain), looks_swapped(t1ce, t1, brain)
+        found[folder.name] = t1_t1ce_swapped(t1, t1ce, brain), t1_t1ce_swapped(t1ce, t1, brain)
     return found
 
 
@@ -55,8 +55,8 @@ def test_a_clinical_pair_as_scanned_is_judged_rightly(real_data):
     scan = nibabel.load(folder / "T1_AX.nii.gz")
     mask = np.asarray(deepbet.BrainExtraction(no_gpu=True).run(scan)[1].dataobj) > 0.5
     brain = mask.transpose(2, 1, 0)
-    assert not looks_swapped(t1, t1ce, brain)
-    assert looks_swapped(t1ce, t1, brain)
+    assert not t1_t1ce_swapped(t1, t1ce, brain)
+    assert t1_t1ce_swapped(t1ce, t1, brain)
 
 
 def test_scores_change_sign_when_the_scans_change_places(enhancing):
@@ -77,16 +77,16 @@ def test_unlike_bias_fields_and_a_shift_raise_no_alarm(real_data):
         t1, t1ce, brain = pair(real_data / "brats" / name)
         field = ndimage.zoom(random.normal(0, 1, (4, 4, 4)), np.array(t1.shape) / 4, order=1)
         uneven = t1ce * np.exp(0.3 * field / np.abs(field).max())
-        assert not looks_swapped(t1, uneven, brain)
-        assert not looks_swapped(t1, ndimage.shift(t1ce.astype(np.float32), 0.7, order=1), brain)
+        assert not t1_t1ce_swapped(t1, uneven, brain)
+        assert not t1_t1ce_swapped(t1, ndimage.shift(t1ce.astype(np.float32), 0.7, order=1), brain)
 
 
 def test_two_plain_scans_without_contrast_raise_no_alarm():
     random = np.random.default_rng(0)
     head = random.normal(100, 10, (40, 50, 50))
     noisy = head + random.normal(0, 3, head.shape)
-    assert not looks_swapped(head, noisy, np.ones(head.shape, bool))
-    assert not looks_swapped(noisy, head, np.ones(head.shape, bool))
+    assert not t1_t1ce_swapped(head, noisy, np.ones(head.shape, bool))
+    assert not t1_t1ce_swapped(noisy, head, np.ones(head.shape, bool))
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,10 @@ def test_two_plain_scans_without_contrast_raise_no_alarm():
 def test_too_little_brain_to_judge_raises_no_alarm(brain):
     values = np.random.default_rng(0).gamma(2, 1, (20, 20, 20))
     assert contrast_scores(values, values[::-1], brain) is None
-    assert not looks_swapped(values, values[::-1], brain)
+    assert not t1_t1ce_swapped(values, values[::-1], brain)
 
 
 def test_constant_scans_raise_no_alarm():
     flat, brain = np.full((20, 20, 20), 3.0), np.ones((20, 20, 20), bool)
-    assert not looks_swapped(flat, np.random.default_rng(0).normal(size=flat.shape), brain)
-    assert not looks_swapped(flat, flat, brain)
+    assert not t1_t1ce_swapped(flat, np.random.default_rng(0).normal(size=flat.shape), brain)
+    assert not t1_t1ce_swapped(flat, flat, brain)

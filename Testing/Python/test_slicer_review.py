@@ -10,7 +10,7 @@ import pytest
 from mrml_nodes import add_transform, affine, put_under, rotation
 from mrml_results import add_result, correct, labels_of
 from mrml_scene import snapshot
-from test_mrml_result import save_and_load
+from test_slicer_result import save_and_load
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.tissue import Tissue

@@ -13,13 +13,18 @@ from BrainTumorSegLib.cli.commands.segment import add_run_options, options_from
 from BrainTumorSegLib.core.errors import Cancelled, InputError
 from BrainTumorSegLib.core.progress import CancelToken, Progress
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.inference.cascade import CASCADES, Cascade, choose_cascade, near_tumour
 from BrainTumorSegLib.inference.engines.torch_engine import TorchEngine
 from BrainTumorSegLib.inference.ensemble import predict_volume
-from BrainTumorSegLib.inference.tta import VIEW_SETS
+from BrainTumorSegLib.inference.slice_preselection import (
+    CASCADES,
+    Preselection,
+    choose_preselection,
+    near_tumor,
+)
+from BrainTumorSegLib.inference.tta import TTA_SETS
 from BrainTumorSegLib.models.packs import load_members, load_pack
 
-CASCADE = Cascade()
+CASCADE = Preselection()
 DEPTH = 40
 #: Where the two lesions of `two_lesions` lie.
 LESIONS = (slice(4, 7), slice(31, 33))
@@ -56,11 +61,11 @@ def two_lesions() -> dict[Sequence, np.ndarray]:
 
 def predicted(volumes, networks, cascade, views="tta2", **more):
     return predict_volume(
-        volumes, "mixture", VIEW_SETS[views], TorchEngine(networks), cascade=cascade, **more
+        volumes, "mixture", TTA_SETS[views], TorchEngine(networks), cascade=cascade, **more
     )
 
 
-@pytest.mark.parametrize("views", VIEW_SETS)
+@pytest.mark.parametrize("views", TTA_SETS)
 def test_two_lesions_far_from_each_other_are_both_kept(views):
     whole, cheap = (predicted(two_lesions(), members(), c, views) for c in (None, CASCADE))
     labels = [seen.probabilities.argmax(axis=0) for seen in (whole, cheap)]
@@ -122,8 +127,8 @@ def test_slices_up_to_two_away_are_near():
     highest = np.zeros(12)
     highest[[0, 6]] = 0.21, 1.0
     highest[3] = CASCADE.threshold  # not above it
-    assert np.flatnonzero(near_tumour(highest, CASCADE)).tolist() == [0, 1, 2, 4, 5, 6, 7, 8]
-    assert np.flatnonzero(near_tumour(highest[6:7], CASCADE)).tolist() == [0]
+    assert np.flatnonzero(near_tumor(highest, CASCADE)).tolist() == [0, 1, 2, 4, 5, 6, 7, 8]
+    assert np.flatnonzero(near_tumor(highest[6:7], CASCADE)).tolist() == [0]
 
 
 @pytest.mark.parametrize("room", [1, 3])
@@ -134,7 +139,7 @@ def test_running_out_of_memory_in_either_pass_changes_no_answer(room):
                 raise MemoryError("no room")
             return super().predict(member, images)
 
-    volumes, views = two_lesions(), VIEW_SETS["tta3"]
+    volumes, views = two_lesions(), TTA_SETS["tta3"]
     expected = predict_volume(volumes, "mixture", views, TorchEngine(members()), cascade=CASCADE)
     seen = predict_volume(volumes, "mixture", views, Small(members()), batch=8, cascade=CASCADE)
     np.testing.assert_allclose(seen.probabilities, expected.probabilities, atol=1e-6)
@@ -160,7 +165,7 @@ def test_what_a_device_had_done_is_kept_when_the_run_moves_to_the_cpu():
         return engine
 
     seen = predict_volume(
-        two_lesions(), "mixture", VIEW_SETS["tta1"], failing, fallback, batch=2, cascade=CASCADE
+        two_lesions(), "mixture", TTA_SETS["tta1"], failing, fallback, batch=2, cascade=CASCADE
     )
     counted = [n.shown for n in networks]
     assert counted == [DEPTH + 13, 26, 26]
@@ -182,12 +187,12 @@ def test_a_run_can_be_cancelled_in_the_second_pass():
 
 
 def test_auto_follows_the_pack_s_advice_and_a_wish_goes_before():
-    assert choose_cascade("auto", advised=False) is None
-    assert choose_cascade("auto", advised=True) == CASCADE
-    assert choose_cascade("on", advised=False) == CASCADE
-    assert choose_cascade("off", advised=True) is None
+    assert choose_preselection("auto", advised=False) is None
+    assert choose_preselection("auto", advised=True) == CASCADE
+    assert choose_preselection("on", advised=False) == CASCADE
+    assert choose_preselection("off", advised=True) is None
     with pytest.raises(InputError, match="perhaps"):
-        choose_cascade("perhaps", advised=True)
+        choose_preselection("perhaps", advised=True)
 
 
 def test_the_command_line_offers_the_cascade():
@@ -215,13 +220,13 @@ def test_a_small_second_lesion_far_from_a_real_one_is_kept(real_volume):
     """A piece of a real tumour, 16 x 16 mm in five slices, set into healthy brain far above it."""
     pack = load_pack()
     scans = np.array(real_volume.scans, np.float32)
-    tumour = (real_volume.allowed & 1) == 0  # where background is not allowed
-    source = int(tumour.sum(axis=(1, 2)).argmax())
-    row, column = (int(v.mean()) for v in np.nonzero(tumour[source]))
+    tumor = (real_volume.allowed & 1) == 0  # where background is not allowed
+    source = int(tumor.sum(axis=(1, 2)).argmax())
+    row, column = (int(v.mean()) for v in np.nonzero(tumor[source]))
     piece = scans[:, source - 2 : source + 3, row - 8 : row + 8, column - 8 : column + 8].copy()
-    healthy = np.flatnonzero(tumour.any(axis=(1, 2)))
+    healthy = np.flatnonzero(tumor.any(axis=(1, 2)))
     inside = np.all(scans != 0, axis=0)
-    free = [n for n in range(len(tumour)) if abs(n - healthy).min() > 6 and inside[n].sum() > 4000]
+    free = [n for n in range(len(tumor)) if abs(n - healthy).min() > 6 and inside[n].sum() > 4000]
     target = free[-1] - 2
     rows, columns = np.nonzero(inside[target])
     row, column = int(np.median(rows)), int(np.median(columns)) + 20
@@ -264,4 +269,4 @@ def test_the_record_tells_where_the_whole_ensemble_looked(real_data):
     schema = resource_path("Schemas", "report.schema.json").read_text(encoding="utf-8")
     jsonschema.validate(record, json.loads(schema))
     jsonschema.validate({**record, "cascade": None}, json.loads(schema))
-    assert f"{told['near_tumour']} of {told['slices']} slices" in report_page(case, result)
+    assert f"{told['near_tumor']} of {told['slices']} slices" in report_page(case, result)

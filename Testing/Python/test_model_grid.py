@@ -20,7 +20,7 @@ from BrainTumorSegLib.preprocessing.model_grid import (
     ModelGrid,
     channel_sequences,
     model_grid,
-    normalise,
+    normalize,
     recipe_channels,
     restore,
     stack_slices,
@@ -45,19 +45,19 @@ def turned(axis, degrees: float) -> np.ndarray:
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
-def blank(direction, spacing, extent=70.0, centre=(12.3, -45.6, 78.9)) -> sitk.Image:
-    """An empty scan of a cube of ``extent`` mm whose middle lies at ``centre`` (LPS)."""
+def blank(direction, spacing, extent=70.0, center=(12.3, -45.6, 78.9)) -> sitk.Image:
+    """An empty scan of a cube of ``extent`` mm whose middle lies at ``center`` (LPS)."""
     size = [max(5, int(np.ceil(extent / s))) for s in spacing]
     image = sitk.Image(size, sitk.sitkUInt8)
     image.SetSpacing([float(s) for s in spacing])
     image.SetDirection(np.asarray(direction, float).ravel().tolist())
     half = (np.array(size) - 1) / 2 * np.array(spacing)
-    image.SetOrigin((np.array(centre) - np.asarray(direction) @ half).tolist())
+    image.SetOrigin((np.array(center) - np.asarray(direction) @ half).tolist())
     return image
 
 
-def ball(like: sitk.Image, centre, radius: float) -> sitk.Image:
-    distance = np.linalg.norm(positions(like) - np.asarray(centre), axis=-1)
+def ball(like: sitk.Image, center, radius: float) -> sitk.Image:
+    distance = np.linalg.norm(positions(like) - np.asarray(center), axis=-1)
     return with_values((distance <= radius).astype(np.uint8), like)
 
 
@@ -73,9 +73,9 @@ def near(image: sitk.Image, offset) -> np.ndarray:
 
 def there_and_back(label: sitk.Image, grid: ModelGrid) -> np.ndarray:
     """One-hot to the grid, back to the label's own grid, most probable class."""
-    tumour = to_grid(sitk.Cast(label, sitk.sitkFloat32), grid)
+    tumor = to_grid(sitk.Cast(label, sitk.sitkFloat32), grid)
     background = to_grid(sitk.Cast(label == 0, sitk.sitkFloat32), grid)
-    back = list(restore([background, tumour], grid, label))
+    back = list(restore([background, tumor], grid, label))
     return (back[1] > back[0]).astype(np.uint8)
 
 
@@ -106,9 +106,9 @@ def oblique_cases() -> list[tuple[int, float, float]]:
 def test_a_large_ball_comes_back_in_every_orientation(number, degrees, thickness):
     random = np.random.default_rng(number)
     direction = turned(random.normal(size=3), degrees) @ ORIENTATIONS[number]
-    reference = blank(direction, (1.0, 1.0, thickness), centre=random.uniform(-150, 150, 3))
-    centre = middle(reference) + random.uniform(-3, 3, 3)
-    label = ball(reference, centre, radius=20.0)
+    reference = blank(direction, (1.0, 1.0, thickness), center=random.uniform(-150, 150, 3))
+    center = middle(reference) + random.uniform(-3, 3, 3)
+    label = ball(reference, center, radius=20.0)
     grid = model_grid(reference, ball(reference, middle(reference), 31.0))
 
     back = there_and_back(label, grid)
@@ -127,15 +127,15 @@ def test_a_large_ball_comes_back_in_every_orientation(number, degrees, thickness
     spacing=st.tuples(*[st.floats(0.4, 6.0)] * 3),
     radius=st.one_of(st.floats(4, 10), st.floats(4, 30)),
     offset=st.tuples(*[st.floats(-3, 3)] * 3),
-    centre=st.tuples(*[st.floats(-200, 200)] * 3),
+    center=st.tuples(*[st.floats(-200, 200)] * 3),
 )
 def test_a_ball_of_any_size_comes_back_within_half_a_voxel(
-    number, axis, degrees, spacing, radius, offset, centre
+    number, axis, degrees, spacing, radius, offset, center
 ):
     extent = 2 * radius + 16
     assume(np.prod([extent / s for s in spacing]) < 1.5e6)
     direction = turned(axis, degrees) @ ORIENTATIONS[number]
-    reference = blank(direction, spacing, extent, centre)
+    reference = blank(direction, spacing, extent, center)
     label = ball(reference, middle(reference) + offset, radius)
     truth = sitk.GetArrayViewFromImage(label)
     assume(truth.any())
@@ -166,10 +166,10 @@ def test_labels_carried_to_the_grid_by_nearest_neighbour_come_back(number):
     reference = blank(turned((1, -1, 2), 20.0) @ ORIENTATIONS[number], (1.0, 1.0, 3.0))
     label = ball(reference, middle(reference), 20.0)
     grid = model_grid(reference, ball(reference, middle(reference), 30.0))
-    tumour = to_grid(label, grid, interpolator=sitk.sitkNearestNeighbor)
-    assert tumour.dtype == np.uint8
+    tumor = to_grid(label, grid, interpolator=sitk.sitkNearestNeighbor)
+    assert tumor.dtype == np.uint8
 
-    back = list(restore([1.0 - tumour, tumour], grid, label))
+    back = list(restore([1.0 - tumor, tumor], grid, label))
 
     assert dice(back[1] > back[0], sitk.GetArrayViewFromImage(label)) >= 0.99
 
@@ -182,7 +182,7 @@ def test_a_moving_scan_is_fetched_through_its_transform():
         ORIENTATIONS[17],
         (3.0, 0.8, 0.8),
         110.0,
-        centre=transform.TransformPoint(middle(reference).tolist()),
+        center=transform.TransformPoint(middle(reference).tolist()),
     )
     marker = near(reference, (9.0, -6.0, 12.0))
     there = ball(moving, transform.TransformPoint(marker.tolist()), 6.0)
@@ -397,13 +397,13 @@ def test_detail_that_the_grid_resolves_is_left_alone():
 @pytest.mark.parametrize("spacing", [(0.4, 0.4, 0.4), (0.5, 0.7, 1.0)])
 def test_smoothing_neither_moves_nor_dims_what_it_smooths(spacing):
     image = blank(turned((0, 1, 0), 10.0) @ ORIENTATIONS[29], spacing, 40.0)
-    centre = near(image, (1.3, -2.1, 0.9))
-    blob = ball(image, centre, 9.0)
+    center = near(image, (1.3, -2.1, 0.9))
+    blob = ball(image, center, 9.0)
     grid = model_grid(image, image + 1)
     array = to_grid(blob, grid)
     weights = array.ravel().astype(float)
     found = np.average(positions(grid.image(array)).reshape(-1, 3), axis=0, weights=weights)
-    assert np.linalg.norm(found - centre) < 0.1
+    assert np.linalg.norm(found - center) < 0.1
     voxel, own = np.prod(grid.spacing), np.prod(spacing)
     volume = own * np.count_nonzero(sitk.GetArrayViewFromImage(blob))
     assert weights.sum() * voxel == pytest.approx(volume, rel=0.02)
@@ -428,10 +428,10 @@ def test_beyond_the_grid_the_background_is_certain(thickness):
     grid = model_grid(reference, ball(reference, middle(reference), 12.0), multiple=8)
     half = np.full(grid.shape, 0.5, np.float32)
 
-    background, tumour = restore([half, half], grid, reference)
+    background, tumor = restore([half, half], grid, reference)
 
-    inside = tumour > 0
-    assert np.all(tumour[inside] == 0.5) and np.all(background[inside] == 0.5)
+    inside = tumor > 0
+    assert np.all(tumor[inside] == 0.5) and np.all(background[inside] == 0.5)
     assert np.all(background[~inside] == 1.0)
     # Where spacings agree that is one voxel a voxel, no slice more at either end.
     assert np.count_nonzero(inside) == np.prod(grid.size)
@@ -530,7 +530,7 @@ def noisy_brain(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_normalising_centres_scales_and_blanks_the_outside():
     volume, brain = noisy_brain()
     kept = volume.copy()
-    result = normalise(volume, brain)
+    result = normalize(volume, brain)
     assert result.dtype == np.float32
     assert result[brain].mean() == pytest.approx(0, abs=1e-4)
     assert result[brain].std() == pytest.approx(1, abs=1e-4)
@@ -542,7 +542,7 @@ def test_a_few_extreme_voxels_hardly_matter():
     volume, brain = noisy_brain()
     spiked = volume.copy()
     spiked[5, 10, 5:10] = 1e7
-    plain, other = normalise(volume, brain), normalise(spiked, brain)
+    plain, other = normalize(volume, brain), normalize(spiked, brain)
     ordinary = brain & (spiked == volume)
     assert np.abs(plain - other)[ordinary].max() < 0.1
     assert other.max() < 6
@@ -553,14 +553,14 @@ def test_a_few_extreme_voxels_hardly_matter():
 def test_the_scanners_scale_and_offset_do_not_matter(gain, shift, seed):
     volume, brain = noisy_brain(seed)
     changed = volume.astype(np.float64) * gain + shift
-    assert np.allclose(normalise(changed, brain), normalise(volume, brain), atol=1e-3)
+    assert np.allclose(normalize(changed, brain), normalize(volume, brain), atol=1e-3)
 
 
 def test_what_a_scan_does_not_cover_stays_out_of_its_statistics():
     volume, brain = noisy_brain()
     partial = volume.copy()
     partial[:5] = np.nan
-    result = normalise(partial, brain)
+    result = normalize(partial, brain)
     seen = brain & ~np.isnan(partial)
     assert np.isfinite(result).all()
     assert result[seen].mean() == pytest.approx(0, abs=1e-4)
@@ -572,7 +572,7 @@ def test_a_scan_constant_inside_the_brain_is_refused():
     volume, brain = noisy_brain()
     volume[brain] = 5.0
     with pytest.raises(InputError, match="same intensity"):
-        normalise(volume, brain)
+        normalize(volume, brain)
 
 
 @pytest.mark.parametrize("lost", ["no_brain", "not_covered"])
@@ -583,7 +583,7 @@ def test_a_brain_mask_that_misses_the_scan_is_refused(lost):
     else:
         volume[brain] = np.nan
     with pytest.raises(InputError, match="misses"):
-        normalise(volume, brain)
+        normalize(volume, brain)
 
 
 # --- recipes -----------------------------------------------------------------------------

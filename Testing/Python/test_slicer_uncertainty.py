@@ -54,9 +54,9 @@ def box_voxels(start, side):
     return {tuple(np.add(start, step)) for step in np.ndindex(side, side, side)}
 
 
-def voxel_at(regions_centre, positions):
+def voxel_at(regions_center, positions):
     """Index of the voxel whose centre lies nearest to a world point."""
-    apart = np.linalg.norm(positions - np.array(regions_centre), axis=-1)
+    apart = np.linalg.norm(positions - np.array(regions_center), axis=-1)
     assert apart.min() < 0.05
     return np.unravel_index(apart.argmin(), apart.shape)
 
@@ -86,7 +86,7 @@ def test_the_centre_is_a_voxel_of_its_region_on_any_grid(grid):
     regions = findRegions(entropy_map(matrix), minimumMl=0)
     order = sorted(BOXES, key=lambda box: -box[1])
     for region, (start, side, _) in zip(regions, order, strict=True):
-        index = np.linalg.inv(matrix) @ [*region.centre, 1]
+        index = np.linalg.inv(matrix) @ [*region.center, 1]
         found = tuple(np.round(index[2::-1]).astype(int))
         assert np.allclose(index[2::-1], found, atol=1e-3)
         assert found in box_voxels(start, side)
@@ -98,7 +98,7 @@ def test_the_centre_of_a_hollow_region_is_not_in_its_hole():
     values[12:28, 12:28, 12:28] = 0
     image = sitk.GetImageFromArray(values)
     (region,) = findRegions(image)
-    x, y, z = region.centre
+    x, y, z = region.center
     assert values[round(z), round(-y), round(-x)] == pytest.approx(0.8)
 
 
@@ -198,7 +198,7 @@ def test_centres_follow_a_parent_transform(scene, tmp_path, kind):
     order = sorted(BOXES, key=lambda box: -box[1])
     regions = uncertainRegions(made.segmentationNode)
     for region, (start, side, _) in zip(regions, order, strict=True):
-        assert voxel_at(region.centre, positions) in box_voxels(start, side)
+        assert voxel_at(region.center, positions) in box_voxels(start, side)
 
 
 def test_regions_of_a_scan_that_was_below_a_transform_from_the_start(scene, tmp_path):
@@ -213,7 +213,7 @@ def test_regions_of_a_scan_that_was_below_a_transform_from_the_start(scene, tmp_
     rememberRegions(made.segmentationNode, entropy_map())
     positions = node_positions(settings.t1ce)
     region = uncertainRegions(made.segmentationNode)[0]
-    assert voxel_at(region.centre, positions) in box_voxels(*BOXES[1][:2])
+    assert voxel_at(region.center, positions) in box_voxels(*BOXES[1][:2])
 
 
 # Walking
@@ -226,9 +226,9 @@ def test_a_jump_centres_every_slice_view_and_the_crosshair(scene):
     for number in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceNode")):
         view = scene.GetNthNodeByClass(number, "vtkMRMLSliceNode")
         assert np.allclose(
-            matrix_of(lambda m, v=view: m.DeepCopy(v.GetSliceToRAS()))[:3, 3], region.centre
+            matrix_of(lambda m, v=view: m.DeepCopy(v.GetSliceToRAS()))[:3, 3], region.center
         )
-    assert np.allclose(crosshair.GetCrosshairRAS(), region.centre)
+    assert np.allclose(crosshair.GetCrosshairRAS(), region.center)
 
 
 def test_a_jump_leaves_zoom_and_orientation_alone(scene):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from BrainTumorSegLib.core.tissue import Tissue
-from BrainTumorSegLib.inference.labels import label_voxels
+from BrainTumorSegLib.inference.labels import decode_labels
 
 
 def label(background, necrosis, edema, non_enhancing, enhancing) -> Tissue:
     voxel = (background, necrosis, edema, non_enhancing, enhancing)
     assert sum(voxel) == pytest.approx(1)
-    return Tissue(int(label_voxels([np.array([p], np.float32) for p in voxel])[0]))
+    return Tissue(int(decode_labels([np.array([p], np.float32) for p in voxel])[0]))
 
 
 @pytest.mark.parametrize("tissue", Tissue)
@@ -41,7 +41,7 @@ def test_enhancement_must_outweigh_the_rest_of_the_core():
 def test_every_region_is_where_its_probability_outweighs_that_of_its_surroundings():
     raw = np.random.default_rng(3).gamma(0.5, size=(5, 20, 30, 40))
     p = raw / raw.sum(axis=0)
-    labels = label_voxels(p)
+    labels = decode_labels(p)
     core = p[Tissue.NECROSIS] + p[Tissue.NON_ENHANCING] + p[Tissue.ENHANCING]
     whole = core + p[Tissue.EDEMA] > p[Tissue.BACKGROUND]
     assert np.array_equal(labels > 0, whole)
@@ -53,6 +53,6 @@ def test_every_region_is_where_its_probability_outweighs_that_of_its_surrounding
 def test_maps_are_taken_one_at_a_time_and_left_as_they_are():
     maps = np.random.default_rng(0).dirichlet(np.ones(5), size=(4, 6)).transpose(2, 0, 1)
     before = maps.copy()
-    labels = label_voxels(one for one in maps)
+    labels = decode_labels(one for one in maps)
     assert labels.dtype == np.uint8 and labels.shape == (4, 6)
     assert np.array_equal(maps, before)

@@ -22,7 +22,7 @@ from mrml_nodes import (
 )
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.core.volumes import volumes_ml
 from BrainTumorSegLib.io.terminology import terminology_entry
 from BrainTumorSegLib.slicer_app.review.agreement import (
@@ -49,7 +49,7 @@ def cube(tissue, start, side=10, shape=SHAPE) -> np.ndarray:
 
 
 def drawn(scene, labels, matrix, name):
-    parts = [(t.key, terminology_entry(t), labels == t) for t in TUMOUR_TISSUES]
+    parts = [(t.key, terminology_entry(t), labels == t) for t in TUMOR_TISSUES]
     return add_segmentation(scene, parts, matrix, name)
 
 

@@ -22,8 +22,8 @@ from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.preprocessing.bias_field import (
     SHADINGS,
     STRONG,
-    correct_shading,
-    shading_record,
+    bias_field_record,
+    correct_bias_field,
 )
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid
 from BrainTumorSegLib.reporting.html import report_page
@@ -54,12 +54,12 @@ def phantom(spacing=(2.0, 2.0, 2.0), seed=0):
         tuple(slice(-mm / 2, mm / 2, n * 1j) for mm, n in zip(extent, shape, strict=True))
     ]
     brain = sum((a / (mm / 2 - 6)) ** 2 for a, mm in zip(axes, extent, strict=True)) < 1
-    tumour = sum((a - at) ** 2 for a, at in zip(axes, (5, 20, 25), strict=True)) < 20**2
+    tumor = sum((a - at) ** 2 for a, at in zip(axes, (5, 20, 25), strict=True)) < 20**2
     folds = noise(rng, shape, 14 / spacing[0])
     volumes = {}
-    for sequence, (white, grey, liquor, lesion) in CONTRASTS.items():
-        values = np.where(folds > 0, white, np.where(folds > -1.2, grey, liquor))
-        values = np.where(tumour, lesion, values) + 4 * rng.normal(size=shape)
+    for sequence, (white, gray, liquor, lesion) in CONTRASTS.items():
+        values = np.where(folds > 0, white, np.where(folds > -1.2, gray, liquor))
+        values = np.where(tumor, lesion, values) + 4 * rng.normal(size=shape)
         volumes[sequence] = np.where(brain, np.maximum(values, 1), 0).astype(np.float32)
     return volumes, brain, grid_of(shape, spacing)
 
@@ -83,8 +83,8 @@ def shaded(volumes, grid, strength=0.35, seed=1):
 def test_a_strong_field_is_found_strong_and_taken_out_on_any_grid(spacing):
     volumes, brain, grid = phantom(spacing)
     perturbed, logs = shaded(volumes, grid)
-    corrected, found = correct_shading(perturbed, brain, grid)
-    best, _ = correct_shading(volumes, brain, grid, "n4")
+    corrected, found = correct_bias_field(perturbed, brain, grid)
+    best, _ = correct_bias_field(volumes, brain, grid, "n4")
     for sequence, log in logs.items():
         assert found[sequence].corrected
         assert found[sequence].spread == pytest.approx(log[brain].std(), rel=0.3)
@@ -98,7 +98,7 @@ def test_scans_without_strong_shading_are_left_alone_to_the_bit():
     volumes, brain, grid = phantom()
     perturbed, _ = shaded(volumes, grid, strength=0.08)
     for given in (volumes, perturbed):
-        result, found = correct_shading(given, brain, grid)
+        result, found = correct_bias_field(given, brain, grid)
         assert all(result[sequence] is given[sequence] for sequence in given)
         assert all(f.spread < STRONG and not f.corrected for f in found.values())
 
@@ -107,19 +107,19 @@ def test_what_was_given_is_not_changed():
     volumes, brain, grid = phantom()
     perturbed, _ = shaded(volumes, grid)
     before = {s: v.copy() for s, v in perturbed.items()}
-    correct_shading(perturbed, brain, grid, "n4")
+    correct_bias_field(perturbed, brain, grid, "n4")
     for sequence, volume in before.items():
         np.testing.assert_array_equal(perturbed[sequence], volume)
 
 
 def test_n4_corrects_every_scan_and_off_looks_at_none():
     volumes, brain, grid = phantom()
-    assert all(f.corrected for f in correct_shading(volumes, brain, grid, "n4")[1].values())
-    result, found = correct_shading(volumes, brain, grid, "off")
-    assert found == {} and shading_record(found) is None
+    assert all(f.corrected for f in correct_bias_field(volumes, brain, grid, "n4")[1].values())
+    result, found = correct_bias_field(volumes, brain, grid, "off")
+    assert found == {} and bias_field_record(found) is None
     assert all(result[sequence] is volumes[sequence] for sequence in volumes)
     with pytest.raises(InputError, match="Unknown shading 'no'"):
-        correct_shading(volumes, brain, grid, "no")
+        correct_bias_field(volumes, brain, grid, "no")
 
 
 def test_the_same_values_come_out_however_many_threads_there_are():
@@ -130,7 +130,7 @@ def test_the_same_values_come_out_however_many_threads_there_are():
     try:
         for threads in (1, 3):
             sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
-            results.append(correct_shading(one, brain, grid, "n4")[0][Sequence.T1])
+            results.append(correct_bias_field(one, brain, grid, "n4")[0][Sequence.T1])
             assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == threads
     finally:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
@@ -143,7 +143,7 @@ def test_a_scan_that_ends_inside_the_brain_keeps_its_border_and_is_corrected_els
     cut = {
         s: np.where(np.arange(len(v))[:, None, None] < 50, v, np.nan) for s, v in perturbed.items()
     }
-    result, found = correct_shading(cut, brain, grid)
+    result, found = correct_bias_field(cut, brain, grid)
     for sequence, volume in result.items():
         assert found[sequence].corrected
         np.testing.assert_array_equal(np.isnan(volume), np.isnan(cut[sequence]))
@@ -153,10 +153,10 @@ def test_a_scan_that_ends_inside_the_brain_keeps_its_border_and_is_corrected_els
 def test_a_brain_of_one_value_tells_nothing(value):
     _, brain, grid = phantom()
     flat = {Sequence.T1CE: np.full(grid.shape, value, np.float32)}
-    result, found = correct_shading(flat, brain, grid, "n4")
+    result, found = correct_bias_field(flat, brain, grid, "n4")
     assert result[Sequence.T1CE] is flat[Sequence.T1CE]
     assert (found[Sequence.T1CE].spread, found[Sequence.T1CE].corrected) == (None, False)
-    assert shading_record(found)["scans"] == [
+    assert bias_field_record(found)["scans"] == [
         {"sequence": "t1ce", "spread": None, "corrected": False}
     ]
 
@@ -165,14 +165,14 @@ def test_a_brain_of_one_value_tells_nothing(value):
 def test_tiny_and_flat_grids_do_not_crash(shape):
     volume = np.random.default_rng(0).uniform(50, 150, shape).astype(np.float32)
     grid = grid_of(shape, (1.0, 1.0, 1.0))
-    result, found = correct_shading({Sequence.T1CE: volume}, np.ones(shape, bool), grid, "n4")
+    result, found = correct_bias_field({Sequence.T1CE: volume}, np.ones(shape, bool), grid, "n4")
     assert np.isfinite(result[Sequence.T1CE]).all()
     assert found[Sequence.T1CE].spread is None or found[Sequence.T1CE].spread < 0.5
 
 
 def test_a_brain_of_no_voxel_tells_nothing():
     volumes, brain, grid = phantom()
-    _, found = correct_shading(volumes, np.zeros_like(brain), grid)
+    _, found = correct_bias_field(volumes, np.zeros_like(brain), grid)
     assert not any(f.corrected for f in found.values())
 
 
@@ -256,5 +256,5 @@ def test_a_real_scan_is_left_alone_and_a_shaded_one_corrected(real_data):
         # Every other voxel each way is enough to tell, and quicker.
         arrays = {s: a[::2, ::2, ::2].astype(np.float32) for s, a in arrays.items()}
         brain = arrays[Sequence.T1] > 0
-        _, found = correct_shading(arrays, brain, grid_of(brain.shape, (2.0, 2.0, 2.0)))
+        _, found = correct_bias_field(arrays, brain, grid_of(brain.shape, (2.0, 2.0, 2.0)))
         assert all(f.corrected == strong for f in found.values()), key

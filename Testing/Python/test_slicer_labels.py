@@ -16,11 +16,11 @@ from mrml_nodes import (
     node_positions,
     put_under,
 )
-from mrml_run import tumour
+from mrml_run import tumor
 from mrml_scene import snapshot
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.io.terminology import terminology_entry
 from BrainTumorSegLib.slicer_app.run.result import findResult
 from BrainTumorSegLib.slicer_app.scene.segments import editState, labelImage, otherSegments
@@ -36,18 +36,18 @@ def test_renamed_and_reordered_segments_are_recognised_by_their_codes(result, se
     segmentation.SetSegmentIndex("enhancing", 0)
     for number in range(4):
         segmentation.GetNthSegment(number).SetName(f"Область {number}")
-    assert np.array_equal(labels_of(node, settings.t1ce), tumour())
+    assert np.array_equal(labels_of(node, settings.t1ce), tumor())
 
 
 def test_segments_without_code_are_recognised_by_name(scene, settings):
-    labels = tumour()
+    labels = tumor()
     names = {
         Tissue.EDEMA: "Peritumoral oedema",
         Tissue.NECROSIS: "necrotic core",
         Tissue.ENHANCING: "Enhancing Tumor",
         Tissue.NON_ENHANCING: "NET",
     }
-    parts = [(names[tissue], "", labels == tissue) for tissue in TUMOUR_TISSUES]
+    parts = [(names[tissue], "", labels == tissue) for tissue in TUMOR_TISSUES]
     node = add_segmentation(scene, [*parts, ("Segment_5", "", labels == 0)], OBLIQUE)
     assert np.array_equal(labels_of(node, settings.t1ce), labels)
     assert len(otherSegments(node)) == 1
@@ -96,17 +96,17 @@ def test_a_segment_wholly_outside_the_reference_is_left_out(scene, settings):
 
 
 def test_a_finer_grid_of_its_own_is_met_by_nearest_neighbour(scene, settings):
-    fine = np.repeat(np.repeat(np.repeat(tumour(), 2, 0), 2, 1), 2, 2)
+    fine = np.repeat(np.repeat(np.repeat(tumor(), 2, 0), 2, 1), 2, 2)
     half = OBLIQUE @ affine(spacing=(0.5,) * 3, origin=(-0.25,) * 3)
-    parts = [(t.key, terminology_entry(t), fine == t) for t in TUMOUR_TISSUES]
+    parts = [(t.key, terminology_entry(t), fine == t) for t in TUMOR_TISSUES]
     node = add_segmentation(scene, parts, half)
-    assert np.array_equal(labels_of(node, settings.t1ce), tumour())
+    assert np.array_equal(labels_of(node, settings.t1ce), tumor())
 
 
 @pytest.mark.parametrize("parent", ["rigid", "sheared", "warp"])
 def test_parents_of_segmentation_and_reference_are_applied(scene, settings, parent):
-    labels = tumour()
-    parts = [(t.key, terminology_entry(t), labels == t) for t in TUMOUR_TISSUES]
+    labels = tumor()
+    parts = [(t.key, terminology_entry(t), labels == t) for t in TUMOR_TISSUES]
     node = add_segmentation(scene, parts, OBLIQUE)
     transform = add_warp(scene) if parent == "warp" else add_transform(scene, PARENTS[parent])
     put_under(node, transform)
@@ -148,10 +148,10 @@ def test_surfaces_from_elsewhere_become_voxels(scene, settings):
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "surface")
     node.SetReferenceImageGeometryParameterFromVolumeNode(settings.t1ce)
     node.GetSegmentation().SetSourceRepresentationName("Closed surface")
-    centre = (OBLIQUE @ [25, 24, 20, 1])[:3]
+    center = (OBLIQUE @ [25, 24, 20, 1])[:3]
     sphere = vtk.vtkSphereSource()
     sphere.SetRadius(12)
-    sphere.SetCenter(*centre)
+    sphere.SetCenter(*center)
     sphere.SetThetaResolution(60)
     sphere.SetPhiResolution(60)
     sphere.Update()
@@ -160,7 +160,7 @@ def test_surfaces_from_elsewhere_become_voxels(scene, settings):
     segment.AddRepresentation("Closed surface", sphere.GetOutput())
     node.GetSegmentation().AddSegment(segment)
     labels = labels_of(node, settings.t1ce)
-    distance = np.linalg.norm(local_positions(settings.t1ce) - centre, axis=-1)
+    distance = np.linalg.norm(local_positions(settings.t1ce) - center, axis=-1)
     assert (labels[distance < 10] == Tissue.EDEMA).all()
     assert not labels[distance > 14].any()
 
@@ -184,5 +184,5 @@ def test_painting_into_the_voxels_changes_the_edit_state(result, settings):
     voxels[voxels == 0] = segment.GetLabelValue()
     segment.GetRepresentation("Binary labelmap").Modified()
     assert node.GetSegmentation().GetMTime() == segmentation
-    assert not np.array_equal(labels_of(node, settings.t1ce), tumour())
+    assert not np.array_equal(labels_of(node, settings.t1ce), tumor())
     assert editState(node) != before

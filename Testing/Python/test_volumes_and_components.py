@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from BrainTumorSegLib.core.masks import largest_piece, mask_volume_ml
+from BrainTumorSegLib.core.masks import largest_component, mask_volume_ml
 from BrainTumorSegLib.core.tissue import PROTOCOLS, Region, Tissue
 from BrainTumorSegLib.core.volumes import (
     dice,
@@ -14,7 +14,11 @@ from BrainTumorSegLib.core.volumes import (
     volume_title,
     volumes_ml,
 )
-from BrainTumorSegLib.inference.postprocessing import Islands, remove_islands, remove_specks
+from BrainTumorSegLib.inference.postprocessing import (
+    DistantComponents,
+    remove_distant_components,
+    remove_small_components,
+)
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 
 
@@ -51,7 +55,7 @@ def test_a_mask_s_volume_counts_everything_above_zero():
 def test_the_largest_piece_of_a_mask_is_kept_alone():
     mask = np.zeros((5, 20, 20))
     mask[2, 2:4, 2:4], mask[2, 10:18, 10:18] = 1, 1
-    kept = sitk.GetArrayFromImage(largest_piece(label_image(mask)))
+    kept = sitk.GetArrayFromImage(largest_component(label_image(mask)))
     assert kept.sum() == 64 and kept[2, 12, 12] == 1
 
 
@@ -86,7 +90,7 @@ def test_specks_go_and_lesions_stay_with_all_their_tissues():
     labels[15, 30:33, 30] = Tissue.ENHANCING
     image = label_image(labels)
     image.SetOrigin((1, 2, 3))
-    cleaned = remove_specks(image, 100.0)
+    cleaned = remove_small_components(image, 100.0)
     kept = sitk.GetArrayFromImage(cleaned)
     assert kept[7, 7, 7] == Tissue.ENHANCING
     assert not kept[15].any()
@@ -97,17 +101,21 @@ def test_specks_go_and_lesions_stay_with_all_their_tissues():
 def test_the_smallest_lesion_is_measured_in_cubic_millimetres_not_voxels():
     labels = np.zeros((10, 10, 10), np.uint8)
     labels[2, 2, 2:6] = Tissue.EDEMA
-    assert sitk.GetArrayFromImage(remove_specks(label_image(labels, (5, 5, 5)), 100.0)).any()
-    assert not sitk.GetArrayFromImage(remove_specks(label_image(labels), 100.0)).any()
+    assert sitk.GetArrayFromImage(
+        remove_small_components(label_image(labels, (5, 5, 5)), 100.0)
+    ).any()
+    assert not sitk.GetArrayFromImage(remove_small_components(label_image(labels), 100.0)).any()
 
 
 def test_parts_that_touch_by_a_corner_are_one_lesion():
     labels = np.zeros((10, 10, 10), np.uint8)
     labels[2, 2, 2], labels[3, 3, 3] = Tissue.EDEMA, Tissue.NECROSIS
-    assert (sitk.GetArrayFromImage(remove_specks(label_image(labels), 2.0)) == labels).all()
+    assert (
+        sitk.GetArrayFromImage(remove_small_components(label_image(labels), 2.0)) == labels
+    ).all()
 
 
-def tumour_with(*parts):
+def tumor_with(*parts):
     """A cube of 20 voxels a side at the left of the image, and other parts."""
     labels = np.zeros((30, 30, 100), np.uint8)
     labels[5:25, 5:25, 5:25] = Tissue.EDEMA
@@ -123,42 +131,42 @@ def cube_at(column, side=6):
 def without_islands(labels, spacing=(1, 1, 1)):
     image = label_image(labels, spacing)
     image.SetDirection((0, 1, 0, 0, 0, -1, -1, 0, 0))
-    cleaned, islands = remove_islands(image)
+    cleaned, islands = remove_distant_components(image)
     assert cleaned.IsSameImageGeometryAs(image) and cleaned.GetPixelID() == image.GetPixelID()
     return sitk.GetArrayFromImage(cleaned), islands
 
 
 def test_a_small_part_far_from_the_tumour_goes_and_is_told():
-    kept, islands = without_islands(tumour_with(cube_at(50), cube_at(80)))
-    assert (kept == tumour_with()).all()
-    assert islands == Islands(2, pytest.approx(0.432))
+    kept, islands = without_islands(tumor_with(cube_at(50), cube_at(80)))
+    assert (kept == tumor_with()).all()
+    assert islands == DistantComponents(2, pytest.approx(0.432))
     assert islands.as_record() == {"removed": 2, "ml": 0.432}
 
 
 def test_a_part_near_the_tumour_stays_however_small():
-    labels = tumour_with(cube_at(34, side=1))
+    labels = tumor_with(cube_at(34, side=1))
     kept, islands = without_islands(labels)
-    assert (kept == labels).all() and islands == Islands(0, 0.0)
-    assert without_islands(tumour_with(cube_at(35, side=1)))[1].removed == 1
+    assert (kept == labels).all() and islands == DistantComponents(0, 0.0)
+    assert without_islands(tumor_with(cube_at(35, side=1)))[1].removed == 1
 
 
 def test_distances_between_parts_are_millimetres_not_voxels():
-    labels = tumour_with(cube_at(28))
+    labels = tumor_with(cube_at(28))
     assert without_islands(labels)[1].removed == 0
     assert without_islands(labels, (4, 1, 1))[1].removed == 1
-    assert without_islands(tumour_with(cube_at(50)), (0.3, 1, 1))[1].removed == 0
+    assert without_islands(tumor_with(cube_at(50)), (0.3, 1, 1))[1].removed == 0
 
 
 def test_a_second_tumour_that_is_not_small_beside_the_first_stays():
-    labels = tumour_with(cube_at(80, side=8))
+    labels = tumor_with(cube_at(80, side=8))
     kept, islands = without_islands(labels)
     assert (kept == labels).all() and islands.removed == 0
 
 
-@pytest.mark.parametrize("labels", [tumour_with(), np.zeros((5, 5, 5), np.uint8)])
+@pytest.mark.parametrize("labels", [tumor_with(), np.zeros((5, 5, 5), np.uint8)])
 def test_one_tumour_alone_and_none_at_all_stay_as_they_are(labels):
     kept, islands = without_islands(labels)
-    assert (kept == labels).all() and islands == Islands(0, 0.0)
+    assert (kept == labels).all() and islands == DistantComponents(0, 0.0)
 
 
 def test_a_small_tumour_that_is_alone_stays():

@@ -7,8 +7,8 @@ import pytest
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.masks import mask_box, whole_box
-from BrainTumorSegLib.inference.labels import label_voxels
-from BrainTumorSegLib.inference.resampling import restore_labels, restore_map
+from BrainTumorSegLib.inference.labels import decode_labels
+from BrainTumorSegLib.inference.resampling import labels_on_reference, map_on_reference
 from BrainTumorSegLib.preprocessing.model_grid import model_grid, restore
 
 
@@ -21,10 +21,10 @@ def tilted_reference(spacing=(0.9, 1.1, 2.5), size=(50, 44, 20)) -> sitk.Image:
     return image
 
 
-def ball(reference: sitk.Image, centre=(26, 20, 11), radius=14.0) -> sitk.Image:
+def ball(reference: sitk.Image, center=(26, 20, 11), radius=14.0) -> sitk.Image:
     distance = sitk.PhysicalPointSource(sitk.sitkVectorFloat64, *geometry(reference))
     points = sitk.GetArrayFromImage(distance)
-    middle = np.array(reference.TransformIndexToPhysicalPoint(centre))
+    middle = np.array(reference.TransformIndexToPhysicalPoint(center))
     mask = sitk.GetImageFromArray(
         (np.linalg.norm(points - middle, axis=-1) < radius).astype(np.uint8)
     )
@@ -54,7 +54,7 @@ def random_probabilities(shape, seed=0) -> np.ndarray:
 def test_labels_are_those_of_the_whole_reference_cut_to_the_brain(scene):
     reference, brain, grid = scene
     probabilities = random_probabilities(grid.shape)
-    labels, none = restore_labels(probabilities, grid, reference, brain)
+    labels, none = labels_on_reference(probabilities, grid, reference, brain)
     whole = np.stack(list(restore(probabilities, grid, reference)))
     inside = sitk.GetArrayFromImage(brain) > 0
     found = sitk.GetArrayFromImage(labels)
@@ -63,10 +63,10 @@ def test_labels_are_those_of_the_whole_reference_cut_to_the_brain(scene):
         for tissue in range(5):
             nudged = whole.copy()
             nudged[tissue] += nudge
-            sure &= label_voxels(nudged) == label_voxels(whole)
+            sure &= decode_labels(nudged) == decode_labels(whole)
     assert none is None and labels.GetPixelID() == sitk.sitkUInt8
     assert geometry(labels) == geometry(reference)
-    assert np.array_equal(found[inside & sure], label_voxels(whole)[inside & sure])
+    assert np.array_equal(found[inside & sure], decode_labels(whole)[inside & sure])
     assert (inside & sure).sum() > 0.999 * inside.sum() > 1000
     assert not found[~inside].any() and len(np.unique(found)) == 5
 
@@ -74,11 +74,13 @@ def test_labels_are_those_of_the_whole_reference_cut_to_the_brain(scene):
 def test_probabilities_that_are_kept_cover_the_whole_reference(scene):
     reference, brain, grid = scene
     probabilities = random_probabilities(grid.shape)
-    labels, kept = restore_labels(probabilities, grid, reference, brain, keep_probabilities=True)
+    labels, kept = labels_on_reference(
+        probabilities, grid, reference, brain, keep_probabilities=True
+    )
     expected = np.stack(list(restore(probabilities, grid, reference)), axis=-1)
     assert geometry(kept) == geometry(reference)
     assert np.array_equal(sitk.GetArrayFromImage(kept), expected)
-    alone, _ = restore_labels(probabilities, grid, reference, brain)
+    alone, _ = labels_on_reference(probabilities, grid, reference, brain)
     differ = sitk.GetArrayFromImage(alone) != sitk.GetArrayFromImage(labels)
     assert differ.mean() < 1e-4
 
@@ -86,7 +88,7 @@ def test_probabilities_that_are_kept_cover_the_whole_reference(scene):
 def test_a_map_is_that_of_the_whole_reference_cut_to_the_brain(scene):
     reference, brain, grid = scene
     values = random_probabilities(grid.shape)[0]
-    image = restore_map(values, grid, reference, brain)
+    image = map_on_reference(values, grid, reference, brain)
     whole = sitk.Resample(grid.image(values), reference, sitk.Transform(), sitk.sitkLinear, 0.0)
     inside = sitk.GetArrayFromImage(brain) > 0
     found = sitk.GetArrayFromImage(image)

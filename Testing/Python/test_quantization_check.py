@@ -13,7 +13,7 @@ from toy_cases import PACK_TABLE
 
 from BrainTumorSegLib.cli import application as cli
 from BrainTumorSegLib.core.errors import PackError, TrainingError
-from BrainTumorSegLib.inference.labels import label_slices
+from BrainTumorSegLib.inference.labels import decode_slices
 from BrainTumorSegLib.models.network_spec import NetworkSpec
 from BrainTumorSegLib.models.networks import build_network
 from BrainTumorSegLib.models.packs import load_pack, verify_pack
@@ -26,7 +26,7 @@ from BrainTumorSegLib.training.export import (
     check_member,
     require_small_loss,
 )
-from BrainTumorSegLib.training.volumes import LabelledVolume
+from BrainTumorSegLib.training.volumes import LabeledVolume
 
 SPEC = NetworkSpec(encoder="mobilenet_v2", encoder_depth=4)
 CONFIG = TrainingConfig(network=SPEC, fold=0)
@@ -56,8 +56,8 @@ def called_by(network, name="own"):
     scans = np.random.default_rng(0).normal(size=(3, 6, 64, 64)).astype(np.float16)
     images = torch.from_numpy(scans.astype(np.float32)).transpose(0, 1)
     with torch.inference_mode():
-        labels = label_slices(network(images).softmax(dim=1).numpy())
-    return LabelledVolume(name, scans, (1 << labels).astype(np.uint8))
+        labels = decode_slices(network(images).softmax(dim=1).numpy())
+    return LabeledVolume(name, scans, (1 << labels).astype(np.uint8))
 
 
 @pytest.fixture(scope="module")

@@ -29,13 +29,13 @@ from mrml_nodes import (
     to_world,
     vtk_matrix,
 )
-from mrml_run import add_scans, finish_run, tumour
+from mrml_run import add_scans, finish_run, tumor
 from mrml_scene import hierarchy_items, snapshot, table_content
 
 from BrainTumorSegLib.core.errors import InputError, OutputError
 from BrainTumorSegLib.core.resources import resource_path
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.core.tissue import STYLES, TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.core.volumes import volumes_ml
 from BrainTumorSegLib.io.terminology import TERMINOLOGY_CONTEXT, terminology_entry
 from BrainTumorSegLib.slicer_app.run import result as result_module
@@ -81,8 +81,8 @@ def test_the_run_of_these_tests_is_like_a_real_one(finished):
 
 def test_four_named_coloured_and_coded_segments_share_one_layer(result):
     found = segments(result.segmentationNode)
-    assert list(found) == [tissue.key for tissue in TUMOUR_TISSUES]
-    for tissue, segment in zip(TUMOUR_TISSUES, found.values(), strict=True):
+    assert list(found) == [tissue.key for tissue in TUMOR_TISSUES]
+    for tissue, segment in zip(TUMOR_TISSUES, found.values(), strict=True):
         style = STYLES[tissue]
         assert segment.GetName() == style.title
         assert segment.GetColor() == pytest.approx(np.array(style.color) / 255, abs=1e-6)
@@ -177,12 +177,12 @@ def test_another_reference_is_followed(scene, settings, tmp_path):
 
 @pytest.mark.parametrize("tissues", [(), (Tissue.ENHANCING,), (Tissue.NECROSIS, Tissue.EDEMA)])
 def test_tissues_without_a_voxel_are_there_all_the_same(scene, settings, tmp_path, tissues):
-    labels = np.where(np.isin(tumour(), tissues), tumour(), 0).astype(np.uint8)
+    labels = np.where(np.isin(tumor(), tissues), tumor(), 0).astype(np.uint8)
     finish_run(tmp_path, settings, labels)
     result = importResult(tmp_path, settings)
     found = segments(result.segmentationNode)
-    assert list(found) == [tissue.key for tissue in TUMOUR_TISSUES]
-    for tissue, segment in zip(TUMOUR_TISSUES, found.values(), strict=True):
+    assert list(found) == [tissue.key for tissue in TUMOR_TISSUES]
+    for tissue, segment in zip(TUMOR_TISSUES, found.values(), strict=True):
         assert terminologyOf(segment) == terminology_entry(tissue)
     assert np.array_equal(labels_of(result.segmentationNode, settings.t1ce), labels)
 
@@ -249,7 +249,7 @@ def test_the_table_has_titles_units_and_the_volumes_of_seven_rows(result, settin
     table = result.tableNode
     names, millilitres, percent = table_content(table)
     assert names[2] == [
-        *(STYLES[tissue].title for tissue in TUMOUR_TISSUES),
+        *(STYLES[tissue].title for tissue in TUMOR_TISSUES),
         "Whole tumour (WT)",
         "Tumour core (TC)",
         "Enhancing tumour (ET)",
@@ -385,10 +385,10 @@ def test_an_existing_segmentation_keeps_its_node_and_segments_of_other_things(
     assert node.GetAttribute("Somebody.Else") == "kept"
     assert [s.GetName() for s in segments(node).values()] == [
         "Ventricle",
-        *(STYLES[tissue].title for tissue in TUMOUR_TISSUES),
+        *(STYLES[tissue].title for tissue in TUMOR_TISSUES),
     ]
     assert node.GetSegmentation().GetNumberOfLayers() == 2
-    assert np.array_equal(labels_of(node, settings.t1ce), tumour())
+    assert np.array_equal(labels_of(node, settings.t1ce), tumor())
     assert np.array_equal(mask_of(node, otherSegments(node)[0], settings.t1ce), ventricle)
 
 
@@ -419,7 +419,7 @@ def test_segments_of_other_things_stay_in_place_when_the_reference_lies_below_a_
     importResult(tmp_path, settings)
     assert node.GetTransformNodeID() == settings.t1ce.GetTransformNodeID()
     np.testing.assert_allclose(reference_positions(node, "Ventricle"), before, atol=1e-6)
-    assert np.array_equal(labels_of(node, settings.t1ce), tumour())
+    assert np.array_equal(labels_of(node, settings.t1ce), tumor())
 
 
 def reference_positions(node, name):
@@ -436,7 +436,7 @@ def test_a_second_run_replaces_the_companions_of_the_first(scene, settings, fini
     names = [first.tableNode.GetName(), first.automaticNode.GetName()]
     first.segmentationNode.SetAttribute("BrainTumorSeg.Review.1.Verdict", "approved")
     count = len(snapshot(scene)["order"])
-    labels = np.where(tumour() == Tissue.NECROSIS, 0, tumour()).astype(np.uint8)
+    labels = np.where(tumor() == Tissue.NECROSIS, 0, tumor()).astype(np.uint8)
     finish_run(tmp_path / "second", settings, labels, version="2.0.0")
     settings.outputSegmentation = first.segmentationNode
     second = importResult(tmp_path / "second", settings)
@@ -539,7 +539,7 @@ def test_a_report_without_what_is_needed_is_refused(settings, finished):
 
 
 def test_labels_that_are_no_tissues_are_refused(settings, tmp_path):
-    finish_run(tmp_path, settings, tumour() * 3)
+    finish_run(tmp_path, settings, tumor() * 3)
     with pytest.raises(OutputError, match=r"labels\.nrrd"):
         importResult(tmp_path, settings)
 
@@ -615,8 +615,8 @@ def test_a_saved_scene_is_a_result_again(scene, settings, finished, tmp_path, in
     reference = node.GetNodeReference("BrainTumorSeg.Scan.t1ce")
     assert reference.GetName() == "Kopf T1 KM"
     for segmentation in (node, found.automaticNode):
-        assert np.array_equal(labels_of(segmentation, reference), tumour())
-        assert list(tissueSegments(segmentation).values()) == list(TUMOUR_TISSUES)
+        assert np.array_equal(labels_of(segmentation, reference), tumor())
+        assert list(tissueSegments(segmentation).values()) == list(TUMOR_TISSUES)
     assert found.automaticNode.GetHideFromEditors()
     assert registeredCopy(found, "flair") is found.registeredNodes[Sequence.FLAIR]
     assert node.GetAttribute(REGIONS) == regions

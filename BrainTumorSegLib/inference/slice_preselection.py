@@ -17,7 +17,7 @@ CASCADES = tuple(SlicePreselection)
 
 
 @dataclass(frozen=True)
-class Cascade:
+class Preselection:
     """When a slice is near tumour.
 
     Attributes:
@@ -30,7 +30,7 @@ class Cascade:
     reach: int = 2
 
 
-def choose_cascade(wish: str, advised: bool) -> Cascade | None:
+def choose_preselection(wish: str, advised: bool) -> Preselection | None:
     """The cascade to use, None for none; ``auto`` follows the pack's advice.
 
     Raises:
@@ -38,10 +38,10 @@ def choose_cascade(wish: str, advised: bool) -> Cascade | None:
     """
     if wish not in CASCADES:
         raise InputError(f"Unknown cascade {wish!r}.", f"Choose one of {', '.join(CASCADES)}.")
-    return Cascade() if wish == "on" or (wish == "auto" and advised) else None
+    return Preselection() if wish == "on" or (wish == "auto" and advised) else None
 
 
-def near_tumour(highest: np.ndarray, cascade: Cascade) -> np.ndarray:
+def near_tumor(highest: np.ndarray, cascade: Preselection) -> np.ndarray:
     """Which slices are near tumour.
 
     Args:

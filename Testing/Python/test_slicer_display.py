@@ -18,22 +18,22 @@ from mrml_nodes import (
     rotation,
     to_world,
 )
-from mrml_run import finish_run, tumour
+from mrml_run import finish_run, tumor
 from mrml_scene import snapshot
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.core.tissue import TUMOUR_TISSUES, Tissue
+from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.slicer_app.run.result import findResult, importResult
 from BrainTumorSegLib.slicer_app.scene.registered import registeredCopy
 from BrainTumorSegLib.slicer_app.viewing.display import (
     FOREGROUND_OPACITY,
-    centreViews,
+    centerViews,
     checkAlignment,
     endAlignmentCheck,
     show3D,
     showResult,
-    tumourCentre,
+    tumorCenter,
 )
 
 VIEWS = ("Red", "Yellow", "Green")
@@ -65,7 +65,7 @@ def voxel_position(node, index):
     return to_world(node, local.reshape(1, 3))[0]
 
 
-def middle_of_tumour(labels):
+def middle_of_tumor(labels):
     """The tumour voxel nearest to the middle of the big part, found apart from the code."""
     labels = labels.copy()
     labels[35, 40, 45] = 0  # the small separate part of the test tumour
@@ -156,7 +156,7 @@ def test_all_slices_meet_in_the_middle_of_the_largest_part_of_the_tumour(
     labels = finish_run(tmp_path, settings)
     result = importResult(tmp_path, settings)
     showResult(result)
-    expected = voxel_position(settings.t1ce, middle_of_tumour(labels))
+    expected = voxel_position(settings.t1ce, middle_of_tumor(labels))
     for view in slices(scene):
         np.testing.assert_allclose(matrix_of_slice(view)[:3, 3], expected, atol=1e-6)
 
@@ -186,15 +186,15 @@ def test_the_middle_of_a_ring_lies_in_the_ring(scene):
     ring[:, np.abs(np.hypot(row - 15, column - 15) - 10) < 2] = 1
     reference = add_volume(scene, "reference", head((9, 30, 30)), OBLIQUE)
     node = add_segmentation(scene, [("Enhancing", "", ring)], OBLIQUE)
-    centre = np.array(tumourCentre(node, reference))
+    center = np.array(tumorCenter(node, reference))
     places = node_positions(reference)[ring > 0]
-    assert np.linalg.norm(places - centre, axis=1).min() < 1e-6
+    assert np.linalg.norm(places - center, axis=1).min() < 1e-6
 
 
 def test_without_a_tumour_the_middle_of_the_scan_is_shown(scene, settings, tmp_path):
-    finish_run(tmp_path, settings, np.zeros_like(tumour()))
+    finish_run(tmp_path, settings, np.zeros_like(tumor()))
     result = importResult(tmp_path, settings)
-    assert tumourCentre(result.segmentationNode) is None
+    assert tumorCenter(result.segmentationNode) is None
     showResult(result, show3D=True)
     expected = (OBLIQUE @ [24.5, 23.5, 19.5, 1])[:3]
     for view in slices(scene):
@@ -203,7 +203,7 @@ def test_without_a_tumour_the_middle_of_the_scan_is_shown(scene, settings, tmp_p
 
 def test_views_can_be_centred_on_a_point(scene):
     crosshair = scene.AddNewNodeByClass("vtkMRMLCrosshairNode")
-    centreViews(scene, (1.0, -2.0, 3.0))
+    centerViews(scene, (1.0, -2.0, 3.0))
     for view in slices(scene):
         np.testing.assert_allclose(matrix_of_slice(view)[:3, 3], (1, -2, 3))
     assert tuple(crosshair.GetCrosshairRAS()) == (1, -2, 3)
@@ -218,7 +218,7 @@ def test_a_hidden_segmentation_is_shown_with_its_result(result):
 def test_a_result_whose_reference_is_gone_is_shown_as_far_as_possible(scene, settings, result):
     scene.RemoveNode(settings.t1ce)
     showResult(result)
-    expected = (OBLIQUE @ [*middle_of_tumour(tumour())[::-1], 1])[:3]
+    expected = (OBLIQUE @ [*middle_of_tumor(tumor())[::-1], 1])[:3]
     np.testing.assert_allclose(matrix_of_slice(slices(scene)[0])[:3, 3], expected, atol=1e-6)
 
 
@@ -307,7 +307,7 @@ def test_surfaces_appear_and_go_on_request(scene, result):
     show3D(node, True)
     display, segmentation = node.GetDisplayNode(), node.GetSegmentation()
     assert display.GetVisibility3D()
-    for tissue in TUMOUR_TISSUES:
+    for tissue in TUMOR_TISSUES:
         surface = segmentation.GetSegment(tissue.key).GetRepresentation("Closed surface")
         assert surface.GetNumberOfPoints() > 100
     show3D(node, False)
@@ -320,7 +320,7 @@ def test_a_surface_encloses_its_tissue(scene, settings, result):
     show3D(result.segmentationNode, True)
     surface = result.segmentationNode.GetSegmentation().GetSegment("necrosis")
     bounds = np.reshape(surface.GetRepresentation("Closed surface").GetBounds(), (3, 2))
-    voxels = np.argwhere(tumour() == Tissue.NECROSIS)[:, ::-1]
+    voxels = np.argwhere(tumor() == Tissue.NECROSIS)[:, ::-1]
     points = (np.c_[voxels, np.ones(len(voxels))] @ OBLIQUE.T)[:, :3]
     np.testing.assert_allclose(bounds[:, 0], points.min(axis=0), atol=3)
     np.testing.assert_allclose(bounds[:, 1], points.max(axis=0), atol=3)
@@ -331,7 +331,7 @@ def test_the_3d_view_turns_around_the_tumour_and_keeps_its_direction(scene, resu
     camera.SetPosition(10, 500, 20)
     camera.SetFocalPoint(10, 20, 20)
     showResult(result, show3D=True)
-    expected = (OBLIQUE @ [*middle_of_tumour(tumour())[::-1], 1])[:3]
+    expected = (OBLIQUE @ [*middle_of_tumor(tumor())[::-1], 1])[:3]
     np.testing.assert_allclose(camera.GetFocalPoint(), expected, atol=1e-6)
     np.testing.assert_allclose(np.subtract(camera.GetPosition(), expected), (0, 480, 0), atol=1e-6)
     assert result.segmentationNode.GetDisplayNode().GetVisibility3D()

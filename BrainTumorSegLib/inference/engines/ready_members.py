@@ -9,17 +9,17 @@ Ready = TypeVar("Ready")
 
 #: Weights of members that stay ready together, in bytes: all of a light ensemble, one or two
 #: networks of the size of SE-ResNeXt-50.
-HELD_BYTES = 100 * 1024**2
+MODEL_CACHE_BYTES = 100 * 1024**2
 
 
-class Held(Generic[Ready]):
+class ModelCache(Generic[Ready]):
     """Members that are ready, those asked for last.
 
     Args:
         limit: bytes that they may take together; one is held whatever it takes.
     """
 
-    def __init__(self, limit: int = HELD_BYTES) -> None:
+    def __init__(self, limit: int = MODEL_CACHE_BYTES) -> None:
         self._limit = limit
         self._ready: dict[int, Ready] = {}
         self._bytes = 0

@@ -12,13 +12,13 @@ from BrainTumorSegLib.inference.tta import (
     HALF_TURN,
     HORIZONTAL_FLIP,
     IDENTITY,
+    TTA_SETS,
     VERTICAL_FLIP,
-    VIEW_SETS,
-    View,
-    views_by_name,
+    TtaTransform,
+    tta_transforms,
 )
 
-D4 = VIEW_SETS["tta3"]
+D4 = TTA_SETS["tta3"]
 PICTURE = torch.arange(2 * 3 * 5, dtype=torch.float32).reshape(2, 3, 5)
 
 
@@ -41,7 +41,7 @@ def test_one_view_after_another_equals_their_composition(first, second):
 
 
 def test_every_set_begins_with_the_identity_and_is_closed_under_composition():
-    for views in VIEW_SETS.values():
+    for views in TTA_SETS.values():
         assert views[0] == IDENTITY
         assert {a.then(b) for a in views for b in views} == set(views)
 
@@ -49,8 +49,8 @@ def test_every_set_begins_with_the_identity_and_is_closed_under_composition():
 def test_the_sets_have_one_two_four_and_eight_different_views():
     square = torch.arange(9).reshape(3, 3)
     for name, count in {"none": 1, "tta1": 2, "tta2": 4, "tta3": 8}.items():
-        pictures = {tuple(v.apply(square).flatten().tolist()) for v in VIEW_SETS[name]}
-        assert len(pictures) == len(VIEW_SETS[name]) == count
+        pictures = {tuple(v.apply(square).flatten().tolist()) for v in TTA_SETS[name]}
+        assert len(pictures) == len(TTA_SETS[name]) == count
 
 
 def test_horizontal_flip_mirrors_columns_and_vertical_flip_mirrors_rows():
@@ -60,11 +60,13 @@ def test_horizontal_flip_mirrors_columns_and_vertical_flip_mirrors_rows():
 
 
 def test_a_quarter_turn_exchanges_rows_and_columns_and_says_so():
-    assert View(1).swaps_axes and View(3, True).swaps_axes and not HALF_TURN.swaps_axes
-    assert View(1).apply(PICTURE).shape == (2, 5, 3)
+    assert (
+        TtaTransform(1).swaps_axes and TtaTransform(3, True).swaps_axes and not HALF_TURN.swaps_axes
+    )
+    assert TtaTransform(1).apply(PICTURE).shape == (2, 5, 3)
 
 
 def test_an_unknown_set_of_views_is_refused_with_the_known_names():
     with pytest.raises(InputError, match="tta3"):
-        views_by_name("tta4")
-    assert views_by_name("TTA2") == VIEW_SETS["tta2"]
+        tta_transforms("tta4")
+    assert tta_transforms("TTA2") == TTA_SETS["tta2"]

@@ -10,10 +10,10 @@ import torch
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.inference import batches as feeding
 from BrainTumorSegLib.inference import ensemble as inference
-from BrainTumorSegLib.inference.batches import held_feed, send, slice_feed
+from BrainTumorSegLib.inference.batches import device_batches, send, slice_batches
 from BrainTumorSegLib.inference.engines.torch_engine import TorchEngine
 from BrainTumorSegLib.inference.ensemble import predict_volume
-from BrainTumorSegLib.inference.tta import VIEW_SETS
+from BrainTumorSegLib.inference.tta import TTA_SETS
 from BrainTumorSegLib.preprocessing.model_grid import RECIPES, stack_slices
 
 
@@ -39,7 +39,7 @@ def volumes(sequences=tuple(Sequence), shape=(7, 32, 64)):
 @pytest.mark.parametrize("sequences", [tuple(Sequence), (Sequence.T1CE,)], ids=["all", "T1CE"])
 def test_stacking_on_the_device_gives_the_bits_of_stacking_on_the_host(recipe, sequences):
     scans = volumes(sequences)
-    feed = held_feed(scans, recipe, "cpu")
+    feed = device_batches(scans, recipe, "cpu")
     for indices in (np.array([0, 1]), np.array([6]), np.array([5, 2, 3]), np.arange(7)):
         expected = stack_slices(scans, recipe, indices)
         assert np.array_equal(feed(indices).numpy(), expected)
@@ -47,7 +47,7 @@ def test_stacking_on_the_device_gives_the_bits_of_stacking_on_the_host(recipe, s
 
 def test_cuda_gets_each_volume_once_and_then_only_numbers_of_slices(sent):
     scans = volumes()
-    feed = slice_feed(scans, "wide", "cuda:1")
+    feed = slice_batches(scans, "wide", "cuda:1")
     assert sent == [7 * 32 * 64] * 3
     for _ in range(2):
         assert np.array_equal(feed(np.array([2, 3])), stack_slices(scans, "wide", [2, 3]))
@@ -57,7 +57,7 @@ def test_cuda_gets_each_volume_once_and_then_only_numbers_of_slices(sent):
 @pytest.mark.parametrize("device", ["cpu", "mps"])
 def test_other_devices_get_what_the_host_has_stacked(sent, device):
     scans = volumes()
-    feed = slice_feed(scans, "wide", device)
+    feed = slice_batches(scans, "wide", device)
     assert sent == []
     assert np.array_equal(feed(np.array([2, 3])), stack_slices(scans, "wide", [2, 3]))
     assert sent == [2 * 9 * 32 * 64]
@@ -71,7 +71,7 @@ def test_the_host_stacks_where_the_volumes_do_not_fit(monkeypatch):
 
     scans = volumes(shape=(10, 32, 64))
     monkeypatch.setattr(feeding, "send", only_small)
-    feed = slice_feed(scans, "wide", "cuda")
+    feed = slice_batches(scans, "wide", "cuda")
     assert np.array_equal(feed(np.array([4])), stack_slices(scans, "wide", [4]))
 
 
@@ -116,12 +116,12 @@ class Recording(TorchEngine):
         return super().predict(member, images)
 
 
-@pytest.mark.parametrize("views", VIEW_SETS)
+@pytest.mark.parametrize("views", TTA_SETS)
 def test_a_run_that_stacks_on_the_device_gives_the_bits_of_one_that_does_not(sent, views):
     scans = volumes()
     there, here = Recording("cuda"), Recording()
     found, expected = (
-        predict_volume(scans, "wide", VIEW_SETS[views], engine, batch=4) for engine in (there, here)
+        predict_volume(scans, "wide", TTA_SETS[views], engine, batch=4) for engine in (there, here)
     )
     assert np.array_equal(found.probabilities, expected.probabilities)
     assert np.array_equal(found.entropy, expected.entropy)
@@ -134,12 +134,12 @@ def test_a_run_that_stacks_on_the_device_gives_the_bits_of_one_that_does_not(sen
 )
 def test_all_views_of_a_slice_that_are_of_one_shape_go_at_once_in_full_batches(views, at_once):
     engine = Recording()
-    predict_volume(volumes(), "wide", VIEW_SETS[views], engine, batch=8)
+    predict_volume(volumes(), "wide", TTA_SETS[views], engine, batch=8)
     assert engine.seen == at_once
 
 
 def test_a_device_without_room_for_the_images_themselves_gets_fewer(monkeypatch):
-    real = inference.slice_feed
+    real = inference.slice_batches
 
     def narrow(*arguments):
         feed = real(*arguments)
@@ -151,10 +151,10 @@ def test_a_device_without_room_for_the_images_themselves_gets_fewer(monkeypatch)
 
         return give
 
-    expected = predict_volume(volumes(), "wide", VIEW_SETS["tta1"], Recording(), batch=4)
-    monkeypatch.setattr(inference, "slice_feed", narrow)
+    expected = predict_volume(volumes(), "wide", TTA_SETS["tta1"], Recording(), batch=4)
+    monkeypatch.setattr(inference, "slice_batches", narrow)
     # torch 2.4, the oldest that is allowed, has it in torch.cuda only.
     monkeypatch.delattr(torch, "OutOfMemoryError")
-    found = predict_volume(volumes(), "wide", VIEW_SETS["tta1"], Recording(), batch=16)
+    found = predict_volume(volumes(), "wide", TTA_SETS["tta1"], Recording(), batch=16)
     assert found.batch == 4 and "halved to 8" in found.notes[0]
     assert np.array_equal(found.probabilities, expected.probabilities)
