@@ -16,10 +16,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from BrainTumorSegLib.bootstrap.environment import Environment
-from BrainTumorSegLib.bootstrap.system_libraries import ensure_system_libraries
 from BrainTumorSegLib.core.errors import BrainTumorSegError, DependencyError, InputError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -31,6 +31,22 @@ BUILD_REQUIREMENTS = ("hatchling>=1.25", "editables>=0.3")
 #: Every core runs tests. Who has finished takes over from the others; the tests of a file still
 #: mostly follow each other, and share what its fixtures have made.
 PARALLEL = ("-n", "auto", "--dist", "worksteal")
+
+#: By distribution: the libraries its wheel leaves to the system, with the Debian package of each
+#: (what `ldd` finds missing on a minimal Debian 12). torch, SimpleITK, vtk and slicer-core
+#: need none for what the tests do with them.
+LIBRARIES_BY_DISTRIBUTION: Mapping[str, Mapping[str, str]] = {
+    "pyside6-essentials": {
+        "libGL.so.1": "libgl1",
+        "libEGL.so.1": "libegl1",
+        "libX11.so.6": "libx11-6",
+        "libxkbcommon.so.0": "libxkbcommon0",
+        "libglib-2.0.so.0": "libglib2.0-0",
+        "libfreetype.so.6": "libfreetype6",
+        "libfontconfig.so.1": "libfontconfig1",
+        "libdbus-1.so.3": "libdbus-1-3",
+    },
+}
 
 #: Extras that each command needs.
 EXTRAS = {"demo": (), "test": ("dev",)}
@@ -204,3 +220,75 @@ def collect_wheels(environment: Environment, folder: Path, extras: list[str]) ->
         f'--find-links {folder.name} "BrainTumorSeg{named}"'
     )
     return 0
+
+
+def missing_libraries(distributions: Iterable[str]) -> dict[str, str]:
+    """Libraries that the dynamic linker cannot load, with their Debian packages.
+
+    Only Linux is looked at: elsewhere wheels bring these themselves.
+
+    Args:
+        distributions: names of the installed Python packages, in any spelling.
+    """
+    if not sys.platform.startswith("linux"):
+        return {}
+    needed: dict[str, str] = {}
+    for name in distributions:
+        needed.update(LIBRARIES_BY_DISTRIBUTION.get(name.lower().replace("_", "-"), {}))
+    return {name: package for name, package in needed.items() if not _loads(name)}
+
+
+def _loads(library: str) -> bool:
+    # A process of its own: a library loaded here would stay, and may crash at exit.
+    code = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
+    command = [sys.executable, "-I", "-c", code, library]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def ensure_system_libraries(distributions: Iterable[str]) -> str | None:
+    """Install what is missing through apt-get where we may; otherwise return advice.
+
+    Args:
+        distributions: names of the installed Python packages.
+
+    Returns:
+        None when everything is there, otherwise what the person should install.
+
+    Raises:
+        DependencyError: when apt-get was allowed to install and failed.
+    """
+    missing = missing_libraries(distributions)
+    if not missing:
+        return None
+    packages = sorted(set(missing.values()))
+    if shutil.which("apt-get") is None:
+        return (
+            f"Some tests need system libraries that are missing: {', '.join(sorted(missing))}. "
+            "Install them with this system's package manager."
+        )
+    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
+    if os.geteuid() != 0:
+        return (
+            "Some tests need system libraries that are missing. "
+            f"Install them with: sudo {' '.join(command)}"
+        )
+    print(f"Installing system libraries: {' '.join(packages)}", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    # A failed update is told by the installation that follows it: old lists may still do.
+    for step in (["apt-get", "update", "-q"], command):
+        done = subprocess.run(
+            step,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    if done.returncode:
+        raise DependencyError(
+            f"apt-get could not install {' '.join(packages)}:\n{done.stdout[-2000:]}",
+            "Check the network and the package sources of this machine.",
+        )
+    return None

@@ -38,11 +38,12 @@ def stand_in(folder: Path, name: str, script: str) -> None:
 
 
 def early_files() -> list[Path]:
-    names = ("__init__", "errors", "system_libraries", "environment", "bootstrap")
+    names = ("__init__", "core/__init__", "core/errors", "bootstrap/__init__")
+    names += ("bootstrap/__main__", "bootstrap/environment", "bootstrap/installer")
     return [LIBRARY / f"{name}.py" for name in names]
 
 
-@pytest.mark.parametrize("path", early_files(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", early_files(), ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_an_old_python_can_read_the_bootstrap_to_hear_that_it_is_too_old(path):
     ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
 
@@ -50,7 +51,7 @@ def test_an_old_python_can_read_the_bootstrap_to_hear_that_it_is_too_old(path):
 def test_the_bootstrap_needs_nothing_but_the_standard_library():
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "import BrainTumorSegLib.bootstrap\n"
+        "import BrainTumorSegLib.bootstrap.installer\n"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )
     done = subprocess.run(
@@ -256,14 +257,12 @@ def test_wheels_need_a_folder(capsys):
 @pytest.fixture
 def libraries(tmp_path, monkeypatch):
     """One library that cannot exist, needed by one package; apt-get writes what it is told."""
-    from BrainTumorSegLib.bootstrap import system_libraries
-
     table = {"needy": {"libdoesnotexist.so.1": "libdoesnotexist1", "libc.so.6": "libc6"}}
-    monkeypatch.setattr(system_libraries, "LIBRARIES_BY_DISTRIBUTION", table)
-    monkeypatch.setattr(system_libraries.sys, "platform", "linux")
+    monkeypatch.setattr(bootstrap, "LIBRARIES_BY_DISTRIBUTION", table)
+    monkeypatch.setattr(bootstrap.sys, "platform", "linux")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin")
     stand_in(tmp_path / "bin", "apt-get", f'echo "$@" >> "{tmp_path}/told"; exit ${{APT_RC:-0}}')
-    return system_libraries
+    return bootstrap
 
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for libc.so.6")

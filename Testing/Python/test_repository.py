@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from BrainTumorSegLib import __version__
-from BrainTumorSegLib.bootstrap.system_libraries import LIBRARIES_BY_DISTRIBUTION
+from BrainTumorSegLib.bootstrap.installer import LIBRARIES_BY_DISTRIBUTION
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GITHUB = CHECKOUT / ".github"
