@@ -45,7 +45,7 @@ _MARGIN = 40.0
 _MIDDLE = (0.0, 16.0, 8.0)
 
 #: Largest deviation of the logarithm of the coil's sensitivity, and point spread in plane, voxels.
-_BIAS, _BLUR = 0.12, 0.42
+_BIAS, _BLUR = 0.08, 0.42
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,14 @@ class DemoScans:
 
     Attributes:
         images: one scan a sequence, each on its own grid.
-        truth: 8-bit labels (`Tissue`) on the grid of the T1CE scan.
+        reference_labels: 8-bit labels (`Tissue`) on the grid of the T1CE scan.
         brain: 8-bit brain mask on the grid of the T1CE scan.
         poses: by sequence, the rigid transform that takes a point of the T1CE scan to
             where the same anatomy lies in that sequence's scan (LPS, mm).
     """
 
     images: Mapping[Sequence, sitk.Image]
-    truth: sitk.Image
+    reference_labels: sitk.Image
     brain: sitk.Image
     poses: Mapping[Sequence, sitk.Transform]
 
@@ -117,7 +117,7 @@ class DemoCase:
     """The files of the case: scans by sequence, and labels on the grid of T1CE."""
 
     paths: Mapping[Sequence, Path]
-    truth: Path
+    reference_labels: Path
 
 
 def simulate_demo(seed: int = DEFAULT_SEED) -> DemoScans:
@@ -138,8 +138,8 @@ def simulate_demo(seed: int = DEFAULT_SEED) -> DemoScans:
     shares = [to_grid(_placed(share, start), grid) for share in shares_of(layers, (...,))]
     brain = brain_mask(scene.classes, scene.depth, 1.0).astype(np.float32)
     brain = to_grid(_placed(brain, corner), grid) > 0.5
-    truth = tissue_of(np.stack(shares))
-    return DemoScans(images, grid.image(truth), grid.image(brain.astype(np.uint8)), poses)
+    labels = grid.image(tissue_of(np.stack(shares)))
+    return DemoScans(images, labels, grid.image(brain.astype(np.uint8)), poses)
 
 
 def make_demo_case(folder: Path, seed: int = DEFAULT_SEED) -> DemoCase:
@@ -153,19 +153,19 @@ def make_demo_case(folder: Path, seed: int = DEFAULT_SEED) -> DemoCase:
         OutputError: naming the file and the remedy.
     """
     paths = {sequence: folder / f"demo_{sequence.value}.nii.gz" for sequence in Sequence}
-    truth = folder / "demo_truth.nii.gz"
+    labels = folder / "demo_truth.nii.gz"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        check_writable(truth, overwrite=True)
+        check_writable(labels, overwrite=True)
     except OSError as error:
         raise explain_write_failure(folder, error) from error
-    with atomic_group([*paths.values(), truth], overwrite=True) as temporary:
+    with atomic_group([*paths.values(), labels], overwrite=True) as temporary:
         scans = simulate_demo(seed)
         for sequence, path in paths.items():
             write_image(scans.images[sequence], temporary[path])
-        write_image(scans.truth, temporary[truth])
-    return DemoCase(paths, truth)
+        write_image(scans.reference_labels, temporary[labels])
+    return DemoCase(paths, labels)
 
 
 def scan_grid(protocol: Protocol) -> ModelGrid:

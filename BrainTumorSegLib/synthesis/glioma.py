@@ -29,13 +29,6 @@ from .lesion import (
 from .shapes import FAR, Box, box_around, coverage, grown, lobed, ramp, turned_ellipsoid, union
 from .sources import RealShape, Sources, place_shape
 
-_PLACES = {
-    "lobar": places.lobar_place,
-    "deep": places.deep_place,
-    "callosal": places.callosal_place,
-    "infratentorial": places.infratentorial_place,
-}
-
 
 def plan_glioma(
     rng: np.random.Generator, canvas: Canvas, kind: Kind, config: SynthesisConfig, sources: Sources
@@ -54,8 +47,8 @@ def plan_glioma(
             return _plan_real(rng, canvas, kind, config, shape, reach)
         form = "lobed"
     shares = (0.78, 0.1, 0.09, 0.03) if blastoma else (0.8, 0.1, 0.02, 0.08)
-    site = str(rng.choice(list(_PLACES), p=shares))
-    place = _PLACES[site](rng, canvas)
+    site = str(rng.choice(places.GLIOMA_SITES, p=shares))
+    place = places.glioma_place(rng, canvas, site)
     middle = config.radius if blastoma else config.astrocytoma_radius
     radius = float(np.clip(middle * np.exp(rng.normal(0, config.radius_spread)), 6, 38))
     if site in ("deep", "infratentorial"):

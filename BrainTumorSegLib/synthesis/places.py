@@ -25,6 +25,10 @@ MENINGIOMA_SITES = {
     "posterior fossa": 0.08,
 }
 
+#: White matter of a lobe; thalamus, basal ganglia or insula; genu or splenium in the midline;
+#: cerebellum or brain stem.
+GLIOMA_SITES = ("lobar", "deep", "callosal", "infratentorial")
+
 
 class NoRoomError(InputError):
     """This head has no place for this lesion; another draw may find one."""
@@ -95,42 +99,32 @@ def wall_normal(canvas: Canvas, place: Array) -> Array:
     return vector / max(float(np.linalg.norm(vector)), 1e-6)
 
 
-def lobar_place(rng: np.random.Generator, canvas: Canvas) -> Array:
-    """White matter of a cerebral lobe."""
-    atlas = atlas_of(canvas)
-    room = (canvas.classes == A.WHITE) & (canvas.depth > 9) & (np.abs(atlas.lateral) > 12)
-    # In stripped scans the cerebellum counts as white matter too.
-    room &= (atlas.z > 0.33) | (atlas.y < 0.55)
-    weights = np.where(atlas.y < 0.45, 1.25, np.where(atlas.y > 0.8, 0.45, 1.0))
-    weights = weights * np.where((atlas.z < 0.45) & (np.abs(atlas.x) > 0.45), 1.6, 1.0)
+def glioma_place(rng: np.random.Generator, canvas: Canvas, site: str) -> Array:
+    """A voxel at one of `GLIOMA_SITES`; where stripped scans know no such class, about there.
+
+    Raises:
+        NoRoomError: when there is none.
+    """
+    atlas, classes, depth = atlas_of(canvas), canvas.classes, canvas.depth
+    lateral, weights = np.abs(atlas.lateral), None
+    if site == "lobar":
+        room = (classes == A.WHITE) & (depth > 9) & (lateral > 12)
+        # In stripped scans the cerebellum counts as white matter too.
+        room &= (atlas.z > 0.33) | (atlas.y < 0.55)
+        weights = np.where(atlas.y < 0.45, 1.25, np.where(atlas.y > 0.8, 0.45, 1.0))
+        weights = weights * np.where((atlas.z < 0.45) & (np.abs(atlas.x) > 0.45), 1.6, 1.0)
+    elif site == "deep":
+        room = is_any(classes, (A.THALAMUS, A.STRIATUM, A.PALLIDUM))
+        if not room.any():
+            room = (classes > 0) & (lateral > 9) & (lateral < 28) & (depth > 30)
+    elif site == "callosal":
+        room = (classes == A.WHITE) & (lateral < 5) & (depth > 15)
+        room &= (atlas.z > 0.45) & (np.abs(atlas.y - 0.5) > 0.1)
+    else:
+        room = is_any(classes, (A.CEREBELLAR_WHITE, A.STEM)) & (depth > 8)
+        if not room.any():
+            room = (atlas.z > 0.08) & (atlas.z < 0.25) & (atlas.y > 0.55) & (depth > 12)
     return pick(rng, canvas, room, weights)
-
-
-def deep_place(rng: np.random.Generator, canvas: Canvas) -> Array:
-    """Thalamus, basal ganglia or insular white matter."""
-    room = is_any(canvas.classes, (A.THALAMUS, A.STRIATUM, A.PALLIDUM))
-    if not room.any():
-        atlas = atlas_of(canvas)
-        lateral = np.abs(atlas.lateral)
-        room = (canvas.classes > 0) & (lateral > 9) & (lateral < 28) & (canvas.depth > 30)
-    return pick(rng, canvas, room)
-
-
-def callosal_place(rng: np.random.Generator, canvas: Canvas) -> Array:
-    """The midline white matter of genu or splenium."""
-    atlas = atlas_of(canvas)
-    room = (canvas.classes == A.WHITE) & (np.abs(atlas.lateral) < 5) & (canvas.depth > 15)
-    room &= (atlas.z > 0.45) & (np.abs(atlas.y - 0.5) > 0.1)
-    return pick(rng, canvas, room)
-
-
-def infratentorial_place(rng: np.random.Generator, canvas: Canvas) -> Array:
-    """Cerebellum or brain stem."""
-    room = is_any(canvas.classes, (A.CEREBELLAR_WHITE, A.STEM)) & (canvas.depth > 8)
-    if not room.any():
-        atlas = atlas_of(canvas)
-        room = (atlas.z > 0.08) & (atlas.z < 0.25) & (atlas.y > 0.55) & (canvas.depth > 12)
-    return pick(rng, canvas, room)
 
 
 def meningioma_place(rng: np.random.Generator, canvas: Canvas, site: str) -> tuple[Array, Array]:

@@ -161,7 +161,7 @@ def test_written_samples_are_a_cohort_that_training_reads(tmp_path, glioblastoma
 
 def test_a_truth_that_merges_tissues_is_not_written_as_labels(tmp_path, glioblastoma):
     merged = replace(glioblastoma, allowed=np.full_like(glioblastoma.allowed, 0b1010))
-    with pytest.raises(InputError, match="merges"):
+    with pytest.raises(InputError, match="merge tissues"):
         CohortWriter(tmp_path).add("merged", 0, merged)
 
 

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     shared.print_volumes(result.record)
     print("\nDice against the generator's labels:")
     labels = sitk.GetArrayViewFromImage(result.labels)
-    truth = sitk.GetArrayFromImage(sitk.ReadImage(str(demo.truth)))
+    truth = sitk.GetArrayFromImage(sitk.ReadImage(str(demo.reference_labels)))
     for name in ("WT", "TC", "ET", "necrosis", "edema", "non_enhancing"):
         score = dice(tissue_mask(labels, SCORED[name]), tissue_mask(truth, SCORED[name]))
         print(f"{volume_title(name):<24} {score:9.3f}")
