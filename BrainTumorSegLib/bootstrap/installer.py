@@ -274,7 +274,7 @@ def ensure_system_libraries(distributions: Iterable[str]) -> str | None:
         )
     print(f"Installing system libraries: {' '.join(packages)}", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    # A failed update is told by the installation that follows it: old lists may still do.
+    # If this fails the installation that follows says so: old lists may still do.
     for step in (["apt-get", "update", "-q"], command):
         done = subprocess.run(
             step,

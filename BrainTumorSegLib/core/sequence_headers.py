@@ -274,10 +274,10 @@ def _descriptions(attributes: Mapping[str, str]) -> Iterator[Evidence]:
     """
     own = name_evidence(attributes.get("SeriesDescription", ""), "the series description")
     yield from own
-    told = {evidence.kind for evidence in own}
+    stated = {evidence.kind for evidence in own}
     whole_examination = attributes.get("Manufacturer", "").upper().startswith("GE")
     for evidence in name_evidence(attributes.get("ProtocolName", ""), "the protocol name"):
-        if evidence.kind in told or (evidence.kind == "refusal" and "weighting" in told):
+        if evidence.kind in stated or (evidence.kind == "refusal" and "weighting" in stated):
             continue
         if evidence.kind == "contrast" and whole_examination:
             continue

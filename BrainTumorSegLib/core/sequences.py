@@ -120,8 +120,8 @@ def weigh_evidence(evidence: Iterable[Evidence], speaker: str) -> Recognition:
     refusals = [e for e in evidence if e.kind == "refusal"]
     weightings = [e for e in evidence if e.kind == "weighting"]
     contrast = [e for e in evidence if e.kind == "contrast"]
-    said = {e.value for e in contrast}
-    known = said.pop() if len(said) == 1 else None
+    statements = {e.value for e in contrast}
+    known = statements.pop() if len(statements) == 1 else None
     if refusals:
         best = max(refusals, key=lambda e: e.weight)
         reason = f"It is {best.value}: {best.because}."
@@ -183,11 +183,15 @@ def _join(evidence: Iterable[Evidence], by: str = " and ") -> str:
     for because in dict.fromkeys(e.because for e in evidence):
         speaker, quote, words = because.partition(" says “")
         clauses.setdefault(speaker, []).append(quote + words)
-    said = [
+    statements = [
         speaker + more[0] + "".join(f" and {m.removeprefix(' says ')}" for m in more[1:])
         for speaker, more in clauses.items()
     ]
-    return f"{', '.join(said[:-1])}{by}{said[-1]}" if len(said) > 2 else by.join(said)
+    return (
+        f"{', '.join(statements[:-1])}{by}{statements[-1]}"
+        if len(statements) > 2
+        else by.join(statements)
+    )
 
 
 def assign(names: Iterable[str]) -> Assignment[str]:

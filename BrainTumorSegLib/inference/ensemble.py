@@ -34,7 +34,7 @@ class Prediction:
     Attributes:
         probabilities: float32 ``[class, slice, row, column]``, mean over members and views.
         entropy: float32 ``[slice, row, column]``, entropy of that mean divided by the
-            logarithm of the number of classes: 0 certain, 1 clueless.
+            logarithm of the number of classes: 0 = certain, 1 = uniform.
         mutual_information: like entropy; the part of it that comes from members
             contradicting each other: entropy of the mean less mean entropy of the
             members (Houlsby et al. 2011). Zero where a single member looked.

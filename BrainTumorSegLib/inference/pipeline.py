@@ -43,7 +43,7 @@ from BrainTumorSegLib.preprocessing.registration import Alignment, BrainsfitClie
 from BrainTumorSegLib.preprocessing.swapped_t1 import t1_t1ce_swapped
 from BrainTumorSegLib.reporting.record import SCHEMA, confidence, measured, now
 
-#: Of how much that was left out a person is told at once.
+#: A run warns when distant components of this volume together were removed.
 MIN_WARNED_VOLUME_ML = 1.0
 
 
@@ -58,7 +58,7 @@ def segment(
     Args:
         case: checked scans, see `case.make_case`.
         options: what the person chose; sensible defaults.
-        progress: told about every stage; made from `STAGES` it knows the time left.
+        progress: receives every stage; made from `STAGES` it knows the time left.
         brainsfit: whom to ask to run BRAINSFit, instead of the executable of the options.
 
     Returns:
@@ -167,16 +167,18 @@ def _warn_of_distant_components(islands: DistantComponents, progress: Progress) 
         )
 
 
-def _member_names(pack: ModelPack, wish: tuple[str, ...] | int | None) -> tuple[str, ...] | None:
-    """A wish for so many members means the first ones of the manifest."""
-    if not isinstance(wish, int):
-        return wish
-    if not 1 <= wish <= len(pack.members):
+def _member_names(
+    pack: ModelPack, requested: tuple[str, ...] | int | None
+) -> tuple[str, ...] | None:
+    """A number of members means the first ones of the manifest."""
+    if not isinstance(requested, int):
+        return requested
+    if not 1 <= requested <= len(pack.members):
         raise InputError(
-            f"{wish} members were asked for; pack {pack.name!r} has {len(pack.members)}.",
+            f"{requested} members were asked for; pack {pack.name!r} has {len(pack.members)}.",
             f"Give a number from 1 to {len(pack.members)}, or names.",
         )
-    return tuple(member.name for member in pack.members[:wish])
+    return tuple(member.name for member in pack.members[:requested])
 
 
 def check_sequences(case: Case, pack: ModelPack) -> None:

@@ -1,4 +1,4 @@
-"""Where the whole ensemble looks after its first member had one look everywhere.
+"""Which slices the whole ensemble predicts, after its first member has predicted all of them.
 
 Only whole slices are left out: the networks weigh their channels by means over the slice, and
 labels change with what else is shown (Testing/Benchmark/cascade.md has the figures).
@@ -13,7 +13,7 @@ import numpy as np
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.options import SlicePreselection
 
-CASCADES = tuple(SlicePreselection)
+SLICE_PRESELECTIONS = tuple(SlicePreselection)
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,21 @@ class Preselection:
     reach: int = 2
 
 
-def choose_preselection(wish: str, advised: bool) -> Preselection | None:
-    """The cascade to use, None for none; ``auto`` follows the pack's advice.
+def choose_preselection(requested: str, advised: bool) -> Preselection | None:
+    """The preselection to use, None for none; ``auto`` follows the pack's advice.
 
     Raises:
-        InputError: for an unknown wish.
+        InputError: for an unknown request.
     """
-    if wish not in CASCADES:
-        raise InputError(f"Unknown cascade {wish!r}.", f"Choose one of {', '.join(CASCADES)}.")
-    return Preselection() if wish == "on" or (wish == "auto" and advised) else None
+    if requested not in SLICE_PRESELECTIONS:
+        raise InputError(
+            f"Unknown slice preselection {requested!r}.",
+            f"Choose one of {', '.join(SLICE_PRESELECTIONS)}.",
+        )
+    return Preselection() if requested == "on" or (requested == "auto" and advised) else None
 
 
-def near_tumor(highest: np.ndarray, cascade: Preselection) -> np.ndarray:
+def near_tumor(highest: np.ndarray, preselection: Preselection) -> np.ndarray:
     """Which slices are near tumour.
 
     Args:
@@ -50,6 +53,6 @@ def near_tumor(highest: np.ndarray, cascade: Preselection) -> np.ndarray:
     Returns:
         Booleans, one a slice.
     """
-    shows = highest > cascade.threshold
-    counted = np.convolve(shows, np.ones(2 * cascade.reach + 1), mode="full")
-    return counted[cascade.reach : cascade.reach + len(highest)] > 0
+    shows = highest > preselection.threshold
+    counted = np.convolve(shows, np.ones(2 * preselection.reach + 1), mode="full")
+    return counted[preselection.reach : preselection.reach + len(highest)] > 0

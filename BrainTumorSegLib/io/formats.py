@@ -1,4 +1,4 @@
-"""Which image files can be read, told by their ending and their first bytes."""
+"""Which image files can be read, recognized by their ending and their first bytes."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def _decoder_arguments(spec: NetworkSpec) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class NetworkEntries:
-    """The state dict of a network, told apart by use.
+    """The state dict of a network, divided by use.
 
     Attributes:
         live: name and shape of every entry that the output depends on.

@@ -20,10 +20,10 @@ from BrainTumorSegLib.core.options import BiasField
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, to_grid
 
-SHADINGS = tuple(BiasField)
+BIAS_FIELD_CORRECTIONS = tuple(BiasField)
 
 #: ``auto`` corrects where the spread of the fields, in the mean over the scans, is larger.
-STRONG = 0.225
+MAX_UNCORRECTED_BIAS = 0.225
 
 #: The field is sought on voxels of about this size: it changes over many times as much.
 _COARSE_MM = 10.0
@@ -67,18 +67,24 @@ class Field:
     spread: float
 
 
-def check_bias_field_option(wish: str) -> None:
-    """Refuse what is none of `SHADINGS`.
+def check_bias_field_option(requested: str) -> None:
+    """Refuse what is none of `BIAS_FIELD_CORRECTIONS`.
 
     Raises:
         InputError: naming what can be chosen.
     """
-    if wish not in SHADINGS:
-        raise InputError(f"Unknown shading {wish!r}.", f"Choose one of {', '.join(SHADINGS)}.")
+    if requested not in BIAS_FIELD_CORRECTIONS:
+        raise InputError(
+            f"Unknown bias-field correction {requested!r}.",
+            f"Choose one of {', '.join(BIAS_FIELD_CORRECTIONS)}.",
+        )
 
 
 def correct_bias_field(
-    volumes: Mapping[Sequence, np.ndarray], inside: np.ndarray, grid: ModelGrid, wish: str = "auto"
+    volumes: Mapping[Sequence, np.ndarray],
+    inside: np.ndarray,
+    grid: ModelGrid,
+    requested: str = "auto",
 ) -> tuple[dict[Sequence, np.ndarray], dict[Sequence, BiasFieldCorrection]]:
     """Divide scans by the smooth field over them.
 
@@ -89,21 +95,21 @@ def correct_bias_field(
         volumes: intensities ``[slice, row, column]`` on the grid, NaN where a scan shows nothing.
         inside: boolean brain mask of the same shape.
         grid: their geometry.
-        wish: ``n4`` corrects every scan, ``off`` none, ``auto`` all when their shading is strong.
+        requested: ``n4`` corrects every scan, ``off`` none, ``auto`` all where the field is strong.
 
     Returns:
         The volumes, and what was found; volumes that are not corrected are the very same
         arrays. Nothing is found with ``off``.
 
     Raises:
-        InputError: for an unknown wish.
+        InputError: for an unknown request.
     """
-    check_bias_field_option(wish)
-    if wish == "off":
+    check_bias_field_option(requested)
+    if requested == "off":
         return dict(volumes), {}
     fields = {sequence: bias_field(volume, inside, grid) for sequence, volume in volumes.items()}
     known = [field.spread for field in fields.values() if field is not None]
-    wanted = wish == "n4" or (bool(known) and float(np.mean(known)) > STRONG)
+    wanted = requested == "n4" or (bool(known) and float(np.mean(known)) > MAX_UNCORRECTED_BIAS)
     result: dict[Sequence, np.ndarray] = {}
     found: dict[Sequence, BiasFieldCorrection] = {}
     for sequence, volume in volumes.items():

@@ -122,7 +122,7 @@ def loadDemonstration(
         Three new volume nodes, `NODE_NAMES`.
 
     Raises:
-        Cancelled: when ``onWait`` said stop.
+        Cancelled: when ``onWait`` returned False.
         BrainTumorSegError: when the case cannot be made or loaded; the scene is unchanged.
     """
     paths = demonstrationFiles(folder or cacheFolder(), onWait)
@@ -145,7 +145,7 @@ def demonstrationFiles(
     """The files of the demonstration case in the folder, made there if they are not yet.
 
     Raises:
-        Cancelled: when ``onWait`` said stop.
+        Cancelled: when ``onWait`` returned False.
         BrainTumorSegError: when they cannot be made.
     """
     paths = _files(folder)

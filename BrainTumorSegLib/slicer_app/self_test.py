@@ -61,8 +61,8 @@ def demonstration() -> Demonstration:
     ]
     with finishedWorker(arguments, timeout=TIME_LIMIT_S) as (worker, events):
         if worker.exitCode != 0:
-            said = [event for event in events if event.get("kind") == "error"]
-            raise worker.failure(said[-1] if said else None)
+            failures = [event for event in events if event.get("kind") == "error"]
+            raise worker.failure(failures[-1] if failures else None)
         folder = runFolder()
         shutil.copytree(worker.folder / "demo", folder, dirs_exist_ok=True)
     scans = {s: folder / "scans" / f"demo_{s.value}.nii.gz" for s in Sequence}

@@ -21,7 +21,7 @@ _KNOT_PIXELS = 24
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """How strongly to change slices; probabilities are per slice unless said otherwise.
+    """How strongly to change slices; probabilities are per slice unless stated otherwise.
 
     Attributes:
         rotation_degrees: largest turn to either side.

@@ -20,8 +20,8 @@ from BrainTumorSegLib.evaluation.conditions import CONDITIONS, perturb_case
 from BrainTumorSegLib.inference import pipeline
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.preprocessing.bias_field import (
-    SHADINGS,
-    STRONG,
+    BIAS_FIELD_CORRECTIONS,
+    MAX_UNCORRECTED_BIAS,
     bias_field_record,
     correct_bias_field,
 )
@@ -100,7 +100,7 @@ def test_scans_without_strong_shading_are_left_alone_to_the_bit():
     for given in (volumes, perturbed):
         result, found = correct_bias_field(given, brain, grid)
         assert all(result[sequence] is given[sequence] for sequence in given)
-        assert all(f.spread < STRONG and not f.corrected for f in found.values())
+        assert all(f.spread < MAX_UNCORRECTED_BIAS and not f.corrected for f in found.values())
 
 
 def test_what_was_given_is_not_changed():
@@ -118,7 +118,7 @@ def test_n4_corrects_every_scan_and_off_looks_at_none():
     result, found = correct_bias_field(volumes, brain, grid, "off")
     assert found == {} and bias_field_record(found) is None
     assert all(result[sequence] is volumes[sequence] for sequence in volumes)
-    with pytest.raises(InputError, match="Unknown shading 'no'"):
+    with pytest.raises(InputError, match="Unknown bias-field correction 'no'"):
         correct_bias_field(volumes, brain, grid, "no")
 
 
@@ -219,11 +219,11 @@ def test_asked_for_correction_is_no_warning_and_off_leaves_no_trace(shaded_run):
 
 
 def test_an_unknown_choice_is_refused_before_anything_is_computed(shaded_run):
-    with pytest.raises(InputError, match="Unknown shading 'yes'"):
+    with pytest.raises(InputError, match="Unknown bias-field correction 'yes'"):
         pipeline.segment(shaded_run[0], replace(QUICK, bias_field="yes"))
 
 
-@pytest.mark.parametrize("word", SHADINGS)
+@pytest.mark.parametrize("word", BIAS_FIELD_CORRECTIONS)
 def test_the_command_line_has_every_choice(word):
     parser = argparse.ArgumentParser()
     add_run_options(parser)

@@ -84,7 +84,7 @@ def test_on_a_gpu_torch_is_taken(with_openvino, gpu):
 def test_an_engine_named_by_hand_is_binding(with_openvino):
     for name in ("torch", "openvino"):
         plan = plan_engine(name, "cpu")
-        assert plan.name == name and plan.binding and plan.reason == "chosen by hand"
+        assert plan.name == name and plan.binding and plan.reason == "user-selected"
 
 
 def test_lower_precision_is_only_taken_when_asked_for(with_openvino):
@@ -277,7 +277,7 @@ def test_a_changed_weights_file_is_refused_even_when_its_network_is_in_the_cache
     pack = load_pack(tmp_path / "pack")
     plan = plan_engine("openvino")
     first = opened(pack, plan)
-    assert first.engine.name == "openvino" and first.reason == "chosen by hand"
+    assert first.engine.name == "openvino" and first.reason == "user-selected"
     assert first.fallback().name == "torch"
     path = pack.member_path(pack.members[0])
     content = bytearray(path.read_bytes())

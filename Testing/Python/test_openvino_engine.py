@@ -143,7 +143,7 @@ def test_labels_on_real_slices_are_those_of_torch(real_data):
     for name, result in results.items():
         assert result.record["engine"]["name"] == name
         assert result.record["engine"]["precision"] == "fp32"
-        assert result.record["engine"]["reason"] == "chosen by hand"
+        assert result.record["engine"]["reason"] == "user-selected"
 
 
 def test_an_image_is_answered_alike_in_any_company():

@@ -16,7 +16,7 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.inference.engines.torch_engine import TorchEngine
 from BrainTumorSegLib.inference.ensemble import predict_volume
 from BrainTumorSegLib.inference.slice_preselection import (
-    CASCADES,
+    SLICE_PRESELECTIONS,
     Preselection,
     choose_preselection,
     near_tumor,
@@ -199,7 +199,7 @@ def test_the_command_line_offers_the_cascade():
     parser = argparse.ArgumentParser()
     add_run_options(parser)
     choices = {action.dest: action.choices for action in parser._actions}
-    assert tuple(choices["slice_preselection"]) == CASCADES
+    assert tuple(choices["slice_preselection"]) == SLICE_PRESELECTIONS
     assert options_from(parser.parse_args(["--cascade", "on"])).slice_preselection == "on"
     assert options_from(parser.parse_args([])).slice_preselection == "auto"
 

@@ -1,6 +1,6 @@
 """Which engine runs the networks, in which precision, and why.
 
-A plan is made before anything is computed, so that a wish that cannot be met fails at
+A plan is made before anything is computed, so that a request that cannot be met fails at
 once; the engine is opened when the size of the images is known.
 """
 
@@ -105,7 +105,7 @@ def plan_engine(
     place = choose_device(device)
     kind = torch.device(place).type
     if engine == "torch":
-        reason = "chosen by hand"
+        reason = "user-selected"
     elif kind != "cpu":
         reason = "fastest on a GPU"
     elif precision == "fp16":
@@ -140,7 +140,7 @@ def open_engine(
         pack: from `load_pack`.
         members: of that pack, from `choose_members`.
         shape: of an image, ``(C, H, W)``.
-        progress: told what is converted; each time is a point to stop at.
+        progress: receives each conversion; a run can be cancelled between two.
 
     Raises:
         PackError: when a member is not as its manifest says.
@@ -183,14 +183,14 @@ def _openvino_by_hand(device: str, precision: str, bf16: bool) -> EnginePlan:
             "Install it with: pip install 'BrainTumorSeg[openvino]'",
         )
     chosen, why = _openvino_precision(precision, bf16)
-    return EnginePlan("openvino", "cpu", chosen, f"chosen by hand{why}", True)
+    return EnginePlan("openvino", "cpu", chosen, f"user-selected{why}", True)
 
 
-def _openvino_precision(wish: str, bf16: bool) -> tuple[str, str]:
+def _openvino_precision(requested: str, bf16: bool) -> tuple[str, str]:
     """The precision, and why when nobody asked for it."""
-    if wish == "auto" and bf16 and _openvino_has_bf16():
+    if requested == "auto" and bf16 and _openvino_has_bf16():
         return "bf16", ", in bf16 as the pack was checked for it"
-    return _precision(wish, "fp32"), ""
+    return _precision(requested, "fp32"), ""
 
 
 def _openvino_has_bf16() -> bool:
@@ -200,12 +200,12 @@ def _openvino_has_bf16() -> bool:
     try:
         openvino = import_openvino()
     except DependencyError:
-        return False  # told when it is opened
+        return False  # opening the engine says why
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def _precision(wish: str, default: str) -> str:
-    return default if wish == "auto" else wish
+def _precision(requested: str, default: str) -> str:
+    return default if requested == "auto" else requested
 
 
 def _why_no_openvino() -> str | None:

@@ -31,7 +31,7 @@ MAX_WEIGHT = torch.finfo(torch.float16).max
 
 
 def load_folded(load: Callable[[], nn.Module], spec: NetworkSpec) -> nn.Module:
-    """Load a network and fold its batch norms, if it then says what it said before.
+    """Load a network and fold its batch norms, if its outputs stay the same.
 
     Args:
         load: gives the network: float32, on the CPU, in evaluation mode. Asked again where the

@@ -88,7 +88,7 @@ class OpenVinoEngine:
         cache: folder of the cache; None for none.
         precision: ``fp32``, or ``bf16``: about twice as fast, moves a few voxels in a thousand.
         threads: CPU threads; by default as many as torch uses.
-        progress: told what is converted; each time is a point to stop at.
+        progress: receives each conversion; a run can be cancelled between two.
 
     Raises:
         DependencyError: without the package.

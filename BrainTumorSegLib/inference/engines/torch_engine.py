@@ -30,7 +30,8 @@ class TorchEngine:
     """Networks in evaluation mode on one torch device.
 
     Half precision is used by itself on CUDA only: there it moves a fraction of a percent
-    of voxels and halves the time; on CPUs labels stay those of float32 unless told otherwise.
+    of voxels and halves the time; on CPUs labels stay those of float32 unless another precision
+    is requested.
 
     Args:
         networks: the members, or functions that load them. On the CPU large members that
@@ -105,15 +106,15 @@ class TorchEngine:
         return int(max(1, min(MAX_BATCH, MEMORY_SHARE * free / per_image)))
 
 
-def choose_device(wish: str) -> str:
-    """Turn ``auto`` into the best device present; check any other wish.
+def choose_device(requested: str) -> str:
+    """Turn ``auto`` into the best device present; check any other request.
 
     Raises:
-        DeviceError: when the wish cannot be met.
+        DeviceError: when the request cannot be met.
     """
-    if wish != "auto":
-        check_device(wish)
-        return wish
+    if requested != "auto":
+        check_device(requested)
+        return requested
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

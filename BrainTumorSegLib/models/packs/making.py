@@ -44,7 +44,7 @@ class NewMember:
     trained: Mapping[str, Any] = field(default_factory=dict)
 
 
-#: Fields that have one usual value; what `make_pack` is given goes before.
+#: Fields that have one usual value; what `make_pack` is given takes precedence.
 DEFAULT_FIELDS: Mapping[str, Any] = {
     "normalisation": {"name": "percentile-zscore", "low": 0.5, "high": 99.5},
     "grid": {"in_plane_mm": 1.0, "multiple": 32},

@@ -69,7 +69,7 @@ def extract_brain(
         mask: non-zero in the brain, in the reference's space, on any grid; it is used
             whatever the method.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``, for the networks.
-        progress: told about substitutions and doubts; asked whether to stop.
+        progress: receives warnings about substitutions and doubts; may cancel.
 
     Raises:
         InputError: when the mask given is empty or lies elsewhere, when no brain is

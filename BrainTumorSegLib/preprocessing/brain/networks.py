@@ -32,7 +32,7 @@ def deepbet_mask(image: sitk.Image, device: str, progress: Progress) -> sitk.Ima
     Args:
         image: scan in any orientation.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        progress: told when the CPU has to step in.
+        progress: receives a warning when the CPU has to step in.
 
     Returns:
         Unsigned 8-bit mask on the scan's own grid; empty when nothing is like a brain.

@@ -41,7 +41,7 @@ def mask_of_stripped_scan(image: sitk.Image) -> sitk.Image | None:
     answer is None: the networks work on stripped scans too.
 
     Args:
-        image: one scan. T1 and T1CE are told with certainty; on FLAIR the scalp of a
+        image: one scan. T1 and T1CE are recognized with certainty; on FLAIR the scalp of a
             thin slab whose air was set to zero may pass for cortex.
 
     Returns:

@@ -69,7 +69,7 @@ def align(
             or found and SimpleITK otherwise; ``none`` to trust the headers, with a
             warning where the images contradict them.
         progress: takes messages and warnings, and one step a moving scan; the stage
-            is the caller's to open. Its cancel token is heard at any time.
+            is the caller's to open. It can be cancelled at any time.
         brainsfit: the BRAINSFit executable, when it is not to be looked for, or whom to
             ask to run BRAINSFit.
         seed: of the sampling; the same seed gives the same transforms.

@@ -111,10 +111,10 @@ def version(executable: Executable) -> str:
     """
     with tempfile.TemporaryDirectory(prefix="BrainTumorSeg-registration-") as name:
         command = [str(executable.path), "--version"]
-        code, said = _run(executable, command, Path(name), None, 30.0)
+        code, output = _run(executable, command, Path(name), None, 30.0)
     if code != 0:
-        raise RegistrationError(f"BRAINSFit --version failed with exit code {code}: {said}")
-    return said
+        raise RegistrationError(f"BRAINSFit --version failed with exit code {code}: {output}")
+    return output
 
 
 def register(
@@ -156,10 +156,12 @@ def register(
         if isinstance(program, BrainsfitClient):
             program.ask(_request(folder, chosen, sequences, time_limit_s), cancel)
             return _read_transform(folder / TRANSFORM, fixed)
-        code, said = _run(program, command_line(program.path, chosen), folder, cancel, time_limit_s)
+        code, output = _run(
+            program, command_line(program.path, chosen), folder, cancel, time_limit_s
+        )
         if code != 0:
             how = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
-            raise RegistrationError(f"BRAINSFit {how}: {said}")
+            raise RegistrationError(f"BRAINSFit {how}: {output}")
         return _read_result(folder, fixed, moving)
 
 
@@ -189,7 +191,7 @@ def _run(
     cancel: CancelToken | None,
     time_limit_s: float,
 ) -> tuple[int, str]:
-    """Run the command in the folder; exit code and the end of what it said."""
+    """Run the command in the folder; exit code and the end of its output."""
     log = folder / "log.txt"
     # The group lets cancelling reach what a launcher script started.
     group = (
@@ -219,12 +221,12 @@ def _run(
                     raise RegistrationError(f"BRAINSFit did not finish within {time_limit_s:.0f} s")
                 time.sleep(0.05)
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    said = " / ".join(line.strip() for line in lines[-3:]) or "it said nothing"
+    output = " / ".join(line.strip() for line in lines[-3:]) or "it printed nothing"
     if process.returncode in _CANNOT_START or any(
         word in line for word in _LOADER_WORDS for line in lines
     ):
-        raise _cannot_start(executable, said)
-    return process.returncode, said
+        raise _cannot_start(executable, output)
+    return process.returncode, output
 
 
 @contextlib.contextmanager
@@ -283,7 +285,7 @@ def _read_transform(path: Path, fixed: sitk.Image) -> sitk.VersorRigid3DTransfor
     for its score.
     """
     if not path.is_file():
-        raise RegistrationError(f"BRAINSFit was said to have succeeded but there is no {path.name}")
+        raise RegistrationError(f"BRAINSFit reported success but wrote no {path.name}")
     _check_readable_numbers(path)
     try:
         found = sitk.ReadTransform(path)

@@ -113,8 +113,8 @@ class BrainsfitClient:
             raise
         self.run_by = str(answer.get("program") or UNNAMED)
         if not answer["ok"]:
-            said = str(answer.get("message") or "no reason was given").strip()
-            raise RegistrationError(f"BRAINSFit, run by {self.run_by}, failed: {said}")
+            reason = str(answer.get("message") or "no reason was given").strip()
+            raise RegistrationError(f"BRAINSFit, run by {self.run_by}, failed: {reason}")
 
     def _await(self, number: int, cancel: CancelToken | None, limit_s: float) -> dict[str, Any]:
         end = time.monotonic() + limit_s

@@ -267,7 +267,7 @@ class SaveJob(PolledJob):
             shutil.copyfile(task.folder / "segmentation.dcm", paths["dcm"])
 
     def _writtenBySlicer(self, path: Path) -> bool:
-        """Let Slicer write the DICOM SEG; False, and told, when that must be done in our way."""
+        """Let Slicer write the DICOM SEG; False, with a warning, when our own writer must do it."""
         node, reason = self.segmentationNode, ""
         if self._engine == "auto":
             if slicerExporter() is None:

@@ -127,7 +127,7 @@ def guessScans(study: str | None = None) -> Guess:
 
 
 def reasonFor(node: Any) -> str:
-    """What one volume node looks like, for somebody who chooses it by hand."""
+    """What one volume node looks like, for a user who chooses it."""
     return whyNoScan(node) or _recognize(describeScan(node)).reason
 
 

@@ -89,7 +89,7 @@ def callBack(callback: Callable[[Any], None] | None, argument: Any) -> None:
     try:
         callback(argument)
     except Exception:
-        logging.exception("Whoever is told of the progress failed.")
+        logging.exception("A callback of the progress failed.")
 
 
 #: Timers of the jobs in progress; a timer that nobody holds would be collected.

@@ -118,7 +118,7 @@ class SystemCheck:
         return True
 
     def cancel(self) -> None:
-        """Stop looking; nobody is told."""
+        """Stop looking, without a callback."""
         self._onFinished = None
         self._over()
 

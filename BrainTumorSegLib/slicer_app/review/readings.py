@@ -1,7 +1,7 @@
 """The readings of a result: the one of the first reader, and an independent second one.
 
 The first reader works on the result itself. The second works on a segmentation of their
-own, made from the automatic result unless told otherwise, while the first is hidden.
+own, made from the automatic result unless asked otherwise, while the first is hidden.
 Reviews, copies and scores of both are kept with the result.
 """
 

@@ -115,8 +115,8 @@ def reviewRecords(node: Any) -> list[dict[str, Any]]:
         between = betweenReaders(node)
         if review.position == 2 and between is not None:
             scores.append(between.asRecord(f"reader 1 ({reviews[0].reader})"))
-        told = {key: getattr(review, key) for key in _RECORDED}
-        records.append({**told, "agreement": scores})
+        values = {key: getattr(review, key) for key in _RECORDED}
+        records.append({**values, "agreement": scores})
     return records
 
 

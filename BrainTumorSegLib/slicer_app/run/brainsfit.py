@@ -68,7 +68,7 @@ class _Job:
     nodes: dict[str, Any] = field(default_factory=dict)
     runningSince: float | None = None
     stoppedAt: float | None = None
-    #: Why it was stopped, where the worker is to be told.
+    #: Why it was stopped, where the worker has to know.
     reason: str | None = None
 
 
@@ -297,15 +297,15 @@ def _stopped(job: _Job) -> dict[str, Any] | None:
 
 
 def _failure(job: _Job, text: str, error: object) -> dict[str, Any]:
-    said = error.message if isinstance(error, BrainTumorSegError) else str(error)
-    answer = {"id": job.request.get("id"), "ok": False, "message": text.format(error=said)}
+    output = error.message if isinstance(error, BrainTumorSegError) else str(error)
+    answer = {"id": job.request.get("id"), "ok": False, "message": text.format(error=output)}
     return {**answer, "program": _program(job.cliNode)}
 
 
 def _lastLines(node: Any) -> str:
-    said = f"{node.GetOutputText()}\n{node.GetErrorText()}".strip().splitlines()
-    lines = [line.strip() for line in said if line.strip()]
-    return " / ".join(lines[-3:]) or _("it said nothing")
+    output = f"{node.GetOutputText()}\n{node.GetErrorText()}".strip().splitlines()
+    lines = [line.strip() for line in output if line.strip()]
+    return " / ".join(lines[-3:]) or _("it printed nothing")
 
 
 def _program(node: Any) -> str:

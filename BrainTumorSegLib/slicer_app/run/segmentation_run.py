@@ -57,7 +57,7 @@ class SegmentationRun(PolledJob):
     """One run. `start` it, then `poll` until that returns True, or `wait`.
 
     Args:
-        onProgress: told of progress of the whole run, warnings and messages.
+        onProgress: receives progress of the whole run, warnings and messages.
         onFinished: called once, with this run, when it is over, however it ended.
 
     Attributes:
@@ -155,7 +155,7 @@ class SegmentationRun(PolledJob):
             self._import()
 
     def _goOnTo(self, phase: Phase) -> None:
-        """Unless somebody who was told of progress has cancelled meanwhile."""
+        """Unless a callback has cancelled the run meanwhile."""
         if self.phase is not Phase.END:
             self.phase = phase
 

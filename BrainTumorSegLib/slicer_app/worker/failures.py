@@ -123,18 +123,18 @@ def workerFailure(
         lastError: its JSON line of kind ``error`` (message, remedy, exit_code), if it
             found the time to write one.
     """
-    told = int(lastError.get("exit_code", 1)) if lastError else None
-    if lastError is not None and told in _KINDS:
+    reported = int(lastError.get("exit_code", 1)) if lastError else None
+    if lastError is not None and reported in _KINDS:
         return _ownError(lastError)
-    if _terminated(told):
+    if _terminated(reported):
         return _endedByOthers()
-    said = str(lastError["message"]) if lastError else ""
+    message = str(lastError["message"]) if lastError else ""
     for look in _LOOKS:
-        found = look(f"{log}\n{said}")
+        found = look(f"{log}\n{message}")
         if found is not None:
             return found
     if lastError is not None:
-        return BrainTumorSegError(said, _("Please report it with the log."))
+        return BrainTumorSegError(message, _("Please report it with the log."))
     return _byExitCode(exitCode, log, program)
 
 
@@ -289,8 +289,8 @@ def _crash(code: int | None, log: str) -> str | None:
         found = signal.Signals(-code if code < 0 else code - 128)
     except ValueError:
         return None
-    said = (signal.strsignal(found) or "").lower()
-    return None if found.name in _SENT else f"{found.name}, {said}"
+    message = (signal.strsignal(found) or "").lower()
+    return None if found.name in _SENT else f"{found.name}, {message}"
 
 
 def _killed(code: int | None, log: str) -> bool:

@@ -210,7 +210,7 @@ class Worker:
             process_tree.terminateTree(self._child.process.pid, self._child.look())
 
     def logTail(self, lines: int = 30) -> str:
-        """The last lines of what the child said besides JSON."""
+        """The last lines of what the child printed besides JSON."""
         return "\n".join(list(self._log)[-lines:])
 
     def failure(self, lastError: Mapping[str, Any] | None = None) -> BrainTumorSegError:
