@@ -11,9 +11,17 @@ Three layouts occur:
 
 from __future__ import annotations
 
+import json
+import os
+import sys
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from BrainTumorSegLib.core.errors import DependencyError
+from .errors import DependencyError
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -45,3 +53,29 @@ def _resources_folder(package: Path) -> Path:
         f"The Resources folder of BrainTumorSeg was found neither at {inside} nor at {beside}.",
         "Install BrainTumorSeg again; the installation is incomplete.",
     )
+
+
+@lru_cache
+def schema_validator(name: str) -> Validator:
+    """The validator of a JSON schema in ``Resources/Schemas``, for example ``report``."""
+    from jsonschema import Draft202012Validator
+
+    schema = resource_path("Schemas", f"{name}.schema.json").read_text(encoding="utf-8")
+    return Draft202012Validator(json.loads(schema))
+
+
+def user_folder(kind: Literal["cache", "data"]) -> Path:
+    """The user's own folder for what this program keeps; it may not exist yet."""
+    cache = kind == "cache"
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        base = (Path(local) if local else Path.home() / "AppData" / "Local") / "BrainTumorSeg"
+        return base / "Cache" if cache else base
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / ("Caches" if cache else "Application Support")
+    else:
+        # XDG Base Directory Specification: relative paths are to be ignored.
+        named = Path(os.environ.get("XDG_CACHE_HOME" if cache else "XDG_DATA_HOME", ""))
+        usual = Path.home() / (".cache" if cache else ".local/share")
+        base = named if named.is_absolute() else usual
+    return base / "BrainTumorSeg"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +12,14 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.masks import mask_volume_ml
-from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.resources import schema_validator
 from BrainTumorSegLib.core.tissue import TUMOR_TISSUES
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.core.volumes import DOUBTFUL_ENTROPY, volumes_ml
 from BrainTumorSegLib.io.atomic import atomic_path
 
 if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
+    pass
 
 SCHEMA = "brain-tumor-seg-report/1"
 
@@ -99,7 +98,7 @@ def check_record(record: Any, source: str) -> None:
     """
     from jsonschema.exceptions import best_match
 
-    error = best_match(_validator().iter_errors(record))
+    error = best_match(schema_validator("report").iter_errors(record))
     if error is None:
         return
     where = ".".join(str(part) for part in error.absolute_path)
@@ -156,14 +155,6 @@ def corrected_record(
             "confidence": "automatic" if entropy is None else "corrected",
         },
     }
-
-
-@lru_cache(maxsize=1)
-def _validator() -> Validator:
-    from jsonschema import Draft202012Validator
-
-    schema = resource_path("Schemas", "report.schema.json").read_text(encoding="utf-8")
-    return Draft202012Validator(json.loads(schema))
 
 
 def _check_not_constant(word: str) -> None:

@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 
 from BrainTumorSegLib.core.errors import OutputError, PackError
-from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.resources import resource_path, schema_validator
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.inference.tta import TTA_SETS
@@ -39,7 +39,7 @@ from BrainTumorSegLib.models.packs import (
     user_models_folder,
     verify_pack,
 )
-from BrainTumorSegLib.models.packs.manifest import SCHEMA, _validator
+from BrainTumorSegLib.models.packs.manifest import SCHEMA
 from BrainTumorSegLib.models.weights import PRECISIONS
 from BrainTumorSegLib.preprocessing.model_grid import RECIPES
 
@@ -225,7 +225,8 @@ def test_the_schema_lists_the_same_words_as_the_code():
     assert properties["network"]["properties"]["architecture"]["enum"] == list(ARCHITECTURES)
     assert properties["advised_views"]["enum"] == list(TTA_SETS)
     assert properties["classes"]["const"] == [t.key for t in Tissue]
-    _validator().check_schema(_validator().schema)
+    validator = schema_validator("pack")
+    validator.check_schema(validator.schema)
 
 
 def test_a_pack_that_cannot_be_made_leaves_nothing_behind(tmp_path):

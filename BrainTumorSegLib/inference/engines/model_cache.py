@@ -13,12 +13,13 @@ import json
 import os
 import secrets
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+
+from BrainTumorSegLib.core.resources import user_folder
 
 #: Environment variable that names another folder for what can always be made again.
 CACHE_VARIABLE = "BRAINTUMORSEG_CACHE"
@@ -39,17 +40,7 @@ def cache_folder() -> Path:
     named = os.environ.get(CACHE_VARIABLE, "").strip()
     if named:
         return Path(named).expanduser() / "Networks"
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        base = Path(local) if local else Path.home() / "AppData" / "Local"
-        return base / "BrainTumorSeg" / "Cache" / "Networks"
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        # XDG Base Directory Specification: relative paths are to be ignored.
-        given = os.environ.get("XDG_CACHE_HOME", "")
-        base = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
-    return base / "BrainTumorSeg" / "Networks"
+    return user_folder("cache") / "Networks"
 
 
 def entry_key(parts: Mapping[str, object]) -> str:

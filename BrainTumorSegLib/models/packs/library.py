@@ -9,14 +9,13 @@ is thereby hidden is still listed, as shadowed.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.core.errors import PackError
-from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.resources import resource_path, user_folder
 from BrainTumorSegLib.models.packs.manifest import MANIFEST, ModelPack, read_pack
 
 #: Environment variable with more folders of packs, separated like those of ``PATH``.
@@ -148,17 +147,8 @@ def models_table() -> list[dict[str, Any]]:
 
 
 def user_models_folder() -> Path:
-    """The person's own folder of packs; it may not exist yet."""
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        base = Path(local) if local else Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        # XDG Base Directory Specification: relative paths are to be ignored.
-        named = os.environ.get("XDG_DATA_HOME", "")
-        base = Path(named) if Path(named).is_absolute() else Path.home() / ".local" / "share"
-    return base / "BrainTumorSeg" / "Models"
+    """The user's own folder of packs; it may not exist yet."""
+    return user_folder("data") / "Models"
 
 
 def _model_folders() -> Iterator[tuple[str, Path]]:

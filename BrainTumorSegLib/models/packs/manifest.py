@@ -6,19 +6,18 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from BrainTumorSegLib.core.errors import DependencyError, InputError, PackError
-from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.resources import schema_validator
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.models.network_spec import NetworkSpec
 from BrainTumorSegLib.preprocessing.model_grid import recipe_by_name, recipe_channels
 
 if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
+    pass
 
 MANIFEST = "pack.json"
 MODEL_CARD = "MODEL_CARD.md"
@@ -226,7 +225,7 @@ def _check_schema(manifest: Any, path: Path) -> bool:
         from jsonschema.exceptions import best_match
     except ImportError:
         return False
-    error = best_match(_validator().iter_errors(manifest))
+    error = best_match(schema_validator("pack").iter_errors(manifest))
     if error is None:
         return True
     where = ".".join(str(part) for part in error.absolute_path)
@@ -252,14 +251,6 @@ def _check_version(manifest: Any, path: Path) -> None:
             f"{path} follows schema {named!r}, newer than this program knows ({SCHEMA!r}).",
             "Update the extension.",
         )
-
-
-@lru_cache(maxsize=1)
-def _validator() -> Validator:
-    from jsonschema import Draft202012Validator
-
-    schema = resource_path("Schemas", "pack.schema.json").read_text(encoding="utf-8")
-    return Draft202012Validator(json.loads(schema))
 
 
 def _as_pack(manifest: Mapping[str, Any], path: Path) -> ModelPack:
