@@ -99,7 +99,8 @@ def test_the_console_example_segments(console, capsys):
     (run,) = console.runs
     chosen = run.settings
     assert (chosen.t1, chosen.t1ce, chosen.flair) == tuple(scans.values())
-    assert (chosen.tta, chosen.device, chosen.registration) == ("tta2", "auto", "brainsfit")
+    options = chosen.options
+    assert (options.tta, options.device, options.registration) == ("tta2", "auto", "brainsfit")
     assert variables["result"] is run.result
     said = capsys.readouterr().out
     assert f"whole tumour {run.result.volumes['WT']:.1f} mL" in said
