@@ -18,6 +18,7 @@ from .host.translation import tr as _
 from .run.result import RunResult
 from .run.segmentation_run import SegmentationRun
 from .run.settings import RunSettings, optionsFrom
+from .scene.scene import nodesOfClass
 
 
 def runSettings(
@@ -128,15 +129,7 @@ def findNode(given: Any, className: str) -> Any:
     node = slicer.mrmlScene.GetNodeByID(given)
     if node is not None and node.IsA(className):
         return node
-    scene = slicer.mrmlScene
-    named = [
-        node
-        for node in (
-            scene.GetNthNodeByClass(index, className)
-            for index in range(scene.GetNumberOfNodesByClass(className))
-        )
-        if node.GetName() == given
-    ]
+    named = [n for n in nodesOfClass(slicer.mrmlScene, className) if n.GetName() == given]
     if len(named) == 1:
         return named[0]
     message = (

@@ -45,7 +45,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--study", metavar="UID", help="which study, where there are several")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the file to write")
-    shared.add_overwrite(parser, "an existing file")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.add_argument("--pack", metavar="NAME", help="model pack that made the labels, to record")
     parser.add_argument(
         "--corrected", action="store_true", help="an expert has edited the labels (SEMIAUTOMATIC)"

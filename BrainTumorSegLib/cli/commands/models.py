@@ -40,7 +40,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
     action = actions.add_parser("import", help="copy a pack into your own folder of packs")
     action.add_argument("source", type=Path, help="a pack's folder or .zip")
-    shared.add_overwrite(action, "a pack of that name")
+    action.add_argument("--overwrite", action="store_true", help="replace a pack of that name")
     action.set_defaults(run=run_import)
 
     action = actions.add_parser(
@@ -52,7 +52,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     action.add_argument("pack", help="name or folder of a pack, or folder of a training run")
     action.add_argument("destination", type=Path, help="a new folder, or a .zip file")
-    shared.add_overwrite(action, "an existing one")
+    action.add_argument("--overwrite", action="store_true", help="replace an existing one")
     group = action.add_argument_group("for a training run")
     shared.add_files(group, recipe="its recipe (default: the one kept in it)")
     group.add_argument(

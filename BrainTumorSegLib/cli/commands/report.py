@@ -60,7 +60,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         action="store_true",
         help="the expert changed nothing: the labels are those of the run",
     )
-    shared.add_overwrite(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     shared.add_machine(parser, "progress")
     parser.set_defaults(run=run)
 

@@ -84,7 +84,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         metavar="FILE",
         help="report: .json or .html; repeatable",
     )
-    shared.add_overwrite(outputs)
+    outputs.add_argument("--overwrite", action="store_true", help="replace existing files")
     add_run_options(parser)
     parser.set_defaults(run=run)
 

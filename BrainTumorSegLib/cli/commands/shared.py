@@ -53,11 +53,6 @@ def add_folder(parser: argparse._ActionsContainer, help_: str, required: bool = 
     )
 
 
-def add_overwrite(parser: argparse._ActionsContainer, what: str = "existing files") -> None:
-    """The option ``--overwrite``."""
-    parser.add_argument("--overwrite", action="store_true", help=f"replace {what}")
-
-
 def add_machine(parser: argparse._ActionsContainer, *only: str) -> None:
     """The options ``--device``, ``--threads`` and ``--progress``, or only some of them."""
     names = only or ("device", "threads", "progress")

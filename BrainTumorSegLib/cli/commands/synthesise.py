@@ -64,7 +64,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="write the cases as NIfTI files with a cases.tsv, ready for `train --data FOLDER`: "
         "all sequences, stripped of the skull, without tumours whose labels merge tissues",
     )
-    shared.add_overwrite(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     shared.add_machine(parser, "progress")
     parser.set_defaults(run=run)
 

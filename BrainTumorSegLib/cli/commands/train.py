@@ -59,7 +59,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="where to write the pack (default: a folder of the pack's name in the run)",
     )
     add_pack_options(parser)
-    shared.add_overwrite(parser, "an existing pack")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing pack")
     shared.add_machine(parser)
     shared.add_workers(
         parser,

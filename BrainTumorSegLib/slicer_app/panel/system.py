@@ -7,7 +7,7 @@ from typing import Any
 
 from ..host.job import pollUntilOver
 from ..host.translation import tr as _
-from ..install.system_check import OK, PROBLEM, WARNING, Action, Finding, SystemCheck, perform
+from ..install.system_check import OK, PROBLEM, WARNING, Finding, SystemCheck, perform
 from .dialogs import errorsShown
 from .state import PanelState
 
@@ -64,8 +64,14 @@ class SystemSection:
     def onRemedy(self) -> None:
         """Do what is advised for the chosen finding."""
         finding = self._selected()
-        if finding is not None and finding.action is not None:
-            self._perform(finding.action)
+        if finding is None or finding.action is None:
+            return
+        with errorsShown():
+            message = perform(finding.action)
+            if message:
+                self.state.ui.systemLabel.text = message
+            self.state.readPacks()
+            self.state.changed()
 
     def onCopy(self) -> None:
         """Put all findings into the clipboard."""
@@ -112,14 +118,6 @@ class SystemSection:
                 count=doubtful, total=len(findings)
             )
         return _("Everything is in order.")
-
-    def _perform(self, action: Action) -> None:
-        with errorsShown():
-            message = perform(action)
-            if message:
-                self.state.ui.systemLabel.text = message
-            self.state.readPacks()
-            self.state.changed()
 
     def _prepareTree(self) -> None:
         import qt
