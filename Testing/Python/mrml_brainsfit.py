@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from registration_scans import CHECKOUT, standin_brainsfit
+from registration_scans import CHECKOUT, fake_brainsfit
 
 
 @contextmanager
 def offer_brainsfit(folder: Path) -> Iterator[Any]:
     """Let ``slicer.cli`` and ``slicer.modules.brainsfit`` exist; use inside `make_scene`.
 
-    What the program does is told by the variables of ``Testing/Standins/BRAINSFit.py``.
+    What the program does is told by the variables of ``Testing/Fakes/BRAINSFit.py``.
 
     Args:
         folder: for the program and Slicer's temporary files.
@@ -26,10 +26,10 @@ def offer_brainsfit(folder: Path) -> Iterator[Any]:
     """
     import slicer
 
-    module = _standin()
+    module = _fake_module()
     temporary = folder / "Slicer temporär"
     temporary.mkdir(parents=True)
-    cli = module.Cli(standin_brainsfit(folder / "cli-modules"), temporary)
+    cli = module.Cli(fake_brainsfit(folder / "cli-modules"), temporary)
     slicer.cli, slicer.modules.brainsfit = cli, cli.module
     try:
         yield cli
@@ -38,10 +38,10 @@ def offer_brainsfit(folder: Path) -> Iterator[Any]:
         del slicer.cli, slicer.modules.brainsfit
 
 
-def _standin() -> Any:
-    name = "standin_slicer_cli"
+def _fake_module() -> Any:
+    name = "fake_slicer_cli"
     if name not in sys.modules:
-        path = CHECKOUT / "Testing" / "Standins" / "slicer_cli.py"
+        path = CHECKOUT / "Testing" / "Fakes" / "slicer_cli.py"
         spec = importlib.util.spec_from_file_location(name, path)
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])

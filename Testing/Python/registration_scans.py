@@ -150,9 +150,9 @@ def landmark_error(reference: sitk.Image, found: sitk.Transform, truth: sitk.Tra
     return float(np.linalg.norm(moved, axis=1).mean())
 
 
-def standin_brainsfit(folder: Path) -> Path:
-    """An executable that behaves as BRAINSFit, see ``Testing/Standins/BRAINSFit.py``."""
-    script = CHECKOUT / "Testing" / "Standins" / "BRAINSFit.py"
+def fake_brainsfit(folder: Path) -> Path:
+    """An executable that behaves as BRAINSFit, see ``Testing/Fakes/BRAINSFit.py``."""
+    script = CHECKOUT / "Testing" / "Fakes" / "BRAINSFit.py"
     folder.mkdir(parents=True, exist_ok=True)
     if os.name == "nt":
         program = folder / "BRAINSFit.bat"

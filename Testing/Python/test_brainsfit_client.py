@@ -20,10 +20,10 @@ import SimpleITK as sitk
 from registration_scans import (
     CHECKOUT,
     case_of,
+    fake_brainsfit,
     landmark_error,
     phantom,
     rigid,
-    standin_brainsfit,
 )
 
 from BrainTumorSegLib.cli import application as cli
@@ -178,7 +178,7 @@ def test_the_question_names_whole_files_and_brainsfits_own_parameters(heads, par
 
 
 def test_a_program_that_really_registers_can_be_behind_the_answer(heads, parent, tmp_path):
-    program = standin_brainsfit(tmp_path / "Programme für Ärzte")
+    program = fake_brainsfit(tmp_path / "Programme für Ärzte")
 
     def serve(request: dict) -> bytes:
         words = {

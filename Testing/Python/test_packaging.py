@@ -16,7 +16,7 @@ from PIL import Image
 CHECKOUT = Path(__file__).resolve().parents[2]
 LIBRARY, RESOURCES = CHECKOUT / "BrainTumorSegLib", CHECKOUT / "Resources"
 MODULE = CHECKOUT / "BrainTumorSeg"
-STANDIN = CHECKOUT / "Testing" / "Standins" / "Slicer"
+FAKE_SLICER = CHECKOUT / "Testing" / "Fakes" / "Slicer"
 
 #: Files of Resources that are for the web and not installed; of experiments only the
 #: configurations are.
@@ -88,7 +88,7 @@ def installed(tmp_path_factory) -> Path:
         pytest.skip("no C++ compiler that CMake's project() finds by itself")
     folder = tmp_path_factory.mktemp("Slicer Erweiterung")
     build, prefix = folder / "build", folder / "installed"
-    options = [f"-DSlicer_DIR={STANDIN}", "-DBUILD_TESTING=ON"]
+    options = [f"-DSlicer_DIR={FAKE_SLICER}", "-DBUILD_TESTING=ON"]
     options += [f"-DCMAKE_INSTALL_PREFIX={prefix}", f"-DPython3_EXECUTABLE={sys.executable}"]
     for command in (
         [cmake, "-S", CHECKOUT, "-B", build, *options],

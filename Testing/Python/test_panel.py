@@ -15,7 +15,7 @@ from mrml_nodes import RAS_LPS, add_volume, head
 from mrml_results import add_result
 from mrml_scene import snapshot
 from PySide6 import QtGui
-from slicer_standins import module_in_application, open_widget
+from slicer_fakes import module_in_application, open_widget
 
 from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.progress import ProgressEvent

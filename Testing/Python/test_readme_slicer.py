@@ -17,7 +17,7 @@ import SimpleITK as sitk
 from documentation import CHECKOUT, DOCS, blocks
 from mrml_nodes import add_volume, head
 from mrml_run import finish_run
-from slicer_standins import module_in_application
+from slicer_fakes import module_in_application
 
 from BrainTumorSegLib.core.progress import ProgressEvent
 from BrainTumorSegLib.core.requirements import REQUIRED

@@ -18,10 +18,10 @@ import SimpleITK as sitk
 from registration_scans import (
     CHECKOUT,
     case_of,
+    fake_brainsfit,
     landmark_error,
     phantom,
     rigid,
-    standin_brainsfit,
 )
 
 from BrainTumorSegLib.core.errors import Cancelled, DependencyError, RegistrationError
@@ -50,16 +50,16 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def standin(tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch):
+def fake(tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch):
     """Call with a mode to get the stand-in's path; it knows the right answer."""
     truth = tmp_path / "truth.txt"
     sitk.WriteTransform(TRUTH, truth)
-    monkeypatch.setenv("BRAINSFIT_STANDIN_TRUTH", str(truth))
-    monkeypatch.setenv("BRAINSFIT_STANDIN_LOG", str(tmp_path / "calls.jsonl"))
+    monkeypatch.setenv("BRAINSFIT_FAKE_TRUTH", str(truth))
+    monkeypatch.setenv("BRAINSFIT_FAKE_LOG", str(tmp_path / "calls.jsonl"))
 
     def with_mode(mode: str) -> Path:
-        monkeypatch.setenv("BRAINSFIT_STANDIN_MODE", mode)
-        return standin_brainsfit(tmp_path / "Programme für Ärzte")
+        monkeypatch.setenv("BRAINSFIT_FAKE_MODE", mode)
+        return fake_brainsfit(tmp_path / "Programme für Ärzte")
 
     return with_mode
 
@@ -117,8 +117,8 @@ def _number(text: str) -> str:
 
 
 def test_the_stand_in_knows_exactly_the_parameters_of_the_specification():
-    path = CHECKOUT / "Testing" / "Standins" / "BRAINSFit.py"
-    spec = importlib.util.spec_from_file_location("standin", path)
+    path = CHECKOUT / "Testing" / "Fakes" / "BRAINSFit.py"
+    spec = importlib.util.spec_from_file_location("fake", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -145,8 +145,8 @@ def test_the_stand_in_knows_exactly_the_parameters_of_the_specification():
         ["--numberOfThreads", "many"],
     ],
 )
-def test_the_stand_in_refuses_what_the_real_program_refuses(heads, standin, spoil):
-    program = Executable(standin("good"), "given")
+def test_the_stand_in_refuses_what_the_real_program_refuses(heads, fake, spoil):
+    program = Executable(fake("good"), "given")
     chosen = brainsfit.parameters("Off", stripped=False)
     words = brainsfit.command_line(program.path, chosen) + spoil
     code, _ = brainsfit._run(program, words, Path(tempfile.gettempdir()), None, 60)
@@ -164,9 +164,9 @@ def test_histograms_are_never_matched_and_masks_only_computed_on_whole_heads():
 # --- success and each kind of failure -------------------------------------------------------
 
 
-def test_a_good_result_is_accepted_from_the_first_start(heads, standin, tmp_path, temporary):
+def test_a_good_result_is_accepted_from_the_first_start(heads, fake, tmp_path, temporary):
     fixed, moving = heads
-    found = align(case_of(fixed, moving), "brainsfit", brainsfit=standin("good"))
+    found = align(case_of(fixed, moving), "brainsfit", brainsfit=fake("good"))
     record = found.records[0]
     assert landmark_error(fixed, found.transforms[Sequence.FLAIR], TRUTH) < 0.01
     assert record["engine"] == "brainsfit" and record["chosen"] == "headers"
@@ -177,9 +177,9 @@ def test_a_good_result_is_accepted_from_the_first_start(heads, standin, tmp_path
     assert list(temporary.iterdir()) == []
 
 
-def test_the_program_registers_without_being_told_the_answer(heads, standin, monkeypatch):
-    program = standin("good")
-    monkeypatch.delenv("BRAINSFIT_STANDIN_TRUTH")
+def test_the_program_registers_without_being_told_the_answer(heads, fake, monkeypatch):
+    program = fake("good")
+    monkeypatch.delenv("BRAINSFIT_FAKE_TRUTH")
     fixed, moving = heads
     found = align(case_of(fixed, moving), "brainsfit", brainsfit=program)
     assert landmark_error(fixed, found.transforms[Sequence.FLAIR], TRUTH) < 1.0
@@ -204,10 +204,10 @@ def test_the_program_registers_without_being_told_the_answer(heads, standin, mon
     ],
 )
 def test_a_failed_start_is_noticed_and_the_next_one_tried(
-    heads, standin, tmp_path, temporary, mode, reason
+    heads, fake, tmp_path, temporary, mode, reason
 ):
     fixed, moving = heads
-    program = standin(f"Off={mode},useGeometryAlign=good")
+    program = fake(f"Off={mode},useGeometryAlign=good")
     found = align(case_of(fixed, moving), "brainsfit", brainsfit=program)
     record = found.records[0]
     assert landmark_error(fixed, found.transforms[Sequence.FLAIR], TRUTH) < 0.01
@@ -219,11 +219,9 @@ def test_a_failed_start_is_noticed_and_the_next_one_tried(
     assert list(temporary.iterdir()) == []
 
 
-def test_when_all_starts_stop_half_way_the_best_place_seen_becomes_a_start(
-    heads, standin, tmp_path
-):
+def test_when_all_starts_stop_half_way_the_best_place_seen_becomes_a_start(heads, fake, tmp_path):
     fixed, moving = heads
-    program = standin("else=halfway,initialTransform=good")
+    program = fake("else=halfway,initialTransform=good")
     found = align(case_of(fixed, moving), "brainsfit", brainsfit=program)
     record = found.records[0]
     assert [a["start"] for a in record["attempts"]] == [*STARTS, "search"]
@@ -232,20 +230,20 @@ def test_when_all_starts_stop_half_way_the_best_place_seen_becomes_a_start(
     assert last[last.index("--initialTransform") + 1] == brainsfit.INITIAL
 
 
-def test_a_registration_that_always_stops_half_way_is_never_passed_on(heads, standin, temporary):
+def test_a_registration_that_always_stops_half_way_is_never_passed_on(heads, fake, temporary):
     fixed, moving = heads
     with pytest.raises(RegistrationError) as caught:
-        align(case_of(fixed, moving), "brainsfit", brainsfit=standin("halfway"))
+        align(case_of(fixed, moving), "brainsfit", brainsfit=fake("halfway"))
     assert "flair.nii.gz" in caught.value.message
     assert caught.value.message.count("stopped half way") == 4
     assert "--registration none" in caught.value.remedy
     assert list(temporary.iterdir()) == []
 
 
-def test_auto_lets_simpleitk_take_over_where_brainsfit_fails_and_says_so(heads, standin):
+def test_auto_lets_simpleitk_take_over_where_brainsfit_fails_and_says_so(heads, fake):
     fixed, moving = heads
     progress = Progress()
-    found = align(case_of(fixed, moving), "auto", progress, brainsfit=standin("exit1"))
+    found = align(case_of(fixed, moving), "auto", progress, brainsfit=fake("exit1"))
     record = found.records[0]
     assert record["engine"] == "simpleitk" and record["executable"] is None
     assert [a["engine"] for a in record["attempts"]] == ["brainsfit"] * 4 + ["simpleitk"]
@@ -253,14 +251,14 @@ def test_auto_lets_simpleitk_take_over_where_brainsfit_fails_and_says_so(heads, 
     assert landmark_error(fixed, found.transforms[Sequence.FLAIR], TRUTH) < 1.0
 
 
-def test_missing_libraries_are_explained(heads, standin, temporary):
+def test_missing_libraries_are_explained(heads, fake, temporary):
     fixed, moving = heads
     with pytest.raises(DependencyError) as caught:
-        align(case_of(fixed, moving), "brainsfit", brainsfit=standin("library"))
+        align(case_of(fixed, moving), "brainsfit", brainsfit=fake("library"))
     assert "libITKCommon" in caught.value.message
     assert "LD_LIBRARY_PATH" in caught.value.remedy
     progress = Progress()
-    found = align(case_of(fixed, moving), "auto", progress, brainsfit=standin("library"))
+    found = align(case_of(fixed, moving), "auto", progress, brainsfit=fake("library"))
     assert found.records[0]["engine"] == "simpleitk"
     assert any("does not start" in w for w in progress.warnings)
     assert list(temporary.iterdir()) == []
@@ -289,11 +287,11 @@ def _gone(pid: int) -> bool:
 
 
 def test_cancelling_ends_the_program_and_its_children(
-    heads, standin, tmp_path, temporary, monkeypatch
+    heads, fake, tmp_path, temporary, monkeypatch
 ):
     pids = tmp_path / "pids"
-    monkeypatch.setenv("BRAINSFIT_STANDIN_PID", str(pids))
-    program = standin("hang")
+    monkeypatch.setenv("BRAINSFIT_FAKE_PID", str(pids))
+    program = fake("hang")
     token = CancelToken()
 
     def cancel_once_it_runs() -> None:
@@ -313,10 +311,10 @@ def test_cancelling_ends_the_program_and_its_children(
     assert list(temporary.iterdir()) == []
 
 
-def test_a_program_that_never_ends_is_given_up(heads, standin, tmp_path, temporary, monkeypatch):
+def test_a_program_that_never_ends_is_given_up(heads, fake, tmp_path, temporary, monkeypatch):
     pids = tmp_path / "pids"
-    monkeypatch.setenv("BRAINSFIT_STANDIN_PID", str(pids))
-    program = Executable(standin("hang"), "given")
+    monkeypatch.setenv("BRAINSFIT_FAKE_PID", str(pids))
+    program = Executable(fake("hang"), "given")
     fixed, moving = heads
     chosen = brainsfit.parameters("Off", False)
     with pytest.raises(RegistrationError, match="did not finish within 3 s"):
@@ -325,10 +323,10 @@ def test_a_program_that_never_ends_is_given_up(heads, standin, tmp_path, tempora
     assert list(temporary.iterdir()) == []
 
 
-def test_the_inputs_are_not_changed(heads, standin):
+def test_the_inputs_are_not_changed(heads, fake):
     fixed, moving = heads
     before = [sitk.Hash(i) for i in heads]
-    align(case_of(fixed, moving), "brainsfit", brainsfit=standin("good"))
+    align(case_of(fixed, moving), "brainsfit", brainsfit=fake("good"))
     assert [sitk.Hash(i) for i in heads] == before
 
 
@@ -405,8 +403,8 @@ def test_a_program_that_was_named_but_is_missing_is_never_replaced(nowhere, tmp_
         find_brainsfit()
 
 
-def test_the_version_is_asked_for_to_see_whether_it_starts(standin, tmp_path):
-    assert "5.8.0" in brainsfit.version(Executable(standin("good"), "given"))
+def test_the_version_is_asked_for_to_see_whether_it_starts(fake, tmp_path):
+    assert "5.8.0" in brainsfit.version(Executable(fake("good"), "given"))
     broken = tmp_path / "BRAINSFit"
     broken.write_text("#!/bin/sh\nexit 127\n")
     broken.chmod(0o755)
@@ -425,9 +423,9 @@ def test_a_slicer_module_gets_slicers_libraries(nowhere, monkeypatch):
     assert discovery.launch_environment(alone)["LD_LIBRARY_PATH"] == "/already/there"
 
 
-def test_aligned_scans_do_not_start_the_program(standin, tmp_path):
+def test_aligned_scans_do_not_start_the_program(fake, tmp_path):
     fixed, moving = phantom(Sequence.T1CE), phantom(Sequence.FLAIR)
-    found = align(case_of(fixed, moving), "brainsfit", brainsfit=standin("crash"))
+    found = align(case_of(fixed, moving), "brainsfit", brainsfit=fake("crash"))
     assert found.records[0]["already_aligned"] and found.records[0]["engine"] == "none"
     assert not (tmp_path / "calls.jsonl").exists()
     assert np.allclose(found.transforms[Sequence.FLAIR].GetParameters(), 0)

@@ -10,10 +10,10 @@ import pytest
 import SimpleITK as sitk
 from registration_scans import (
     case_of,
+    fake_brainsfit,
     landmark_error,
     rescanned,
     rigid,
-    standin_brainsfit,
     with_moved_header,
 )
 
@@ -92,8 +92,8 @@ def test_brainsfit_recovers_a_known_offset_on_a_real_case(real_data, tmp_path, m
     name, truth = "Brats18_2013_3_1", OFFSETS["20 degrees and 30 mm"]
     fixed = brats(real_data, name, T1CE)
     moving = with_moved_header(brats(real_data, name, FLAIR), truth)
-    monkeypatch.setenv("BRAINSFIT_STANDIN_MODE", "Off=halfway,else=good")
-    found = align(case_of(fixed, moving), "brainsfit", brainsfit=standin_brainsfit(tmp_path))
+    monkeypatch.setenv("BRAINSFIT_FAKE_MODE", "Off=halfway,else=good")
+    found = align(case_of(fixed, moving), "brainsfit", brainsfit=fake_brainsfit(tmp_path))
     record = found.records[0]
     assert [a["outcome"] for a in record["attempts"]] == ["refused", "accepted"]
     assert record["attempts"][0]["parameters"]["maskProcessingMode"] == "NOMASK"
@@ -202,10 +202,10 @@ def test_brainsfit_stopping_half_way_on_it_is_noticed_and_retried(
 ):
     truth = tmp_path / "truth.txt"
     sitk.WriteTransform(registered.transforms[FLAIR], truth)
-    monkeypatch.setenv("BRAINSFIT_STANDIN_TRUTH", str(truth))
-    monkeypatch.setenv("BRAINSFIT_STANDIN_MODE", "Off=halfway,useGeometryAlign=good")
+    monkeypatch.setenv("BRAINSFIT_FAKE_TRUTH", str(truth))
+    monkeypatch.setenv("BRAINSFIT_FAKE_MODE", "Off=halfway,useGeometryAlign=good")
     case = Case("FLAIR only", {s: clinical.scans[s] for s in (T1CE, FLAIR)})
-    found = align(case, "auto", brainsfit=standin_brainsfit(tmp_path))
+    found = align(case, "auto", brainsfit=fake_brainsfit(tmp_path))
     record = found.records[0]
     assert [a["outcome"] for a in record["attempts"]] == ["refused", "accepted"]
     assert record["attempts"][0]["parameters"]["maskProcessingMode"] == "ROIAUTO"

@@ -34,7 +34,7 @@ import sys
 from types import SimpleNamespace
 import pytest
 from mrml_scene import make_scene
-from slicer_standins import module_in_application, open_widget
+from slicer_fakes import module_in_application, open_widget
 
 logic = SimpleNamespace(registerCustomSampleDataSource=lambda **arguments: None)
 sys.modules["SampleData"] = SimpleNamespace(SampleDataLogic=logic)

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("PySide6", reason="the module's file is loaded with PySide6 here")
 pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from slicer_standins import module_in_application
+from slicer_fakes import module_in_application
 
 #: Members by their names in scenes, with the words that they mean; the first is the default.
 MEMBERS = {

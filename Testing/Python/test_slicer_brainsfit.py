@@ -43,8 +43,8 @@ def heads():
 def cli(scene, tmp_path, monkeypatch):
     truth = tmp_path / "truth.txt"
     sitk.WriteTransform(TRUTH, truth)
-    monkeypatch.setenv("BRAINSFIT_STANDIN_TRUTH", str(truth))
-    monkeypatch.setenv("BRAINSFIT_STANDIN_MODE", "good")
+    monkeypatch.setenv("BRAINSFIT_FAKE_TRUTH", str(truth))
+    monkeypatch.setenv("BRAINSFIT_FAKE_MODE", "good")
     with offer_brainsfit(tmp_path / "Slicer für Ärzte") as offered:
         yield offered
 
@@ -256,7 +256,7 @@ def test_names_are_those_of_the_specification(request_of):
 def test_the_scene_is_the_same_afterwards(
     furnished, cli, server, answers, request_of, monkeypatch, mode, tmp_path
 ):
-    monkeypatch.setenv("BRAINSFIT_STANDIN_MODE", mode)
+    monkeypatch.setenv("BRAINSFIT_FAKE_MODE", mode)
     monkeypatch.setattr("tempfile.tempdir", str(cli.folder))
     before = snapshot(furnished)
     serve(server, request_of(volume=str(tmp_path / "volume.nrrd")))
@@ -313,7 +313,7 @@ def test_a_second_request_at_the_same_time_is_a_mistake(cli, server, request_of)
 def test_a_failure_is_told_in_the_programs_own_words(
     cli, server, answers, request_of, monkeypatch, mode, said
 ):
-    monkeypatch.setenv("BRAINSFIT_STANDIN_MODE", mode)
+    monkeypatch.setenv("BRAINSFIT_FAKE_MODE", mode)
     request = request_of()
     serve(server, request)
     assert answers[0]["ok"] is False
@@ -325,7 +325,7 @@ def test_a_program_that_writes_nothing_leaves_the_identity_for_the_worker_to_jud
     cli, server, answers, request_of, monkeypatch, tmp_path
 ):
     """Slicer does not tell; with a volume asked for, its absence does."""
-    monkeypatch.setenv("BRAINSFIT_STANDIN_MODE", "nothing")
+    monkeypatch.setenv("BRAINSFIT_FAKE_MODE", "nothing")
     serve(server, request_of(volume=str(tmp_path / "volume.nrrd")))
     assert answers[0]["ok"] is False
     assert "no registered volume" in answers[0]["message"]
@@ -370,7 +370,7 @@ def test_plain_python_has_no_brainsfit_module(monkeypatch):
 
 
 def test_a_start_that_computes_for_ever_is_ended(cli, server, answers, request_of, monkeypatch):
-    monkeypatch.setenv("BRAINSFIT_STANDIN_MODE", "hang")
+    monkeypatch.setenv("BRAINSFIT_FAKE_MODE", "hang")
     serve(server, request_of(time_limit_s=0.3), limit=10)
     assert answers[0]["ok"] is False
     assert "did not finish within" in answers[0]["message"]
@@ -392,8 +392,8 @@ def test_a_closed_scene_ends_the_request(scene, cli, server, answers, request_of
 def test_cancelling_ends_the_program_within_two_seconds(
     furnished, cli, server, answers, request_of, monkeypatch, tmp_path, polls
 ):
-    monkeypatch.setenv("BRAINSFIT_STANDIN_MODE", "hang")
-    monkeypatch.setenv("BRAINSFIT_STANDIN_PID", str(tmp_path / "pids"))
+    monkeypatch.setenv("BRAINSFIT_FAKE_MODE", "hang")
+    monkeypatch.setenv("BRAINSFIT_FAKE_PID", str(tmp_path / "pids"))
     before = snapshot(furnished)
     server.serve(request_of())
     for _ in range(polls):
@@ -419,7 +419,7 @@ def _alive(pid: int) -> bool:
 
 def test_a_wish_that_slicer_forgets_is_repeated(cli, server, request_of, monkeypatch):
     """While the inputs are written the node can be cancelled, to no effect."""
-    monkeypatch.setenv("BRAINSFIT_STANDIN_MODE", "hang")
+    monkeypatch.setenv("BRAINSFIT_FAKE_MODE", "hang")
     server.serve(request_of())
     task = cli.tasks[-1]
     assert task.stage == task.start
@@ -511,7 +511,7 @@ def test_cancelling_nothing_does_nothing(server):
 
 
 def test_serving_never_blocks(cli, server, answers, request_of, monkeypatch):
-    monkeypatch.setenv("BRAINSFIT_STANDIN_MODE", "hang")
+    monkeypatch.setenv("BRAINSFIT_FAKE_MODE", "hang")
     server.serve(request_of())
     taken = []
     for _ in range(40):

@@ -537,7 +537,7 @@ def displaced(images, scene, monkeypatch, tmp_path):
     truth.SetMatrix(pose.GetInverse().GetMatrix())
     truth.SetTranslation(pose.GetInverse().GetTranslation())
     sitk.WriteTransform(truth, str(tmp_path / "truth.tfm"))
-    monkeypatch.setenv("BRAINSFIT_STANDIN_TRUTH", str(tmp_path / "truth.tfm"))
+    monkeypatch.setenv("BRAINSFIT_FAKE_TRUTH", str(tmp_path / "truth.tfm"))
     flair = images[Sequence.FLAIR]
     return add_scans({**images, Sequence.FLAIR: sitk.Resample(flair, flair, pose)})
 
@@ -565,7 +565,7 @@ def test_a_run_can_be_cancelled_while_brainsfit_is_running(
     scene, displaced, brainsfit, temporary, monkeypatch
 ):
     before = snapshot(scene)
-    monkeypatch.setenv("BRAINSFIT_STANDIN_MODE", "hang")
+    monkeypatch.setenv("BRAINSFIT_FAKE_MODE", "hang")
     run = SegmentationRun(quick_settings(displaced, registration="brainsfit"))
     run.start()
     poll_until(run, lambda: brainsfit.commands)

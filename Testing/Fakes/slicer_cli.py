@@ -38,7 +38,7 @@ LETTERS = str.maketrans("0123456789", "ABCDEFGHIJ")
 def known_parameters() -> set[str]:
     """What the stand-in program's command line, held against nipype by a test, knows."""
     path = Path(__file__).with_name("BRAINSFit.py")
-    spec = importlib.util.spec_from_file_location("standin_brainsfit_names", path)
+    spec = importlib.util.spec_from_file_location("fake_brainsfit_names", path)
     program = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(program)
     lists = (program.STRINGS, program.INTEGERS, program.REALS, program.SWITCHES, program.WORDS)

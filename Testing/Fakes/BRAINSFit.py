@@ -5,11 +5,11 @@ unknown flags, values after a switch, repeated flags, wrong types, words outside
 enumeration, missing inputs, no output or two transform outputs. What it then does is
 told by environment variables:
 
-``BRAINSFIT_STANDIN_MODE``   one mode for every start, or ``Off=halfway,useGeometryAlign=good``
-``BRAINSFIT_STANDIN_TRUTH``  transform file with the right answer; without it the
+``BRAINSFIT_FAKE_MODE``   one mode for every start, or ``Off=halfway,useGeometryAlign=good``
+``BRAINSFIT_FAKE_TRUTH``  transform file with the right answer; without it the
                              answer is computed with the SimpleITK engine
-``BRAINSFIT_STANDIN_LOG``    file to which every command line is appended as JSON
-``BRAINSFIT_STANDIN_PID``    file that receives the process id, in mode ``hang``
+``BRAINSFIT_FAKE_LOG``    file to which every command line is appended as JSON
+``BRAINSFIT_FAKE_PID``    file that receives the process id, in mode ``hang``
 
 Modes: good, halfway, nothing, no-volume, exit1, crash, hang, nan, nan-volume, garbage,
 wrong-grid, wrong-way, mismatch, affine, far, library.
@@ -190,7 +190,7 @@ def mode_of(given: dict) -> str:
     start = given.get("initializeTransformMode", "Off")
     if "initialTransform" in given:
         start = "initialTransform"
-    wanted = os.environ.get("BRAINSFIT_STANDIN_MODE", "good")
+    wanted = os.environ.get("BRAINSFIT_FAKE_MODE", "good")
     if "=" not in wanted:
         return wanted
     table = dict(item.split("=") for item in wanted.split(","))
@@ -198,7 +198,7 @@ def mode_of(given: dict) -> str:
 
 
 def right_answer(given: dict) -> sitk.VersorRigid3DTransform:
-    truth = os.environ.get("BRAINSFIT_STANDIN_TRUTH")
+    truth = os.environ.get("BRAINSFIT_FAKE_TRUTH")
     if truth:
         return sitk.VersorRigid3DTransform(sitk.ReadTransform(truth))
     from BrainTumorSegLib.preprocessing.registration import simpleitk
@@ -278,7 +278,7 @@ def main() -> int:
         print(f"{sys.argv[0]}  version: 5.8.0")
         return 0
     given = parse(sys.argv[1:])
-    log = os.environ.get("BRAINSFIT_STANDIN_LOG")
+    log = os.environ.get("BRAINSFIT_FAKE_LOG")
     if log:
         entry = {"arguments": sys.argv[1:], "folder": str(Path.cwd())}
         with Path(log).open("a", encoding="utf-8") as stream:
@@ -294,7 +294,7 @@ def main() -> int:
     if mode == "hang":
         # A child of its own, as under Slicer's launcher: it has to end with its parent.
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-        pids = os.environ.get("BRAINSFIT_STANDIN_PID")
+        pids = os.environ.get("BRAINSFIT_FAKE_PID")
         if pids:
             Path(pids).write_text(f"{os.getpid()} {child.pid}")
         time.sleep(600)
