@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from BrainTumorSegLib.bootstrap.installer import OLDEST_PYTHON, has_nvidia_gpu
 from BrainTumorSegLib.core.errors import BrainTumorSegError
 from BrainTumorSegLib.core.requirements import EXTRAS, REQUIRED, Requirement, installed_version
 from BrainTumorSegLib.core.version import __version__
+
+from .installer import OLDEST_PYTHON, has_nvidia_gpu
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 

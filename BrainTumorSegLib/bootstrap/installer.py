@@ -19,8 +19,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from BrainTumorSegLib.bootstrap.environment import Environment
 from BrainTumorSegLib.core.errors import BrainTumorSegError, DependencyError, InputError
+
+from .environment import Environment
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OLDEST_PYTHON = (3, 11)

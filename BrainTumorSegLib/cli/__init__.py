@@ -1,5 +1,5 @@
 """The command line; `main` is the entry point of ``brain-tumor-seg``."""
 
-from BrainTumorSegLib.cli.application import main
+from .application import main
 
 __all__ = ["main"]

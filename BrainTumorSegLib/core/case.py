@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.core.sequences import Sequence
+from .errors import InputError
+from .sequences import Sequence
 
 #: Largest number of voxels a scan may have: 1024 x 1024 x 512, far above any
 #: clinical brain MRI, and small enough that its float32 copy fits in memory.

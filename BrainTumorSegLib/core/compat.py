@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from BrainTumorSegLib.core.errors import DependencyError
+from .errors import DependencyError
 
 if TYPE_CHECKING:
     import openvino

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from BrainTumorSegLib.core.errors import BrainTumorSegError, TrainingError
+from .errors import BrainTumorSegError, TrainingError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import IO
 
-from BrainTumorSegLib.core.errors import Cancelled
+from .errors import Cancelled
 
 #: Stages of `pipeline.segment` and around it, with their rough share of the time on a CPU.
 STAGES: Mapping[str, float] = {

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from BrainTumorSegLib.core.sequence_names import Evidence, Kind, name_evidence
+from .sequence_names import Evidence, Kind, name_evidence
 
 #: Values of Image Type (and Frame Type) that no anatomical volume has.
 IMAGE_TYPES: Mapping[str, str] = {

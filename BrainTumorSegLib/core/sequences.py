@@ -14,8 +14,8 @@ from math import prod
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from BrainTumorSegLib.core.sequence_headers import header_evidence
-from BrainTumorSegLib.core.sequence_names import Evidence, name_evidence
+from .sequence_headers import header_evidence
+from .sequence_names import Evidence, name_evidence
 
 
 class Sequence(Enum):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
-from BrainTumorSegLib.core.errors import InputError
+from .errors import InputError
 
 
 class Tissue(IntEnum):

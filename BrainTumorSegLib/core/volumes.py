@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region, Tissue
+from .tissue import STYLES, TUMOR_TISSUES, Region, Tissue
 
 #: Entropy above which a voxel counts as doubtful: more than if two tissues were
 #: equally likely and nothing else possible, ln 2 / ln 5 = 0.43.

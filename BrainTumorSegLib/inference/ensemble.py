@@ -16,12 +16,13 @@ from torch import Tensor
 from BrainTumorSegLib.core.errors import DeviceError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.inference.batches import Batches, send, slice_batches
-from BrainTumorSegLib.inference.engines import Engine
 from BrainTumorSegLib.inference.engines.torch_engine import memory_errors
-from BrainTumorSegLib.inference.slice_preselection import Preselection, near_tumor
-from BrainTumorSegLib.inference.tta import TtaTransform
 from BrainTumorSegLib.preprocessing.model_grid import recipe_channels
+
+from .batches import Batches, send, slice_batches
+from .engines import Engine
+from .slice_preselection import Preselection, near_tumor
+from .tta import TtaTransform
 
 #: Slices at once when the sums of all members become the answer: few, for their copies.
 _FINISHED_AT_ONCE = 8

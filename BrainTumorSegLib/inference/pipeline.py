@@ -20,15 +20,6 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.inference.engines.choosing import OpenedEngine, open_engine, plan_engine
 from BrainTumorSegLib.inference.engines.torch_engine import choose_device
-from BrainTumorSegLib.inference.ensemble import Prediction, predict_volume
-from BrainTumorSegLib.inference.postprocessing import (
-    DistantComponents,
-    remove_distant_components,
-    remove_small_components,
-)
-from BrainTumorSegLib.inference.resampling import labels_on_reference, map_on_reference
-from BrainTumorSegLib.inference.slice_preselection import Preselection, choose_preselection
-from BrainTumorSegLib.inference.tta import tta_transforms
 from BrainTumorSegLib.io.volumes import read_image
 from BrainTumorSegLib.models.packs import Member, ModelPack, load_pack
 from BrainTumorSegLib.models.packs.members import choose_members
@@ -42,6 +33,12 @@ from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, nor
 from BrainTumorSegLib.preprocessing.registration import Alignment, BrainsfitClient, align
 from BrainTumorSegLib.preprocessing.swapped_t1 import t1_t1ce_swapped
 from BrainTumorSegLib.reporting.record import SCHEMA, confidence, measured, now
+
+from .ensemble import Prediction, predict_volume
+from .postprocessing import DistantComponents, remove_distant_components, remove_small_components
+from .resampling import labels_on_reference, map_on_reference
+from .slice_preselection import Preselection, choose_preselection
+from .tta import tta_transforms
 
 #: A run warns when distant components of this volume together were removed.
 MIN_WARNED_VOLUME_ML = 1.0

@@ -11,8 +11,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.masks import Box, mask_box, whole_box
-from BrainTumorSegLib.inference.labels import decode_labels
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, restore
+
+from .labels import decode_labels
 
 
 def labels_on_reference(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from BrainTumorSegLib.core.case import Case, make_case
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.io.volumes import header_warnings, read_scan
+
+from .volumes import header_warnings, read_scan
 
 
 def load_case(

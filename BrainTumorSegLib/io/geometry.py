@@ -13,7 +13,8 @@ import nibabel
 import numpy as np
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.io.headers import metaimage_header, nifti_header, nrrd_header
+
+from .headers import metaimage_header, nifti_header, nrrd_header
 
 #: Largest cosine between two axes that still counts as a right angle.
 SHEAR_TOLERANCE = 1e-3

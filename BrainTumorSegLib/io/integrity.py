@@ -20,7 +20,8 @@ from typing import IO
 import numpy as np
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.io.headers import data_file, metaimage_header, nifti_header, nrrd_header
+
+from .headers import data_file, metaimage_header, nifti_header, nrrd_header
 
 _CHUNK = 1 << 20
 _AGAIN = "Copy, download or export it again."

@@ -10,8 +10,9 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.tissue import LabelProtocol
-from BrainTumorSegLib.io.formats import readable_suffix
-from BrainTumorSegLib.io.volumes import read_image
+
+from .formats import readable_suffix
+from .volumes import read_image
 
 
 def read_labels(path: Path) -> sitk.Image:

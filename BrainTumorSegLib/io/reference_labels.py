@@ -7,8 +7,9 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.tissue import LabelProtocol, protocol_by_name
-from BrainTumorSegLib.io.labelmaps import read_labels
-from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
+
+from .labelmaps import read_labels
+from .seg_nrrd import read_seg_nrrd
 
 #: What the labels mean that `read_reference_labels` makes of a segmentation with named segments.
 SEGMENTS_PROTOCOL = "necrosis1_edema2_nonenhancing3_enhancing4"

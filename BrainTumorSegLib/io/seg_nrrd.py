@@ -19,11 +19,12 @@ from scipy import ndimage
 
 from BrainTumorSegLib.core.errors import InputError, OutputError
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Tissue
-from BrainTumorSegLib.io.atomic import atomic_path, full_suffix
-from BrainTumorSegLib.io.grids import place_on_grid
-from BrainTumorSegLib.io.segment_names import tissue_of_segment
-from BrainTumorSegLib.io.terminology import terminology_entry
-from BrainTumorSegLib.io.volumes import read_vector_image
+
+from .atomic import atomic_path, full_suffix
+from .grids import place_on_grid
+from .segment_names import tissue_of_segment
+from .terminology import terminology_entry
+from .volumes import read_vector_image
 
 _BINARY_LABELMAP = "Binary labelmap"
 _GEOMETRY_PARAMETER = "Reference image geometry"

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Tissue
-from BrainTumorSegLib.io.terminology import tissue_of_entry
+
+from .terminology import tissue_of_entry
 
 #: What people call the four tissues, besides our own titles; compared without case,
 #: blanks and hyphens.

@@ -17,11 +17,12 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.case import MAX_VOXELS, Scan
 from BrainTumorSegLib.core.errors import InputError, OutputError
-from BrainTumorSegLib.io.atomic import atomic_path, explain_write_failure, full_suffix
-from BrainTumorSegLib.io.formats import readable_suffix
-from BrainTumorSegLib.io.geometry import check_geometry, require_orthogonal_axes
-from BrainTumorSegLib.io.headers import detached_data
-from BrainTumorSegLib.io.integrity import check_whole
+
+from .atomic import atomic_path, explain_write_failure, full_suffix
+from .formats import readable_suffix
+from .geometry import check_geometry, require_orthogonal_axes
+from .headers import detached_data
+from .integrity import check_whole
 
 #: Endings that `write_image` writes. Detached headers are left out on purpose: two
 #: files cannot appear in one stroke.

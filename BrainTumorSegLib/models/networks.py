@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from BrainTumorSegLib.core.compat import ensure_torchvision_imports
 from BrainTumorSegLib.core.errors import PackError
-from BrainTumorSegLib.models.network_spec import ARCHITECTURES, MAX_DEPTH, MIN_DEPTH, NetworkSpec
+
+from .network_spec import ARCHITECTURES, MAX_DEPTH, MIN_DEPTH, NetworkSpec
 
 __all__ = [
     "ARCHITECTURES",

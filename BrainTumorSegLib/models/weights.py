@@ -22,8 +22,9 @@ from torch import Tensor, nn
 
 from BrainTumorSegLib.core.errors import PackError
 from BrainTumorSegLib.io.atomic import atomic_path
-from BrainTumorSegLib.models.networks import NetworkSpec, build_skeleton, network_entries
-from BrainTumorSegLib.models.quantization import (
+
+from .networks import NetworkSpec, build_skeleton, network_entries
+from .quantization import (
     dequantize,
     pack_six_bits,
     quantize,

@@ -18,7 +18,8 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.options import BiasField
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, to_grid
+
+from .model_grid import ModelGrid, to_grid
 
 BIAS_FIELD_CORRECTIONS = tuple(BiasField)
 

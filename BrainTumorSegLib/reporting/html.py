@@ -16,16 +16,8 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region
 from BrainTumorSegLib.core.volumes import volume_title
 from BrainTumorSegLib.io.atomic import atomic_path
-from BrainTumorSegLib.reporting.figures import (
-    Plane,
-    Scene,
-    best_slice,
-    caption,
-    make_scene,
-    picture,
-    present,
-    spread_slices,
-)
+
+from .figures import Plane, Scene, best_slice, caption, make_scene, picture, present, spread_slices
 
 NOTICE = "Research use only. Not a medical device."
 

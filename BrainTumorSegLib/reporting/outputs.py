@@ -14,9 +14,10 @@ from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.io.atomic import atomic_group, check_writable
 from BrainTumorSegLib.io.seg_nrrd import write_seg_nrrd
 from BrainTumorSegLib.io.volumes import write_image
-from BrainTumorSegLib.reporting.html import write_report_html
-from BrainTumorSegLib.reporting.overview import write_overview_png
-from BrainTumorSegLib.reporting.record import write_report_json
+
+from .html import write_report_html
+from .overview import write_overview_png
+from .record import write_report_json
 
 LABELMAP_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 

@@ -11,15 +11,8 @@ from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES
 from BrainTumorSegLib.io.atomic import atomic_path
-from BrainTumorSegLib.reporting.figures import (
-    Plane,
-    Scene,
-    best_slice,
-    make_scene,
-    picture,
-    spread_slices,
-    write,
-)
+
+from .figures import Plane, Scene, best_slice, make_scene, picture, spread_slices, write
 
 _BACKGROUND = (12, 12, 14)
 _GAP = 8

@@ -19,15 +19,7 @@ from .canvas import Anatomy, Bounds, at_nodes, bounds_of
 from .classes import PARENCHYMA, A, classes_of, is_any
 from .config import Kind
 from .drawn_head import drawn_head
-from .fields import (
-    COARSE,
-    Array,
-    coarse_noise,
-    random_rotation,
-    refine,
-    refined,
-    surface_distance,
-)
+from .fields import COARSE, Array, coarse_noise, random_rotation, refine, refined, surface_distance
 from .real_scans import MIN_SYMMETRY, RealCase, healthy_half, read_real
 from .shapes import FAR, Box, signed_distance
 

@@ -17,14 +17,7 @@ import jsonschema
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from registration_scans import (
-    CHECKOUT,
-    case_of,
-    fake_brainsfit,
-    landmark_error,
-    phantom,
-    rigid,
-)
+from registration_scans import CHECKOUT, case_of, fake_brainsfit, landmark_error, phantom, rigid
 
 from BrainTumorSegLib.cli import application as cli
 from BrainTumorSegLib.core.errors import Cancelled, InputError, RegistrationError

@@ -14,12 +14,7 @@ from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.core.volumes import dice
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.volumes import write_image
-from BrainTumorSegLib.synthesis.demo_case import (
-    DemoCase,
-    DemoScans,
-    make_demo_case,
-    simulate_demo,
-)
+from BrainTumorSegLib.synthesis.demo_case import DemoCase, DemoScans, make_demo_case, simulate_demo
 
 
 @pytest.fixture(scope="module")

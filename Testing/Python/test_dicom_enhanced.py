@@ -12,20 +12,12 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.sequences import Sequence, Verdict
 from BrainTumorSegLib.io.dicom.pixels import read_series_image
-from BrainTumorSegLib.io.dicom.study import (
-    propose_sequences,
-    read_study,
-)
+from BrainTumorSegLib.io.dicom.study import propose_sequences, read_study
 
 pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra 'dicom'")
 
 from dicom_checks import assert_same_voxels_at_the_same_places, only_series  # noqa: E402
-from dicom_factory import (  # noqa: E402
-    head,
-    rotation,
-    write_enhanced,
-    write_series,
-)
+from dicom_factory import head, rotation, write_enhanced, write_series  # noqa: E402
 
 T1, T1CE, FLAIR = Sequence.T1, Sequence.T1CE, Sequence.FLAIR
 

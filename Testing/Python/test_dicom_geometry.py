@@ -15,12 +15,7 @@ from BrainTumorSegLib.io.dicom.pixels import read_series_image
 pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra 'dicom'")
 
 from dicom_checks import assert_same_voxels_at_the_same_places, only_series  # noqa: E402
-from dicom_factory import (  # noqa: E402
-    ORIENTATIONS,
-    head,
-    rotation,
-    write_series,
-)
+from dicom_factory import ORIENTATIONS, head, rotation, write_series  # noqa: E402
 
 
 @pytest.mark.parametrize("order", ["ascending", "descending", "interleaved"])

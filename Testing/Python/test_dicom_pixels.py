@@ -15,10 +15,7 @@ from BrainTumorSegLib.io.dicom.pixels import read_series_image
 pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra 'dicom'")
 
 from dicom_checks import assert_same_voxels_at_the_same_places, only_series  # noqa: E402
-from dicom_factory import (  # noqa: E402
-    head,
-    write_series,
-)
+from dicom_factory import head, write_series  # noqa: E402
 
 
 def test_rescale_slopes_are_applied_each_to_its_slice(tmp_path):

@@ -14,21 +14,12 @@ from BrainTumorSegLib.core.progress import CancelToken, Progress
 from BrainTumorSegLib.core.sequence_headers import number
 from BrainTumorSegLib.core.sequences import Sequence, Verdict
 from BrainTumorSegLib.io.dicom.pixels import read_series_image
-from BrainTumorSegLib.io.dicom.study import (
-    load_case_from_study,
-    propose_sequences,
-    read_study,
-)
+from BrainTumorSegLib.io.dicom.study import load_case_from_study, propose_sequences, read_study
 
 pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra 'dicom'")
 
 from dicom_checks import assert_same_voxels_at_the_same_places, only_series  # noqa: E402
-from dicom_factory import (  # noqa: E402
-    ORIENTATIONS,
-    Examination,
-    head,
-    write_series,
-)
+from dicom_factory import ORIENTATIONS, Examination, head, write_series  # noqa: E402
 
 T1, T1CE, FLAIR = Sequence.T1, Sequence.T1CE, Sequence.FLAIR
 

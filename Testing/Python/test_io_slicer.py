@@ -14,11 +14,7 @@ from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.resources import resource_path
 from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd, write_seg_nrrd
-from BrainTumorSegLib.io.terminology import (
-    REGION_CONTEXT,
-    TERMINOLOGY_CONTEXT,
-    terminology_entry,
-)
+from BrainTumorSegLib.io.terminology import REGION_CONTEXT, TERMINOLOGY_CONTEXT, terminology_entry
 from BrainTumorSegLib.io.volumes import read_image
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed", exc_type=ImportError)

@@ -15,12 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.core.option_fields import (
-    add_options,
-    command_line,
-    given_options,
-    options_of,
-)
+from BrainTumorSegLib.core.option_fields import add_options, command_line, given_options, options_of
 from BrainTumorSegLib.core.options import Options, ProcessOptions, Tta, options_table
 
 #: Names of version 0.1, and today's.

@@ -9,14 +9,7 @@ import pytest
 
 pytest.importorskip("PySide6", reason="the panel's .ui is loaded with PySide6")
 
-from panel_widgets import (
-    STAND_INS,
-    UI_FILE,
-    Folding,
-    application,
-    load_ui,
-    named_widgets,
-)
+from panel_widgets import STAND_INS, UI_FILE, Folding, application, load_ui, named_widgets
 from PySide6 import QtWidgets
 
 #: The width of Slicer's module panel, as it opens on a laptop.

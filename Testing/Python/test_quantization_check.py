@@ -21,11 +21,7 @@ from BrainTumorSegLib.models.weights import save_weights
 from BrainTumorSegLib.training import export
 from BrainTumorSegLib.training.cohort import read_cohort, write_cohort
 from BrainTumorSegLib.training.config import TrainingConfig, keep_config, run_command
-from BrainTumorSegLib.training.export import (
-    QuantizationCheck,
-    check_member,
-    require_small_loss,
-)
+from BrainTumorSegLib.training.export import QuantizationCheck, check_member, require_small_loss
 from BrainTumorSegLib.training.volumes import LabeledVolume
 
 SPEC = NetworkSpec(encoder="mobilenet_v2", encoder_depth=4)

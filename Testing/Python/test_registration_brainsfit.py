@@ -15,14 +15,7 @@ import numpy as np
 import psutil
 import pytest
 import SimpleITK as sitk
-from registration_scans import (
-    CHECKOUT,
-    case_of,
-    fake_brainsfit,
-    landmark_error,
-    phantom,
-    rigid,
-)
+from registration_scans import CHECKOUT, case_of, fake_brainsfit, landmark_error, phantom, rigid
 
 from BrainTumorSegLib.core.errors import Cancelled, DependencyError, RegistrationError
 from BrainTumorSegLib.core.progress import CancelToken, Progress

@@ -19,11 +19,7 @@ from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.config import FORMER_KEYS, TrainingConfig
 from BrainTumorSegLib.training.dataset import SliceSampler, TrainingData, step_seed
 from BrainTumorSegLib.training.trainer import train_member
-from BrainTumorSegLib.training.volumes import (
-    load_volume,
-    prepare_volume,
-    separate_core,
-)
+from BrainTumorSegLib.training.volumes import load_volume, prepare_volume, separate_core
 
 
 @pytest.fixture

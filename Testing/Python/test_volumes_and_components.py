@@ -8,12 +8,7 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.masks import largest_component, mask_volume_ml
 from BrainTumorSegLib.core.tissue import PROTOCOLS, Region, Tissue
-from BrainTumorSegLib.core.volumes import (
-    dice,
-    reference_mask,
-    volume_title,
-    volumes_ml,
-)
+from BrainTumorSegLib.core.volumes import dice, reference_mask, volume_title, volumes_ml
 from BrainTumorSegLib.inference.postprocessing import (
     DistantComponents,
     remove_distant_components,

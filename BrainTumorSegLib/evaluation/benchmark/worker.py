@@ -133,7 +133,7 @@ def _open(order: Order, _: dict[str, int]) -> dict[str, Any]:
 
 def _peaks(order: Order, threads: dict[str, int]) -> dict[str, Any]:
     """What the device can do at best."""
-    from BrainTumorSegLib.evaluation.benchmark.roofline import measure_peaks
+    from .roofline import measure_peaks
 
     return {**measure_peaks(**order.options), "threads": threads, **_process_cost()}
 

@@ -19,14 +19,15 @@ from BrainTumorSegLib.core.options import Engine as EngineChoice
 from BrainTumorSegLib.core.options import Precision
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.requirements import EXTRAS
-from BrainTumorSegLib.inference.engines import Engine
-from BrainTumorSegLib.inference.engines.folding import load_folded
-from BrainTumorSegLib.inference.engines.model_cache import cache_folder
-from BrainTumorSegLib.inference.engines.openvino_engine import MemberSource, OpenVinoEngine
-from BrainTumorSegLib.inference.engines.torch_engine import TorchEngine, choose_device
 from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.models.packs import ModelPack, load_members
 from BrainTumorSegLib.models.packs.manifest import Member, require_checked
+
+from . import Engine
+from .folding import load_folded
+from .model_cache import cache_folder
+from .openvino_engine import MemberSource, OpenVinoEngine
+from .torch_engine import TorchEngine, choose_device
 
 ENGINES = tuple(EngineChoice)
 PRECISIONS = tuple(Precision)

@@ -22,20 +22,11 @@ from BrainTumorSegLib.core.compat import import_openvino
 from BrainTumorSegLib.core.errors import DeviceError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.requirements import installed_version
-from BrainTumorSegLib.inference.engines.conversion import (
-    check_agreement,
-    convert_network,
-    read_model,
-    write_model,
-)
-from BrainTumorSegLib.inference.engines.model_cache import (
-    entry_key,
-    find_entry,
-    remove_entry,
-    store_entry,
-)
-from BrainTumorSegLib.inference.engines.ready_members import ModelCache
 from BrainTumorSegLib.models.networks import NetworkSpec
+
+from .conversion import check_agreement, convert_network, read_model, write_model
+from .model_cache import entry_key, find_entry, remove_entry, store_entry
+from .ready_members import ModelCache
 
 if TYPE_CHECKING:
     import openvino

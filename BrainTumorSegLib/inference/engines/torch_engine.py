@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from BrainTumorSegLib.core.errors import DeviceError
-from BrainTumorSegLib.inference.engines.ready_members import ModelCache
+
+from .ready_members import ModelCache
 
 #: Fixed on the CPU, so that the same machine gives the same labels every time.
 #: Four slices keep the working set near the cache; more gains nothing there.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.io.dicom.stack import Grid
+from .stack import Grid
 
 #: Largest distance, in voxels, at which two positions still count as the same.
 SAME_VOXEL = 0.01

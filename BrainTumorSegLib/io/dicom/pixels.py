@@ -11,9 +11,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.io.dicom.headers import Frame, pydicom_module, read_dataset
-from BrainTumorSegLib.io.dicom.series import Series
-from BrainTumorSegLib.io.dicom.stack import Grid
+
+from .headers import Frame, pydicom_module, read_dataset
+from .series import Series
+from .stack import Grid
 
 
 def read_series_image(series: Series) -> sitk.Image:

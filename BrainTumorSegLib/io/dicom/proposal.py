@@ -26,7 +26,8 @@ from BrainTumorSegLib.core.sequences import (
     Verdict,
     recognize_dicom,
 )
-from BrainTumorSegLib.io.dicom.series import Series, Study
+
+from .series import Series, Study
 
 #: Confidence of a T1CE acquired after a series with contrast agent, and of the later
 #: of two T1 in an examination with contrast agent.

@@ -14,10 +14,11 @@ from BrainTumorSegLib.core.errors import DependencyError, InputError
 from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOR_TISSUES, Code, Tissue
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.io.atomic import atomic_path, check_writable
-from BrainTumorSegLib.io.dicom.headers import frames_of, pydicom_module, read_dataset
-from BrainTumorSegLib.io.dicom.lattice import aligned, geometry, shown
-from BrainTumorSegLib.io.dicom.series import Series, build_series
-from BrainTumorSegLib.io.dicom.stack import Grid
+
+from .headers import frames_of, pydicom_module, read_dataset
+from .lattice import aligned, geometry, shown
+from .series import Series, build_series
+from .stack import Grid
 
 #: Attributes that a segmentation must copy and that may not be empty (type 1).
 _NEEDED = (

@@ -13,8 +13,9 @@ from typing import TypeVar
 import numpy as np
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.io.dicom.headers import SPLIT_KEYWORDS, Frame
-from BrainTumorSegLib.io.dicom.stack import PARALLEL, Grid, locations, stack
+
+from .headers import SPLIT_KEYWORDS, Frame
+from .stack import PARALLEL, Grid, locations, stack
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from BrainTumorSegLib.io.dicom.headers import Frame
+from .headers import Frame
 
 #: Frames whose direction cosines differ by less are parallel (rounding in headers).
 PARALLEL = 2e-3

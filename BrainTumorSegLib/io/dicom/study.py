@@ -13,16 +13,11 @@ from BrainTumorSegLib.core.case import Case, Scan, make_case
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.io.dicom.headers import (
-    Frame,
-    dicom_candidates,
-    looks_like_dicom,
-    pydicom_module,
-    read_frames,
-)
-from BrainTumorSegLib.io.dicom.pixels import read_series_image
-from BrainTumorSegLib.io.dicom.proposal import Proposal, propose_sequences
-from BrainTumorSegLib.io.dicom.series import Series, Study, build_series
+
+from .headers import Frame, dicom_candidates, looks_like_dicom, pydicom_module, read_frames
+from .pixels import read_series_image
+from .proposal import Proposal, propose_sequences
+from .series import Series, Study, build_series
 
 __all__ = [
     "Proposal",

@@ -10,7 +10,7 @@ installed; what loads, makes or moves packs is imported when it is first asked f
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from BrainTumorSegLib.models.packs.library import (
+from .library import (
     MODELS_VARIABLE,
     FoundPack,
     default_pack,
@@ -20,12 +20,12 @@ from BrainTumorSegLib.models.packs.library import (
     models_table,
     user_models_folder,
 )
-from BrainTumorSegLib.models.packs.manifest import Member, ModelPack, read_pack
+from .manifest import Member, ModelPack, read_pack
 
 if TYPE_CHECKING:
-    from BrainTumorSegLib.models.packs.making import NewMember, check_fields, make_pack
-    from BrainTumorSegLib.models.packs.members import load_members, verify_pack
-    from BrainTumorSegLib.models.packs.transfer import export_pack, import_pack, remove_pack
+    from .making import NewMember, check_fields, make_pack
+    from .members import load_members, verify_pack
+    from .transfer import export_pack, import_pack, remove_pack
 
 __all__ = [
     "MODELS_VARIABLE",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from textwrap import fill
 from typing import Any
 
-from BrainTumorSegLib.models.packs.manifest import MANIFEST, MODEL_CARD, ModelPack
+from .manifest import MANIFEST, MODEL_CARD, ModelPack
 
 #: What an attribution refers to.
 HOMEPAGE = "https://github.com/BrainTumorSeg/SlicerBrainTumorSeg"

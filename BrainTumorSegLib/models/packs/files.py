@@ -11,7 +11,8 @@ from typing import IO
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, OutputError, PackError
 from BrainTumorSegLib.io.atomic import explain_write_failure
-from BrainTumorSegLib.models.packs.manifest import MANIFEST
+
+from .manifest import MANIFEST
 
 _CHUNK = 1024**2
 

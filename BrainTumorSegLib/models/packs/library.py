@@ -16,7 +16,8 @@ from typing import Any
 
 from BrainTumorSegLib.core.errors import PackError
 from BrainTumorSegLib.core.resources import resource_path, user_folder
-from BrainTumorSegLib.models.packs.manifest import MANIFEST, ModelPack, read_pack
+
+from .manifest import MANIFEST, ModelPack, read_pack
 
 #: Environment variable with more folders of packs, separated like those of ``PATH``.
 MODELS_VARIABLE = "BRAINTUMORSEG_MODELS"

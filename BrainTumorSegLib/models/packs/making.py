@@ -13,9 +13,11 @@ from torch import Tensor
 from BrainTumorSegLib.core.errors import PackError
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.models.networks import NetworkSpec
-from BrainTumorSegLib.models.packs.card import licence_text, model_card
-from BrainTumorSegLib.models.packs.files import new_folder
-from BrainTumorSegLib.models.packs.manifest import (
+from BrainTumorSegLib.models.weights import Precision, save_weights
+
+from .card import licence_text, model_card
+from .files import new_folder
+from .manifest import (
     LICENCE_FILE,
     MANIFEST,
     MODEL_CARD,
@@ -25,8 +27,7 @@ from BrainTumorSegLib.models.packs.manifest import (
     parse_manifest,
     read_pack,
 )
-from BrainTumorSegLib.models.packs.members import verify_pack
-from BrainTumorSegLib.models.weights import Precision, save_weights
+from .members import verify_pack
 
 
 @dataclass(frozen=True)

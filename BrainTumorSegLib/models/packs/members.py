@@ -10,14 +10,9 @@ from torch import nn
 
 from BrainTumorSegLib.core.errors import PackError
 from BrainTumorSegLib.models.networks import NetworkSpec
-from BrainTumorSegLib.models.packs.manifest import (
-    MODEL_CARD,
-    Member,
-    ModelPack,
-    read_pack,
-    require_checked,
-)
 from BrainTumorSegLib.models.weights import load_network
+
+from .manifest import MODEL_CARD, Member, ModelPack, read_pack, require_checked
 
 
 def load_members(pack: ModelPack, names: Iterable[str] | None = None) -> dict[str, nn.Module]:

@@ -14,10 +14,11 @@ from typing import IO
 
 from BrainTumorSegLib.core.errors import PackError
 from BrainTumorSegLib.io.atomic import atomic_path
-from BrainTumorSegLib.models.packs.card import licence_text
-from BrainTumorSegLib.models.packs.files import copy_exactly, new_folder, remove_folder
-from BrainTumorSegLib.models.packs.library import BUNDLED, USER, find_packs, user_models_folder
-from BrainTumorSegLib.models.packs.manifest import (
+
+from .card import licence_text
+from .files import copy_exactly, new_folder, remove_folder
+from .library import BUNDLED, USER, find_packs, user_models_folder
+from .manifest import (
     LICENCE_FILE,
     MANIFEST,
     MAX_TEXT_BYTES,
@@ -27,7 +28,7 @@ from BrainTumorSegLib.models.packs.manifest import (
     read_pack,
     require_checked,
 )
-from BrainTumorSegLib.models.packs.members import verify_pack
+from .members import verify_pack
 
 #: Most that a pack may hold: ten of the largest networks in full precision fit.
 MAX_PACK_BYTES = 8 * 1024**3

@@ -14,8 +14,9 @@ from BrainTumorSegLib.core.masks import largest_component, mask_volume_ml
 from BrainTumorSegLib.core.options import Brain
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.preprocessing.brain.networks import NETWORKS
-from BrainTumorSegLib.preprocessing.brain.stripped import mask_of_stripped_scan
+
+from .networks import NETWORKS
+from .stripped import mask_of_stripped_scan
 
 #: Ways to find the brain; ``auto`` is ``stripped`` where that holds, else ``deepbet``.
 METHODS = tuple(Brain)

@@ -19,18 +19,13 @@ from BrainTumorSegLib.core.errors import DependencyError, RegistrationError
 from BrainTumorSegLib.core.options import Registration
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.preprocessing.registration.brainsfit_client import BrainsfitClient
-from BrainTumorSegLib.preprocessing.registration.discovery import Executable, find_brainsfit
-from BrainTumorSegLib.preprocessing.registration.engines import Task, search_start, starts
-from BrainTumorSegLib.preprocessing.registration.head import find_head
-from BrainTumorSegLib.preprocessing.registration.multistart import (
-    POOR_SCORE,
-    Outcome,
-    describe,
-    look_before,
-    try_starts,
-)
-from BrainTumorSegLib.preprocessing.registration.quality import make_pair
+
+from .brainsfit_client import BrainsfitClient
+from .discovery import Executable, find_brainsfit
+from .engines import Task, search_start, starts
+from .head import find_head
+from .multistart import POOR_SCORE, Outcome, describe, look_before, try_starts
+from .quality import make_pair
 
 #: What `align` takes as engine.
 ENGINES = tuple(Registration)

@@ -23,12 +23,10 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.errors import DependencyError, RegistrationError
 from BrainTumorSegLib.core.progress import CancelToken
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.preprocessing.registration.brainsfit_client import (
-    BrainsfitClient,
-    BrainsfitRequest,
-)
-from BrainTumorSegLib.preprocessing.registration.discovery import Executable, launch_environment
-from BrainTumorSegLib.preprocessing.registration.rigid import matrix_and_offset, rigid_from_matrix
+
+from .brainsfit_client import BrainsfitClient, BrainsfitRequest
+from .discovery import Executable, launch_environment
+from .rigid import matrix_and_offset, rigid_from_matrix
 
 #: Longest time in seconds for one start; measured runs take 3 to 30.
 TIME_LIMIT_S = 300.0

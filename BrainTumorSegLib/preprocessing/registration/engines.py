@@ -10,12 +10,13 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.case import Scan
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.preprocessing.registration import brainsfit, simpleitk
-from BrainTumorSegLib.preprocessing.registration.brainsfit_client import BrainsfitClient
-from BrainTumorSegLib.preprocessing.registration.discovery import Executable
-from BrainTumorSegLib.preprocessing.registration.multistart import Start
-from BrainTumorSegLib.preprocessing.registration.quality import Pair
-from BrainTumorSegLib.preprocessing.registration.starts import STARTS, distinct_starts
+
+from . import brainsfit, simpleitk
+from .brainsfit_client import BrainsfitClient
+from .discovery import Executable
+from .multistart import Start
+from .quality import Pair
+from .starts import STARTS, distinct_starts
 
 
 @dataclass(frozen=True)

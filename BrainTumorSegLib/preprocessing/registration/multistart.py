@@ -16,9 +16,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import DependencyError, RegistrationError
-from BrainTumorSegLib.preprocessing.registration import quality
-from BrainTumorSegLib.preprocessing.registration.quality import Pair, Verdict
-from BrainTumorSegLib.preprocessing.registration.rigid import matrix_and_offset, rotation_deg
+
+from . import quality
+from .quality import Pair, Verdict
+from .rigid import matrix_and_offset, rotation_deg
 
 #: A scan whose best place is nearer than this (mm, or share of the coarsest voxel side)
 #: is left alone: moving it would blur more than it mends.

@@ -15,12 +15,8 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from BrainTumorSegLib.preprocessing.registration.head import Head, index_to_point
-from BrainTumorSegLib.preprocessing.registration.rigid import (
-    matrix_and_offset,
-    rigid_from_matrix,
-    rotation_deg,
-)
+from .head import Head, index_to_point
+from .rigid import matrix_and_offset, rigid_from_matrix, rotation_deg
 
 HISTOGRAM_BINS = 64
 SAMPLE_POINTS = 30_000

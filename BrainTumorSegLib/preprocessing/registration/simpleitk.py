@@ -14,7 +14,8 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import RegistrationError
 from BrainTumorSegLib.core.progress import CancelToken
-from BrainTumorSegLib.preprocessing.registration.head import Head
+
+from .head import Head
 
 #: Background around the head that takes part, as BRAINSFit's ROIAutoDilateSize.
 MASK_MARGIN_MM = 6.0

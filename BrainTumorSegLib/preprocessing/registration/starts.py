@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.preprocessing.registration.head import Head
+from .head import Head
 
 #: Names of the starts in the order of trying, with BRAINSFit's word for each.
 STARTS = {
