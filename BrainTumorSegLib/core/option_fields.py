@@ -96,7 +96,6 @@ def add_options(
     """Add the options of a class to a parser or a group of one; the destination is the field.
 
     Args:
-        parser: where to add them.
         kind: a dataclass whose fields were made by `option`.
         only: names of the fields that are meant; None for all.
     """

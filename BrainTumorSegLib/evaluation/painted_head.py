@@ -37,7 +37,6 @@ def with_head(case: Case, rng: np.random.Generator) -> Case:
 
     Args:
         case: scans on one grid, zero outside the brain.
-        rng: source of chance.
 
     Raises:
         InputError: when the scans are not on one grid or not stripped.

@@ -217,7 +217,6 @@ def score_subjects(
         device: where to compute.
         out_of_fold: use only members trained without the subject's fold; False uses the
             whole ensemble, which is right for cases that no member was trained on.
-        progress: advanced once a subject and arm.
         seed: of what conditions leave to chance.
         stage: of the progress.
 

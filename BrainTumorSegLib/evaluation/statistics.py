@@ -137,7 +137,6 @@ def pooled_estimate(counts: SequenceOf[tuple[int, int, int]], seed: int = SEED) 
 
     Args:
         counts: for each case the voxels that both share, predicted, of the reference.
-        seed: of the resamples.
     """
     table = np.asarray(counts, float).reshape(-1, 3)
     if not table[:, 1:].any():

@@ -29,7 +29,6 @@ def check_geometry(path: Path, suffix: str) -> tuple[str, ...]:
     """Check what the header of an image file says about position, direction and spacing.
 
     Args:
-        path: the image file.
         suffix: its ending as returned by `formats.readable_suffix`.
 
     Returns:

@@ -33,7 +33,6 @@ def check_whole(path: Path, suffix: str) -> None:
     Compressed data is decompressed once, in pieces, for its length and check sum.
 
     Args:
-        path: the image file.
         suffix: its ending as returned by `formats.readable_suffix`.
 
     Raises:

@@ -94,7 +94,6 @@ def read_seg_nrrd(path: Path, reference: sitk.Image | None = None) -> sitk.Image
     voxels may be anything. Two segments of one tissue are united.
 
     Args:
-        path: the ``.seg.nrrd`` file.
         reference: the grid of the result. Unless given, it is the reference geometry
             that Slicer stores in the file, or the grid of the file itself.
 

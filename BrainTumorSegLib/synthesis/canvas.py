@@ -108,9 +108,7 @@ def draw_pose(
     """A pose whose canvas holds the whole brain and ``margin`` mm around it.
 
     Args:
-        rng: source of chance.
         anatomy: which may be mirrored.
-        margin: see there.
         rotation: largest turn in degrees.
         scale: largest logarithm of a change of size.
         wave: largest typical displacement in voxels.

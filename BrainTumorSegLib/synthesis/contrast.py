@@ -131,7 +131,6 @@ def add_vessels(rng: np.random.Generator, classes: Array, depth: Array, density:
     A vessel runs where two smooth fields are both near zero, which is a winding line.
 
     Args:
-        rng: source of chance.
         classes: fine `Anatomical` values.
         depth: fine mm from the wall of the cavity.
         density: 1 is typical.
@@ -159,7 +158,6 @@ def render_head(
     """Pictures of a head, one a sequence.
 
     Args:
-        rng: source of chance.
         classes: fine `Anatomical` values.
         contrast: signals and mottling.
 
@@ -201,7 +199,6 @@ def draw_tones(
     """Tones of all parts that lesions of a kind may have.
 
     Args:
-        rng: source of chance.
         kind: of lesion.
         levels: of the scans it is painted on.
         wild: widens (above 1) or narrows (below 1) every range about its middle.

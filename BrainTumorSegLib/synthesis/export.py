@@ -85,7 +85,6 @@ def contact_sheet(samples: Iterable[Sample], columns: int = 3) -> Image.Image:
     """T1, T1CE, FLAIR and T1CE with labels of the most telling slice of each sample.
 
     Args:
-        samples: what to show.
         columns: samples side by side.
     """
     strips = [_strip(sample) for sample in samples]

@@ -120,7 +120,6 @@ def texture(
     """Mottling of a lesion (mean 0, deviation about 1): a coarse and a fine component.
 
     Args:
-        rng: source of chance.
         shape: voxels.
         family: one of `TEXTURES`.
         scale: stretches all wavelengths.
@@ -140,7 +139,6 @@ class Labyrinth:
     (Swift and Hohenberg, Phys. Rev. A 15:319, 1977).
 
     Args:
-        rng: source of chance.
         wavelength: of the pattern in mm; neighbouring zero surfaces lie half of it apart.
         stretch: factors by which the pattern is longer along ``(x, y, z)``.
 

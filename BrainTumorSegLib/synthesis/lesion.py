@@ -137,7 +137,6 @@ def ball_inside(
     """Distance to a bumpy ball somewhere inside the core; `shapes.FAR` where it is too thin.
 
     Args:
-        rng: source of chance.
         plan: of the lesion.
         smallest: radius in mm.
         size: least and largest radius relative to that of the core.
@@ -164,7 +163,6 @@ def edema_layer(
     """Edema around a core: through white matter, hardly into cortex, never into fluid.
 
     Args:
-        rng: source of chance.
         plan: of the lesion.
         around: what it lies in.
         core: coarse distance to where the edema sets out.
@@ -201,7 +199,6 @@ def paint(
     """Lay layers over pictures (in place).
 
     Args:
-        rng: source of chance.
         pictures: float32 ``[slice, row, column]``, slices ``rows`` of the canvas.
         layers: from back to front, on ``box``.
         tones: their signals.

@@ -72,7 +72,6 @@ def pick(
     """A random voxel ``(slice, row, column)`` near a free node where there is room.
 
     Args:
-        rng: source of chance.
         canvas: of the head.
         room: coarse nodes that may be chosen.
         weights: how likely each node is chosen, relative to the others.
@@ -175,7 +174,6 @@ def canal_place(rng: np.random.Generator, canvas: Canvas, side: int) -> tuple[Ar
     of the fourth ventricle and 19 mm beside it.
 
     Args:
-        rng: source of chance.
         canvas: of the head.
         side: 1 for the patient's left, -1 for the right.
     """

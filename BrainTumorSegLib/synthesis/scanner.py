@@ -67,9 +67,7 @@ def draw_acquisition(
     """Settings of one sequence.
 
     Args:
-        rng: source of chance.
         sequence: T1CE is the reference: it does not move.
-        config: see there.
         gentle: for real scans, which have noise, bias and thick slices of their own.
     """
     reference = sequence is Sequence.T1CE
@@ -111,9 +109,7 @@ def acquire(
     """A scan of a picture, sampled on the sample's slices.
 
     Args:
-        rng: source of chance.
         picture: float32 ``[slice, row, column]`` at 1 mm; white matter about 1.
-        acquisition: settings.
         slices: of the sample.
 
     Returns:

@@ -171,7 +171,6 @@ def normalized(field: Array, step: float, flattest: float = 1e-4) -> Array:
 
     Args:
         field: sampled every ``step`` mm.
-        step: see there.
         flattest: slopes below this one (1/mm) count as this one.
     """
     return field / np.maximum(gradient_length(field, step), np.float32(flattest))
@@ -220,7 +219,6 @@ def lobed(
     """Ellipsoids that run into each other, with bumps of several sizes.
 
     Args:
-        rng: source of chance.
         box: where.
         center: voxel ``(slice, row, column)`` of the volume that the box lies in.
         radius: mm, about that of a ball of the same volume.
@@ -247,7 +245,6 @@ def grown(rng: np.random.Generator, box: Box, center: Array, radius: float, spee
     """A form that has grown from its centre faster in some places than in others.
 
     Args:
-        rng: source of chance.
         box: where.
         center: voxel of the volume that the box lies in.
         radius: mm of a ball of the same volume.

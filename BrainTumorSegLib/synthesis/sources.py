@@ -89,7 +89,6 @@ class Sources:
         """A real case one half of which is free of tumor; None when a few tries found none.
 
         Args:
-            rng: source of chance.
             symmetric: whether its midline must not be shifted, so that it can be mirrored.
         """
         for _ in range(8 if self.cases else 0):
@@ -286,7 +285,6 @@ def place_shape(
     """A real shape turned by up to 25 degrees, perhaps mirrored, scaled by up to 25 %, and bent.
 
     Args:
-        rng: source of chance.
         shape: which.
         box: where on the canvas.
         center: canvas voxel where its core has its centre.

@@ -224,7 +224,6 @@ def make_folds(groups: SequenceOf[str], count: int, seed: int) -> list[int]:
     Args:
         groups: what each case looks like; equal words are one group.
         count: number of folds; with fewer cases each is a fold of its own.
-        seed: of the division.
 
     Returns:
         Numbers from 0, in the order of the cases; sizes differ by one at most.

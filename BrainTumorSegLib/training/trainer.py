@@ -130,7 +130,6 @@ def train_members(
         seeds: of each fold; none takes that of the configuration.
         sources: folder with label maps for synthesis; by default that of the run, which
             has none, so that heads and shapes are made up.
-        machine: where to compute.
         progress: made of `stages`, it knows the time left.
 
     Returns:

@@ -85,7 +85,6 @@ def repeated(args: argparse.Namespace, words: Iterable[str], *names: str, **valu
     """A command for whoever repeats it elsewhere: without places on this machine.
 
     Args:
-        args: the parsed command line.
         words: how the command begins.
         names: destinations of the options that follow, unless they are empty, zero or False.
         values: what to show for some of them instead of what was given.

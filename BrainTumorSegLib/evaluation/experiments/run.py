@@ -96,7 +96,6 @@ def run_experiment(
         cases: the cohort.
         folder: of the experiment.
         sources: folder with label maps for synthesis.
-        machine: where to compute.
         progress: made of `stage_weights`, it knows the time left.
 
     Returns:
@@ -168,7 +167,6 @@ def score_ensembles(
         every: score every n-th slice.
         store: folder for the scores, a file a case.
         machine: where to compute, and the folder of prepared cases.
-        progress: advanced once a case.
 
     Returns:
         Scores in the order of the cases. Volumes in them count slices as 1 mm thick; where

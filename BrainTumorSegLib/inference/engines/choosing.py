@@ -138,7 +138,6 @@ def open_engine(
 
     Args:
         plan: from `plan_engine`.
-        pack: from `load_pack`.
         members: of that pack, from `choose_members`.
         shape: of an image, ``(C, H, W)``.
         progress: receives each conversion; a run can be cancelled between two.

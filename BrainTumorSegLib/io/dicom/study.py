@@ -75,7 +75,6 @@ def read_study(folder: Path, study: str | None = None, progress: Progress | None
         folder: the folder, with any depth of folders below it.
         study: which study, when there are several: its StudyInstanceUID or its number
             in the list that the error message shows.
-        progress: receives every file.
 
     Raises:
         InputError: when there is no DICOM image, or there are several patients or studies.

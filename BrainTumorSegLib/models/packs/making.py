@@ -106,7 +106,6 @@ def check_fields(fields: Mapping[str, Any], source: Path) -> None:
     """Refuse fields that `make_pack` would refuse, without having trained a member.
 
     Args:
-        fields: as for `make_pack`.
         source: the file they come from.
 
     Raises:

@@ -19,7 +19,6 @@ def load_members(pack: ModelPack, names: Iterable[str] | None = None) -> dict[st
     """Load networks of a pack, each only if its file hashes to what the manifest says.
 
     Args:
-        pack: from `load_pack`.
         names: members to load, in this order; None for all.
 
     Returns:

@@ -96,7 +96,6 @@ def export_pack(pack: ModelPack, destination: Path, overwrite: bool = False) -> 
     """Write a verified copy of a pack, with a licence even if it has none.
 
     Args:
-        pack: from `load_pack`.
         destination: a ``.zip`` file, or the folder that the pack shall become.
         overwrite: whether an existing file or pack may be replaced.
 
