@@ -219,7 +219,7 @@ def test_asked_for_correction_is_no_warning_and_off_leaves_no_trace(shaded_run):
 
 
 def test_an_unknown_choice_is_refused_before_anything_is_computed(shaded_run):
-    with pytest.raises(InputError, match="Unknown bias-field correction 'yes'"):
+    with pytest.raises(InputError, match="bias_field cannot be 'yes'"):
         pipeline.segment(shaded_run[0], replace(QUICK, bias_field="yes"))
 
 
