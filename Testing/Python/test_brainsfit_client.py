@@ -267,7 +267,7 @@ def gibberish(request: dict) -> bytes:
         (lambda r: b'{"id": 1, "ok": "yes"}\n', "cannot be understood"),
         (lambda r: b'{"id": 7, "ok": true}\n', "number 7 instead of 1"),
         (lambda r: b"[" * 100_000 + b"\n", "cannot be understood"),
-        (no_file, "there is no transform.txt"),
+        (no_file, "wrote no transform.txt"),
         (wrong_way, "stopped half way"),
         (sheared, "not rigid"),
         (mirrored, "not rigid"),
