@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from BrainTumorSegLib.core.errors import InputError
@@ -132,6 +132,7 @@ def choices_of(name: str) -> st.SearchStrategy:
     }[name]
 
 
+@settings(deadline=None)  # a slow machine is no failure
 @given(st.data())
 def test_a_command_line_gives_back_the_options_it_was_made_from(data):
     on_the_command_line = [name for name, option in options_of(Options).items() if option.flags]
