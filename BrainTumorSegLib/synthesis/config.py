@@ -204,7 +204,7 @@ class SynthesisConfig:
     kinds: KindShares = field(default_factory=KindShares)
     forms: FormShares = field(default_factory=FormShares)
     real_share: float = 0.4
-    keep_tumor: float = 0.5
+    keep_tumour: float = 0.5
     texture: str = "gaussian"
     tone_range: float = 1.0
     part: str = "training"

@@ -157,7 +157,7 @@ def _draw_anatomy(
         return carvemix(rng, target, donor)
     if not sources.cases or rng.random() >= config.real_share:
         return sources.head(rng, config.part)
-    keep = kind.has_tumor and rng.random() < config.keep_tumor
+    keep = kind.has_tumor and rng.random() < config.keep_tumour
     healthy = sources.case_with_a_healthy_half(rng, symmetric=not keep)
     if healthy is None:
         return sources.head(rng, config.part)

@@ -163,7 +163,7 @@ def test_our_command_is_one_that_the_command_line_takes(tmp_path):
     for one in (CONTESTANTS[OURS], CONTESTANTS["ours-torch"], extra):
         words = one.command(make_task(tmp_path, members=2), tmp_path)[3:]
         args = build_parser().parse_args(words)
-        assert (args.tta, args.members, args.threads) == ("tta1", "2", 2)
+        assert (args.tta, args.members, args.threads) == ("tta1", 2, 2)
 
 
 def test_a_peer_warms_up_on_one_pass_and_we_on_everything(tmp_path):

@@ -269,4 +269,4 @@ def test_the_record_tells_where_the_whole_ensemble_looked(real_data):
     schema = resource_path("Schemas", "report.schema.json").read_text(encoding="utf-8")
     jsonschema.validate(record, json.loads(schema))
     jsonschema.validate({**record, "cascade": None}, json.loads(schema))
-    assert f"{told['near_tumor']} of {told['slices']} slices" in report_page(case, result)
+    assert f"{told['near_tumour']} of {told['slices']} slices" in report_page(case, result)

@@ -306,7 +306,7 @@ def test_a_second_request_at_the_same_time_is_a_mistake(cli, server, request_of)
     [
         ("exit1", "All samples map outside moving image buffer"),
         ("library", "error while loading shared libraries"),
-        ("crash", "it said nothing"),
+        ("crash", "it printed nothing"),
         ("affine", "more than turn and shift"),
     ],
 )

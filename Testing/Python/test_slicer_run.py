@@ -503,8 +503,8 @@ def test_where_brainsfit_is_missing_simpleitk_is_used_and_that_is_recorded(
 ):
     code = """
         import sys
-        assert sys.argv[sys.argv.index("--registration") + 1] == "simpleitk", sys.argv
-        assert "--brainsfit" not in sys.argv
+        assert "--registration=simpleitk" in sys.argv, sys.argv
+        assert "--brainsfit=ask" not in sys.argv and "--brainsfit" not in sys.argv
     """
     replay = REPLAY.format(outputs=str(command_line))
     stand_in(monkeypatch, tmp_path / "program.py", code + replay.replace("\n    ", "\n        "))

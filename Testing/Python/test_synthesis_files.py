@@ -262,7 +262,7 @@ def test_real_shapes_know_their_place_and_size(real_sources):
 
 
 def test_a_lesion_painted_on_a_real_scan_may_stand_beside_the_real_tumour(real_sources):
-    config = replace(SMALL.only(Kind.MENINGIOMA), real_share=1.0, keep_tumor=1.0, slab=0)
+    config = replace(SMALL.only(Kind.MENINGIOMA), real_share=1.0, keep_tumour=1.0, slab=0)
     case = synthesize(config, real_sources, 1)
     assert case.record["contrast"] == "real"
     assert (case.allowed == 1 << 4).any()

@@ -172,7 +172,7 @@ def run(args: argparse.Namespace) -> int:
         {
             "evaluate": float(len(cases) * len(conditions)),
             "synthetic": 2.0 * len(subjects),
-            "tumour-free": float(len(args.tumor_free)),
+            "tumour-free": float(len(args.tumour_free)),
         },
     )
     for name in left_out:
@@ -182,7 +182,7 @@ def run(args: argparse.Namespace) -> int:
         )
     if not has_package(PICTURE_PACKAGE):
         progress.warn(f"No picture is drawn: {PICTURE_PACKAGE} is not installed.")
-    controls = [tumor_free_subject(path) for path in args.tumor_free]
+    controls = [tumor_free_subject(path) for path in args.tumour_free]
     command, device = _command(args), args.device
     common = {"measures": measures, "device": device, "progress": progress, "seed": args.seed}
     cohort = cohort_subjects(cases, arms)

@@ -120,7 +120,7 @@ def _config(args: argparse.Namespace) -> SynthesisConfig:
     if args.out is not None:
         acquisition = replace(config.acquisition, missing=0.0, skull=0.0)
         kinds = config.kinds if args.kind == "carved" else replace(config.kinds, carved=0.0)
-        config = replace(config, acquisition=acquisition, keep_tumor=0.0, kinds=kinds)
+        config = replace(config, acquisition=acquisition, keep_tumour=0.0, kinds=kinds)
     return config
 
 
