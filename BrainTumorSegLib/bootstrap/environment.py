@@ -299,21 +299,23 @@ def explain_failure(output: str, task: str, log: Path | None = None) -> BrainTum
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("ERROR:", "error:", "Error:"))]
     # pip lists every version it saw, which hides what it says.
-    output = re.sub(r" \(from versions: [^)]*\)", "", " ".join(errors[-3:] or lines[-5:]))
+    message = re.sub(r" \(from versions: [^)]*\)", "", " ".join(errors[-3:] or lines[-5:]))
     if "No space left on device" in output or "Errno 28" in output:
         return OutputError(f"The disk became full while {task}.{where}", "Make room, then rerun.")
     if "Permission denied" in output or "Errno 13" in output:
-        return OutputError(f"No right to write while {task}: {output}{where}", "Check the rights.")
+        return OutputError(f"No right to write while {task}: {message}{where}", "Check the rights.")
     if any(sign in output for sign in _NETWORK_SIGNS):
         return DependencyError(
-            f"The package index could not be reached while {task}: {output}{where}",
+            f"The package index could not be reached while {task}: {message}{where}",
             "Check the network, and the proxy if there is one (HTTPS_PROXY, `pip config`). Without "
             "internet, collect wheels elsewhere: see Resources/Docs/offline.md.",
         )
     if "No matching distribution found" in output:
         return DependencyError(
             f"Something that is needed has no build for Python {sys.version_info[0]}."
-            f"{sys.version_info[1]} on this system: {output}{where}",
+            f"{sys.version_info[1]} on this system: {message}{where}",
             "Try Python 3.11 or 3.12 on 64-bit Linux, Windows or macOS (Apple silicon).",
         )
-    return DependencyError(f"Failed while {task}: {output}{where}", "Read the log, then run again.")
+    return DependencyError(
+        f"Failed while {task}: {message}{where}", "Read the log, then run again."
+    )
