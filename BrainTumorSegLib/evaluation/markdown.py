@@ -9,8 +9,8 @@ from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import Any
 
-from BrainTumorSegLib.core.resources import resource_path
 from BrainTumorSegLib.io.atomic import atomic_path
+from BrainTumorSegLib.reporting.templates import template_environment
 
 from .statistics import Estimate
 
@@ -23,15 +23,9 @@ def render(template: str, **content: Any) -> str:
     Raises:
         jinja2.UndefinedError: when the template names what is not given.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import StrictUndefined
 
-    environment = Environment(
-        loader=FileSystemLoader(resource_path("Report")),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = template_environment(undefined=StrictUndefined, keep_trailing_newline=True)
     text = environment.get_template(template).render(number=number, interval=interval, **content)
     return "\n".join(line.rstrip() for line in text.split("\n"))
 

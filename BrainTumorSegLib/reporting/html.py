@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from BrainTumorSegLib.core.case import Case
-from BrainTumorSegLib.core.resources import resource_path
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region
@@ -18,6 +17,7 @@ from BrainTumorSegLib.core.volumes import volume_title
 from BrainTumorSegLib.io.atomic import atomic_path
 
 from .figures import Plane, Scene, best_slice, caption, make_scene, picture, present, spread_slices
+from .templates import template_environment
 
 NOTICE = "Research use only. Not a medical device."
 
@@ -43,16 +43,10 @@ def write_report_html(
 
 def report_page(case: Case, result: Segmentation) -> str:
     """The whole page; every text from outside is escaped."""
-    from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+    from jinja2 import ChainableUndefined
 
-    environment = Environment(
-        loader=FileSystemLoader(resource_path("Report")),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # Records of older releases lack fields.
-        undefined=ChainableUndefined,
-    )
+    # Records of older releases lack fields.
+    environment = template_environment(autoescape=True, undefined=ChainableUndefined)
     environment.filters["number"] = _number
     regions = [region.name for region in Region]
     return environment.get_template("report.html.jinja").render(
