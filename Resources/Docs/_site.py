@@ -25,6 +25,7 @@ CHECKOUT = DOCS.parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
 from BrainTumorSegLib.cli.application import build_parser  # noqa: E402
+from BrainTumorSegLib.core.options import options_table  # noqa: E402
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -87,7 +88,20 @@ def schemas_page(folder: Path = CHECKOUT / "Resources" / "Schemas") -> str:
     return "\n\n".join(parts) + "\n"
 
 
-GENERATED = {"command-line.md": command_line_page, "schemas.md": schemas_page}
+def python_options_page() -> str:
+    """Markdown: the fields of `Options`, from their one definition."""
+    text = (
+        "The fields of `Options`, and the command line's option for each. The last rows are "
+        "options of the process, on the command line alone."
+    )
+    return f"# Options in Python\n\n{text}\n\n{options_table()}"
+
+
+GENERATED = {
+    "command-line.md": command_line_page,
+    "python-options.md": python_options_page,
+    "schemas.md": schemas_page,
+}
 
 
 def target_on_the_site(target: str, source: str, page: str) -> str | None:

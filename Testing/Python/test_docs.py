@@ -34,6 +34,8 @@ from documentation import (
 from BrainTumorSegLib.bootstrap import installer
 from BrainTumorSegLib.cli.application import build_parser
 from BrainTumorSegLib.core import errors
+from BrainTumorSegLib.core.option_fields import options_of
+from BrainTumorSegLib.core.options import Options
 
 OPTIONS, OUTPUTS = DOCS / "options.md", DOCS / "outputs.md"
 
@@ -241,6 +243,12 @@ def test_the_page_of_the_command_line_is_made_of_the_parser_it_is_given():
     assert "| `--far` `KM|MI` | how &lt;far>\\|high (default: None) |" in page
     assert "| `--way` `{up,down}` | which |" in page
     assert "old-name" not in page
+
+
+def test_every_field_of_the_options_is_on_the_page_for_python():
+    page = site().python_options_page()
+    assert page.startswith("# Options in Python\n\n")
+    assert all(f"| `{name}` |" in page for name in options_of(Options))
 
 
 def test_every_field_of_the_schemas_is_on_their_page():
