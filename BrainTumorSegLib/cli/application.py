@@ -36,7 +36,7 @@ from .commands import (
     train,
 )
 
-INTERRUPTED, TERMINATED = 130, 143
+TERMINATED = 143
 
 
 class _Terminated(BaseException):

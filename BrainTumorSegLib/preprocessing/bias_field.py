@@ -68,19 +68,6 @@ class Field:
     spread: float
 
 
-def check_bias_field_option(requested: str) -> None:
-    """Refuse what is none of `BIAS_FIELD_CORRECTIONS`.
-
-    Raises:
-        InputError: naming what can be chosen.
-    """
-    if requested not in BIAS_FIELD_CORRECTIONS:
-        raise InputError(
-            f"Unknown bias-field correction {requested!r}.",
-            f"Choose one of {', '.join(BIAS_FIELD_CORRECTIONS)}.",
-        )
-
-
 def correct_bias_field(
     volumes: Mapping[Sequence, np.ndarray],
     inside: np.ndarray,
@@ -105,7 +92,11 @@ def correct_bias_field(
     Raises:
         InputError: for an unknown request.
     """
-    check_bias_field_option(requested)
+    if requested not in BIAS_FIELD_CORRECTIONS:
+        raise InputError(
+            f"Unknown bias-field correction {requested!r}.",
+            f"Choose one of {', '.join(BIAS_FIELD_CORRECTIONS)}.",
+        )
     if requested == "off":
         return dict(volumes), {}
     fields = {sequence: bias_field(volume, inside, grid) for sequence, volume in volumes.items()}
