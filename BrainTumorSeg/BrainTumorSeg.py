@@ -108,7 +108,7 @@ ReferenceScan = choices("ReferenceScan", Sequence.T1CE, Sequence.T1, Sequence.FL
 Registration = choices("Registration", *(m for m in options.Registration if m != "auto"))
 Views = choices("Views", *options.Tta, ADVISED="")
 Brain = choices("Brain", *options.Brain)
-BiasFieldCorrection = choices("Shading", *options.BiasField)
+Shading = choices("Shading", *options.BiasField)
 
 
 @parameterNodeWrapper
@@ -136,7 +136,7 @@ class BrainTumorSegParameterNode:
     views: Views
     device: str = "auto"
     brain: Brain
-    shading: BiasFieldCorrection
+    shading: Shading
     minLesion: Annotated[float, WithinRange(0, 10000)] = options.MIN_LESION_MM3
     keepIslands: bool
     outputSegmentation: vtkMRMLSegmentationNode
