@@ -64,7 +64,7 @@ def predict_volume(
     fallback: Callable[[], Engine] | None = None,
     batch: int | None = None,
     progress: Progress | None = None,
-    cascade: Preselection | None = None,
+    preselection: Preselection | None = None,
 ) -> Prediction:
     """Run every member on every view of every slice, or of those near tumour.
 
@@ -79,7 +79,7 @@ def predict_volume(
         fallback: makes the engine to move to, usually one on the CPU.
         batch: images at once; by default the engine finds out.
         progress: advanced by one a slice, member and view.
-        cascade: have the first member look at all slices from the first view, and the others
+        preselection: have the first member look at all slices from the first view, and the others
             only near tumour; None for no such choice. Near tumour the answer is the same.
 
     Raises:
@@ -96,10 +96,10 @@ def predict_volume(
     run = _Run(volumes, recipe, engine, feed, batch, fallback, progress)
     sums = _Sums((depth, height, width))
     near, begun = occupied, None
-    if cascade is not None and members * len(views) > 1:
+    if preselection is not None and members * len(views) > 1:
         for indices, seen in run.predict_batches(0, occupied, views[:1]):
             sums.store(indices, seen)
-        near = np.intersect1d(occupied, np.flatnonzero(near_tumor(sums.tumor(), cascade)))
+        near = np.intersect1d(occupied, np.flatnonzero(near_tumor(sums.tumor(), preselection)))
         begun = sums.probabilities_of
         progress.advance((len(occupied) - len(near)) * (members * len(views) - 1))
     for member in range(members):

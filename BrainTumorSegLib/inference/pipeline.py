@@ -76,7 +76,7 @@ def segment(
     members = choose_members(pack, _member_names(pack, options.members))
     views_name = options.tta or pack.advised_views
     views = tta_transforms(views_name)
-    cascade = choose_preselection(options.slice_preselection, pack.advised_cascade)
+    preselection = choose_preselection(options.slice_preselection, pack.advised_cascade)
     mask = options.brain_mask
     if mask is None and isinstance(options.brain, Path):
         mask = read_image(options.brain)
@@ -110,7 +110,7 @@ def segment(
         fallback=opened.fallback,
         batch=options.batch,
         progress=progress,
-        cascade=cascade,
+        preselection=preselection,
     )
     progress.stage("restore", 3)
     reference = case.reference_scan.image
@@ -135,7 +135,7 @@ def segment(
     record = {
         **_record(case, pack, members, alignment, brain, opened, prediction),
         "views": {"name": views_name, "count": len(views)},
-        "cascade": _preselection_record(cascade, prediction),
+        "cascade": _preselection_record(preselection, prediction),
         "shading": shading,
         "islands": islands and islands.as_record(),
         **measured(labels, brain.volume_ml),
@@ -299,12 +299,12 @@ def _record(
 
 
 def _preselection_record(
-    cascade: Preselection | None, prediction: Prediction
+    preselection: Preselection | None, prediction: Prediction
 ) -> dict[str, Any] | None:
-    if cascade is None:
+    if preselection is None:
         return None
     return {
-        "threshold": cascade.threshold,
+        "threshold": preselection.threshold,
         "slices": prediction.slices,
         "near_tumour": prediction.near,
     }

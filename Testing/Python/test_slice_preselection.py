@@ -61,7 +61,7 @@ def two_lesions() -> dict[Sequence, np.ndarray]:
 
 def predicted(volumes, networks, cascade, views="tta2", **more):
     return predict_volume(
-        volumes, "mixture", TTA_SETS[views], TorchEngine(networks), cascade=cascade, **more
+        volumes, "mixture", TTA_SETS[views], TorchEngine(networks), preselection=cascade, **more
     )
 
 
@@ -140,8 +140,12 @@ def test_running_out_of_memory_in_either_pass_changes_no_answer(room):
             return super().predict(member, images)
 
     volumes, views = two_lesions(), TTA_SETS["tta3"]
-    expected = predict_volume(volumes, "mixture", views, TorchEngine(members()), cascade=CASCADE)
-    seen = predict_volume(volumes, "mixture", views, Small(members()), batch=8, cascade=CASCADE)
+    expected = predict_volume(
+        volumes, "mixture", views, TorchEngine(members()), preselection=CASCADE
+    )
+    seen = predict_volume(
+        volumes, "mixture", views, Small(members()), batch=8, preselection=CASCADE
+    )
     np.testing.assert_allclose(seen.probabilities, expected.probabilities, atol=1e-6)
     assert seen.batch <= room and seen.notes
 
@@ -165,7 +169,7 @@ def test_what_a_device_had_done_is_kept_when_the_run_moves_to_the_cpu():
         return engine
 
     seen = predict_volume(
-        two_lesions(), "mixture", TTA_SETS["tta1"], failing, fallback, batch=2, cascade=CASCADE
+        two_lesions(), "mixture", TTA_SETS["tta1"], failing, fallback, batch=2, preselection=CASCADE
     )
     counted = [n.shown for n in networks]
     assert counted == [DEPTH + 13, 26, 26]
