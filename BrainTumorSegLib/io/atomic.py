@@ -1,68 +1,98 @@
-"""Outputs that appear whole or not at all.
+"""Outputs that appear whole or not at all, and never in the place of an input.
 
-A result is written to a temporary name in the folder where it will live, so that
-the last step is a rename, which a file system does in one stroke. Whatever goes
-wrong before that, Ctrl-C included, leaves the folder as it was.
+A result is written to a hidden name in the folder where it will live, and put in place when
+it is complete, see `publishing`. Whatever goes wrong before that, Ctrl-C included, leaves the
+folder as it was.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from BrainTumorSegLib.core.errors import OutputError
+from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, OutputError
+from BrainTumorSegLib.core.file_names import printable
 
-#: Endings made of two parts, by which readers recognise the format.
-DOUBLE_SUFFIXES = (".seg.nrrd", ".nii.gz")
+from .publishing import full_suffix, publish, staged, tidy, write_durably
+
+__all__ = [
+    "atomic_group",
+    "atomic_path",
+    "check_folder",
+    "check_not_inputs",
+    "check_suffix",
+    "check_writable",
+    "explain_write_failure",
+    "full_suffix",
+    "make_folder",
+    "write_all",
+    "write_text",
+]
 
 #: Below this many free bytes a failed write is put down to a full disk.
 FULL_DISK_BYTES = 4 * 1024 * 1024
+
+#: Endings of what this program writes.
+RESULT_SUFFIXES = (
+    *(".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".mha"),
+    *(".json", ".html", ".png", ".csv", ".md"),
+)
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _MEDIUM_ERRORS = _DISK_FULL | {errno.EFBIG, errno.EIO, errno.EROFS, errno.ENAMETOOLONG}
 
 
-def full_suffix(path: Path) -> str:
-    """The ending that tells the format, in lower case: ``.nii.gz``, ``.seg.nrrd``, ``.json``."""
-    name = path.name.lower()
-    for suffix in DOUBLE_SUFFIXES:
-        if name.endswith(suffix) and len(name) > len(suffix):
-            return suffix
-    return path.suffix.lower()
-
-
 def check_writable(final: Path, overwrite: bool = False) -> None:
     """Check, before long work begins, that a result can be written there.
+
+    What an earlier process, now gone, has left unfinished in the folder is finished first.
 
     Raises:
         OutputError: when the file exists and may not be replaced, its folder is
             missing or cannot be written to, the name is too long, or the disk is full.
     """
     final = Path(final)
-    folder = final.parent
-    try:
-        final.lstat()
-        folder.stat()
-    except FileNotFoundError:
-        pass
-    except NotADirectoryError:
-        raise _no_folder(folder) from None
-    except OSError as error:
-        raise explain_write_failure(final, error) from error
-    if not folder.is_dir():
-        raise _no_folder(folder)
-    if final.is_dir():
-        raise OutputError(
-            f"{final} is a folder, not a file.", "Give the name of a file for the result."
-        )
-    if final.exists():
-        _check_replaceable(final, overwrite)
+    _check_name(final, overwrite)
     _check_folder_takes_files(_link_target(final))
+
+
+def check_not_inputs(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> None:
+    """Refuse results that would replace what they are made from, by whatever name or link.
+
+    Args:
+        outputs: files, or folders that would be replaced as a whole.
+        inputs: files and folders that are read; what does not exist is passed over. Of a folder
+            every file counts but those that look like results.
+
+    Raises:
+        OutputError: naming the file and the remedy.
+    """
+    there = [output for output in outputs if _exists(output)]
+    if not there:
+        return
+    for given in filter(_exists, map(Path, inputs)):
+        for output in there:
+            if _is_part(output, given):
+                raise OutputError(
+                    f"{output} is an input ({given}), and inputs are never replaced.",
+                    "Give the result another name.",
+                )
+
+
+def check_suffix(path: Path, suffixes: tuple[str, ...], what: str) -> None:
+    """Check that a file has one of these endings, in any case of letters.
+
+    Raises:
+        OutputError: naming the file and the endings.
+    """
+    if full_suffix(path) not in suffixes:
+        raise OutputError(
+            f"{path} has no known ending for a {what}.", f"Use one of {', '.join(suffixes)}."
+        )
 
 
 def check_folder(folder: Path) -> None:
@@ -112,9 +142,29 @@ def atomic_path(final: Path, overwrite: bool = False) -> Iterator[Path]:
         yield temporary[Path(final)]
 
 
+def write_text(final: Path, text: str, overwrite: bool = False) -> None:
+    """Write a text as UTF-8, whatever names of files stand in it; whole or not at all.
+
+    Raises:
+        OutputError: as in `atomic_path`.
+    """
+    with atomic_path(final, overwrite) as temporary:
+        temporary.write_text(printable(text), encoding="utf-8", newline="\n")
+
+
 @contextmanager
-def atomic_group(finals: Sequence[Path], overwrite: bool = False) -> Iterator[Mapping[Path, Path]]:
+def atomic_group(
+    finals: Sequence[Path],
+    overwrite: bool = False,
+    failed: MutableMapping[Path, BrainTumorSegError] | None = None,
+) -> Iterator[Mapping[Path, Path]]:
     """Like `atomic_path` for several files: all of them appear, or none does.
+
+    Args:
+        finals: where the results shall appear.
+        overwrite: whether existing files may be replaced.
+        failed: results that are not to appear, and why; may be filled in the block. Those that
+            can no longer be put in place are added instead of raising.
 
     Yields:
         The temporary path of each final path.
@@ -129,15 +179,19 @@ def atomic_group(finals: Sequence[Path], overwrite: bool = False) -> Iterator[Ma
             "Give each result a name of its own.",
         )
     for final in finals:
-        check_writable(final, overwrite)
-    temporary = {final: _temporary_beside(_link_target(final)) for final in finals}
+        _check_name(final, overwrite)
+    for final in {_link_target(final).parent: final for final in finals}.values():
+        _check_folder_takes_files(_link_target(final))
+    temporary: dict[Path, Path] = {}
     try:
-        yield temporary
-        for final in finals:
-            if not temporary[final].exists():
-                raise OutputError(f"{final} was not written.", "Please report this as a bug.")
-            check_writable(final, overwrite)
-        _publish(temporary)
+        with staged([_link_target(final) for final in finals]) as group:
+            temporary = {f: m.written for f, m in zip(finals, group.moves, strict=True)}
+            yield temporary
+            for final in finals:
+                _check_written(final, temporary[final], overwrite, failed)
+            group.left_out = {_link_target(final) for final in failed or ()}
+            if group.wanted:
+                publish(group)
     except OutputError as error:
         raise _with_final_names(error, temporary) from error
     except OSError as error:
@@ -145,9 +199,48 @@ def atomic_group(finals: Sequence[Path], overwrite: bool = False) -> Iterator[Ma
         if culprit or error.errno in _MEDIUM_ERRORS:
             raise explain_write_failure(culprit or finals[0], error) from error
         raise
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
+
+
+def write_all(writers: Mapping[Path, Callable[[Path], None]], overwrite: bool = False) -> None:
+    """Write several files; one that fails does not take the others along.
+
+    Those that could be written appear together. Nothing does after a request to stop.
+
+    Args:
+        writers: by final path, what writes to the temporary path that it is given.
+        overwrite: whether existing files may be replaced.
+
+    Raises:
+        OutputError: naming every file that could not be written, and why; the others are there.
+    """
+    failed: dict[Path, BrainTumorSegError] = {}
+    with atomic_group(list(writers), overwrite, failed) as temporary:
+        for final, write in writers.items():
+            try:
+                write(temporary[final])
+            except Cancelled:
+                raise
+            except Exception as error:  # whatever it is, the others shall not be lost
+                failed[final] = _with_final_names(_explained(final, error), temporary)
+    if not failed:
+        return
+    written = [final for final in writers if final not in failed]
+    others = f" Written: {_names(written)}." if written else " No other was asked for or written."
+    raise OutputError(
+        " ".join(error.message for error in failed.values()) + others,
+        next(error.remedy for error in failed.values()),
+    )
+
+
+def _explained(final: Path, error: Exception) -> BrainTumorSegError:
+    if isinstance(error, BrainTumorSegError):
+        return error
+    if isinstance(error, OSError):
+        return explain_write_failure(final, error)
+    return OutputError(
+        f"{final} was not written: {type(error).__name__}: {_last_line(error)}.",
+        "Please report this as a bug.",
+    )
 
 
 def explain_write_failure(final: Path, error: BaseException) -> OutputError:
@@ -157,7 +250,7 @@ def explain_write_failure(final: Path, error: BaseException) -> OutputError:
     the disk is looked at as well.
     """
     number = error.errno if isinstance(error, OSError) else None
-    if number in _DISK_FULL or (number is None and _free_bytes(final) < FULL_DISK_BYTES):
+    if number in _DISK_FULL or (number is None and _is_full(final)):
         return OutputError(
             f"{final} cannot be written: the disk is full.",
             "Free some space or choose another folder.",
@@ -185,7 +278,65 @@ def _no_folder(folder: Path) -> OutputError:
     return OutputError(f"The output folder {folder} does not exist.", "Create it first.")
 
 
-def _check_replaceable(final: Path, overwrite: bool) -> None:
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a text that no file can be called
+        return False
+
+
+def _is_part(output: Path, given: Path) -> bool:
+    if output.samefile(given):
+        return True
+    if output.is_dir():
+        return given.resolve().is_relative_to(output.resolve())
+    if not given.is_dir():
+        return False
+    own, seen = output.stat(), set()
+    for place, folders, names in os.walk(given, followlinks=True):
+        status = Path(place).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()  # links that lead in circles
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        for name in names:
+            file = Path(place, name)
+            same = _exists(file) and os.path.samestat(file.stat(), own)
+            if same and not _is_result(file):
+                return True
+    return False
+
+
+def _is_result(file: Path) -> bool:
+    """Whether a file in a folder of inputs may be a result of an earlier run."""
+    if full_suffix(file) not in RESULT_SUFFIXES:
+        return False
+    with file.open("rb") as stream:
+        return stream.read(132)[128:] != b"DICM"
+
+
+def _check_name(final: Path, overwrite: bool) -> None:
+    """Like `check_writable`, but for whether its folder takes files."""
+    folder = final.parent
+    try:
+        final.lstat()
+        folder.stat()
+    except FileNotFoundError:
+        pass
+    except NotADirectoryError:
+        raise _no_folder(folder) from None
+    except OSError as error:
+        raise explain_write_failure(final, error) from error
+    if not folder.is_dir():
+        raise _no_folder(folder)
+    # What an earlier run has left unfinished may be this very file.
+    tidy(_link_target(final).parent)
+    if final.is_dir():
+        raise OutputError(
+            f"{final} is a folder, not a file.", "Give the name of a file for the result."
+        )
+    if not final.exists():
+        return
     if not overwrite:
         raise OutputError(
             f"{final} exists already.",
@@ -197,17 +348,34 @@ def _check_replaceable(final: Path, overwrite: bool) -> None:
         )
 
 
+def _check_written(
+    final: Path,
+    temporary: Path,
+    overwrite: bool,
+    failed: MutableMapping[Path, BrainTumorSegError] | None,
+) -> None:
+    if failed and final in failed:
+        return
+    try:
+        if not temporary.exists():
+            raise OutputError(f"{final} was not written.", "Please report this as a bug.")
+        # Somebody else may have written a file of this name in the meantime.
+        _check_name(final, overwrite)
+    except OutputError as error:
+        if failed is None:
+            raise
+        failed[final] = error
+
+
 def _check_folder_takes_files(final: Path) -> None:
     """Create and remove a file: only the attempt tells (rights, mounts, quotas, name length)."""
-    if _free_bytes(final) == 0:
-        raise explain_write_failure(final, OSError(errno.ENOSPC, "full"))
-    probe = _temporary_beside(final)
     try:
-        probe.touch(exist_ok=False)
+        with staged([final]) as group:
+            # 0 is what network mounts say that do not know how much is free.
+            content = b"" if _free_bytes(final) else bytes(FULL_DISK_BYTES)
+            write_durably(group.moves[0].written, content)
     except OSError as error:
         raise explain_write_failure(final, error) from error
-    finally:
-        probe.unlink(missing_ok=True)
 
 
 def _link_target(final: Path) -> Path:
@@ -215,38 +383,7 @@ def _link_target(final: Path) -> Path:
     return final.resolve() if final.is_symlink() else final
 
 
-def _temporary_beside(final: Path) -> Path:
-    return final.parent / f".{secrets.token_hex(4)}.part{full_suffix(final)}"
-
-
-def _publish(temporary: Mapping[Path, Path]) -> None:
-    """Rename all; when one rename fails, take the earlier ones back."""
-    undo: list[tuple[Path, Path | None]] = []
-    try:
-        for final, written in temporary.items():
-            target = _link_target(final)
-            backup = _temporary_beside(target) if target.exists() else None
-            undo.append((target, backup))
-            if backup and len(temporary) > 1:
-                target.replace(backup)
-            written.replace(target)
-    except BaseException:
-        for target, backup in reversed(undo):
-            _take_back(target, backup)
-        raise
-    for _, backup in undo:
-        if backup:
-            backup.unlink(missing_ok=True)
-
-
-def _take_back(target: Path, backup: Path | None) -> None:
-    if backup is None:
-        target.unlink(missing_ok=True)
-    elif backup.exists():
-        backup.replace(target)
-
-
-def _with_final_names(error: OutputError, temporary: Mapping[Path, Path]) -> OutputError:
+def _with_final_names(error: BrainTumorSegError, temporary: Mapping[Path, Path]) -> OutputError:
     """A writer knows only the temporary name; people know the final one."""
     message = error.message
     for final, written in temporary.items():
@@ -259,6 +396,18 @@ def _free_bytes(final: Path) -> int:
         return shutil.disk_usage(final.parent).free
     except OSError:
         return FULL_DISK_BYTES  # unknown: do not claim that the disk is full
+
+
+def _is_full(final: Path) -> bool:
+    free = _free_bytes(final)
+    if free:
+        return free < FULL_DISK_BYTES
+    try:
+        with staged([final]) as group:
+            write_durably(group.moves[0].written, bytes(FULL_DISK_BYTES))
+    except OSError as error:
+        return error.errno in _DISK_FULL
+    return False
 
 
 def _last_line(error: BaseException) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import IO
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, OutputError, PackError
 from BrainTumorSegLib.io.atomic import explain_write_failure
+from BrainTumorSegLib.io.publishing import publish, staged, tidy
 
 from .manifest import MANIFEST
 
@@ -33,19 +33,21 @@ def new_folder(final: Path, overwrite: bool = False) -> Iterator[Path]:
         OutputError: when ``final`` is taken or cannot be written. Errors raised
             while filling name ``final`` instead of the hidden folder.
     """
+    tidy(final.parent)
     check_free(final, overwrite)
-    staging = final.parent / f".{secrets.token_hex(4)}.part"
+    staging = final
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        staging.mkdir()
-        yield staging
-        _publish(staging, final, overwrite)
+        with staged([final.resolve() if final.is_symlink() else final]) as group:
+            staging = group.moves[0].written
+            staging.mkdir()
+            yield staging
+            check_free(final, overwrite)
+            publish(group)
     except BrainTumorSegError as error:
         raise type(error)(error.message.replace(str(staging), str(final)), error.remedy) from error
     except OSError as error:
         raise explain_write_failure(final, error) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def check_free(final: Path, overwrite: bool) -> None:
@@ -81,9 +83,10 @@ def remove_folder(folder: Path) -> None:
         if folder.is_symlink():
             folder.unlink()
             return
-        doomed = folder.with_name(f".{secrets.token_hex(4)}.removed")
-        folder.rename(doomed)
-        shutil.rmtree(doomed)
+        with staged([folder]) as group:
+            doomed = group.moves[0].kept
+            folder.rename(doomed)
+            shutil.rmtree(doomed)
     except OSError as error:
         raise OutputError(
             f"{folder} cannot be removed: {error.strerror or error}.",
@@ -110,18 +113,3 @@ def copy_exactly(source: IO[bytes], target: Path, length: int, name: str) -> Non
             "its manifest names.",
             "Get the pack again.",
         )
-
-
-def _publish(staging: Path, final: Path, overwrite: bool) -> None:
-    check_free(final, overwrite)
-    if not final.exists():
-        staging.rename(final)
-        return
-    backup = final.with_name(f".{secrets.token_hex(4)}.old")
-    final.rename(backup)
-    try:
-        staging.rename(final)
-    except BaseException:
-        backup.rename(final)
-        raise
-    shutil.rmtree(backup, ignore_errors=True)
