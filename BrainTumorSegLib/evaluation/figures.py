@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.io.atomic import atomic_path
+from BrainTumorSegLib.io.atomic import atomic_path, check_suffix, check_writable
 
 from .conditions import Condition, perturb_case
 from .metrics import NSD_TOLERANCE_MM, REGIONS, CaseScore
@@ -32,6 +32,20 @@ _PANELS = {
     "lesion_dice": "lesion-wise Dice",
 }
 _BACKGROUND = 1
+
+
+def check_picture(path: Path) -> None:
+    """Check, before long work begins, that a picture of this name can be drawn there.
+
+    Raises:
+        OutputError: naming the file and the endings, or the reason.
+    """
+    from matplotlib.figure import Figure
+
+    check_suffix(
+        path, tuple(f".{name}" for name in Figure().canvas.get_supported_filetypes()), "picture"
+    )
+    check_writable(path, overwrite=True)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -1,15 +1,10 @@
-"""Markdown by templates that have their figures filled in, and CSV."""
+"""Markdown by templates that have their figures filled in."""
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterable
-from collections.abc import Sequence as SequenceOf
-from pathlib import Path
 from typing import Any
 
-from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.reporting.templates import template_environment
 
 from .statistics import Estimate
@@ -48,14 +43,3 @@ def interval(estimate: Estimate | None, digits: int = 3, sign: str = "") -> str:
     values = (estimate.value, estimate.low, estimate.high)
     value, low, high = (f"{v:{sign}.{digits}f}" for v in values)
     return value if estimate.cases < 2 else f"{value} [{low}, {high}]"
-
-
-def write_csv(path: Path, columns: SequenceOf[str], rows: Iterable[SequenceOf[object]]) -> None:
-    """Write a table, which appears whole or not at all; an older one is replaced."""
-    with (
-        atomic_path(path, overwrite=True) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as stream,
-    ):
-        writer = csv.writer(stream)
-        writer.writerow(columns)
-        writer.writerows(rows)

@@ -14,11 +14,12 @@ from typing import Any
 from BrainTumorSegLib.core.errors import DependencyError
 from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.core.volumes import SCORED
-from BrainTumorSegLib.io.atomic import atomic_path
+from BrainTumorSegLib.io.atomic import make_folder, write_text
+from BrainTumorSegLib.io.tables import write_table
 
 from .conditions import AS_IS, CONDITIONS
 from .figures import draw_scores
-from .markdown import number, render, write_csv
+from .markdown import number, render
 from .metrics import (
     BRATS_MISS_MM,
     MEASURES,
@@ -111,7 +112,7 @@ def write_results(
         picture: where to draw, instead of ``scores.png`` in the folder.
     """
     tumor_free = [*controls, *(score for score in scores if score.tumor_free)]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_case_table(scores, folder / "cases.csv")
     write_group_table(scores, folder / "groups.csv")
     if len(by_arm(scores)) > 1:
@@ -121,8 +122,7 @@ def write_results(
     tables = markdown_tables(scores, tumor_free, left_out)
     summary = summary_json(scores, tumor_free, command, left_out)
     for name, text in (("tables.md", tables), ("summary.json", summary)):
-        with atomic_path(folder / name, overwrite=True) as path:
-            path.write_text(text, encoding="utf-8")
+        write_text(folder / name, text, overwrite=True)
     if picture is not None or has_package(PICTURE_PACKAGE):
         draw_scores(scores, picture or folder / "scores.png")
     return tables
@@ -134,7 +134,7 @@ def write_case_table(scores: Iterable[CaseScore], path: Path) -> None:
         [*_identity(s), *(number(s.dice(name)) for name in SCORED), number(s.false_enhancing_ml)]
         for s in scores
     )
-    write_csv(path, (*_IDENTITY, *SCORED, "false_ET_ml"), rows)
+    write_table(path, (*_IDENTITY, *SCORED, "false_ET_ml"), rows)
 
 
 def write_group_table(scores: Iterable[CaseScore], path: Path) -> None:
@@ -154,7 +154,7 @@ def write_group_table(scores: Iterable[CaseScore], path: Path) -> None:
                 )
                 cells = (str(v) if isinstance(v, int) else number(v) for v in values)
                 rows.append([*_identity(score), name, *cells])
-    write_csv(path, (*_IDENTITY, "tissues", *columns), rows)
+    write_table(path, (*_IDENTITY, "tissues", *columns), rows)
 
 
 def write_false_table(tumor_free: Iterable[CaseScore], path: Path) -> None:
@@ -163,7 +163,7 @@ def write_false_table(tumor_free: Iterable[CaseScore], path: Path) -> None:
     groups = {tissue.key: tissue.key for tissue in TUMOR_TISSUES} | {r: r for r in REGIONS}
     groups[Tissue.ENHANCING.key] = "ET"
     rows = ([s.case, s.arm, *(number(s.volume_ml(g)) for g in groups.values())] for s in tumor_free)
-    write_csv(path, ("case", "arm", *(f"{name}_ml" for name in groups)), rows)
+    write_table(path, ("case", "arm", *(f"{name}_ml" for name in groups)), rows)
 
 
 def write_comparisons(scores: SequenceOf[CaseScore], path: Path) -> None:
@@ -175,7 +175,7 @@ def write_comparisons(scores: SequenceOf[CaseScore], path: Path) -> None:
         tests = [number(c.bootstrap_p, 4), number(c.wilcoxon_p, 4)]
         rows.append([arm, first, group, measure, *cells, *tests])
     columns = ("arm", "against", "tissues", "measure", "cases", "difference", "low", "high")
-    write_csv(path, (*columns, "zeros", "bootstrap_p", "wilcoxon_p"), rows)
+    write_table(path, (*columns, "zeros", "bootstrap_p", "wilcoxon_p"), rows)
 
 
 def summary_json(

@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES
-from BrainTumorSegLib.io.atomic import atomic_group, atomic_path, check_writable, make_folder
+from BrainTumorSegLib.io.atomic import atomic_group, check_writable, make_folder
+from BrainTumorSegLib.io.tables import write_table
 from BrainTumorSegLib.io.volumes import write_image
 
 from .canvas import BACKGROUND
@@ -61,7 +62,7 @@ class CohortWriter:
                 "Carved samples cannot be written as files.",
             )
         place = self.folder / "brats" / name
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
         arrays = {s.value: a * sample.brain for s, a in sample.scans.items()}
         arrays |= {"seg": sample.labels, "brain": sample.brain.astype(np.uint8)}
         paths = {key: place / f"{name}_{key}.nii.gz" for key in arrays}
@@ -75,9 +76,8 @@ class CohortWriter:
 
     def finish(self) -> Path:
         """Write the table and return its path."""
-        lines = [("case", "looks_like", "fold", "label_protocol"), *self._rows]
-        with atomic_path(self.table, self.overwrite) as path:
-            path.write_text("".join("\t".join(line) + "\n" for line in lines), encoding="utf-8")
+        columns = ("case", "looks_like", "fold", "label_protocol")
+        write_table(self.table, columns, self._rows, "\t", self.overwrite)
         return self.table
 
 

@@ -21,8 +21,8 @@ from BrainTumorSegLib.core.config_tables import check_choice
 from BrainTumorSegLib.core.errors import InputError, TrainingError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import LabelProtocol
-from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.io.reference_labels import reference_protocol
+from BrainTumorSegLib.io.tables import original_cell, write_table
 from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.preprocessing.brain import METHODS
 from BrainTumorSegLib.preprocessing.registration import ENGINES
@@ -180,7 +180,10 @@ def read_table(table: Path) -> list[dict[str, str]]:
         with table.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, delimiter="\t")
             header = [name.strip().lower() for name in next(reader, [])]
-            found = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+            found = [
+                (reader.line_num, [original_cell(cell.strip()) for cell in cells])
+                for cells in reader
+            ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TrainingError(f"{table} cannot be read: {error}.", _FORMAT) from error
     # A column that is nearly one of ours would be left unread without a word.
@@ -279,19 +282,17 @@ def write_cohort(cases: SequenceOf[LabeledCase], folder: Path) -> Path:
     Files are named relative to the folder where they lie on the same drive. An additional column
     holds the SHA-256 of the labels, for `check_same_cohort`.
     """
-    with (
-        atomic_path(folder / TABLE, overwrite=True) as path,
-        path.open("w", newline="", encoding="utf-8") as stream,
-    ):
-        writer = csv.DictWriter(stream, [*COLUMNS, _DIGEST], delimiter="\t", restval="")
-        writer.writeheader()
-        for case in cases:
-            files = {s.value: p for s, p in case.scans.items()} | {"labels": case.labels}
-            writer.writerow(
-                {"case": case.name, "looks_like": case.group, **_fixed(case)}
-                | {key: _relative(path, folder) for key, path in files.items()}
-                | {_DIGEST: file_sha256(case.labels)}
-            )
+    columns = [*COLUMNS, _DIGEST]
+    rows = []
+    for case in cases:
+        files = {s.value: p for s, p in case.scans.items()} | {"labels": case.labels}
+        row = (
+            {"case": case.name, "looks_like": case.group, **_fixed(case)}
+            | {key: _relative(path, folder) for key, path in files.items()}
+            | {_DIGEST: file_sha256(case.labels)}
+        )
+        rows.append([row.get(name, "") for name in columns])
+    write_table(folder / TABLE, columns, rows, delimiter="\t")
     return folder / TABLE
 
 

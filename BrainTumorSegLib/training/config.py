@@ -12,7 +12,7 @@ from typing import Any
 
 from BrainTumorSegLib.core.config_tables import check_choice, check_known_keys, from_table
 from BrainTumorSegLib.core.errors import BrainTumorSegError, TrainingError
-from BrainTumorSegLib.io.atomic import atomic_path
+from BrainTumorSegLib.io.atomic import write_text
 from BrainTumorSegLib.models.network_spec import ARCHITECTURES, MAX_DEPTH, MIN_DEPTH, NetworkSpec
 from BrainTumorSegLib.preprocessing.model_grid import RECIPES, recipe_channels
 from BrainTumorSegLib.synthesis.config import SynthesisConfig, config_from_table
@@ -232,8 +232,7 @@ def keep_config(file: Path, command: str, run: Path) -> None:
     text = file.read_text(encoding="utf-8")
     commands = [*dict.fromkeys([*_kept_commands(run), command])]
     for name, kept in ((KEPT_RECIPE, text), (KEPT_COMMANDS, "\n".join(commands) + "\n")):
-        with atomic_path(run / name, overwrite=True) as path:
-            path.write_text(kept, encoding="utf-8")
+        write_text(run / name, kept, overwrite=True)
 
 
 def run_command(run: Path, file: Path) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from BrainTumorSegLib.core.errors import DependencyError
+from BrainTumorSegLib.core.errors import DependencyError, TrainingError
 from BrainTumorSegLib.io.atomic import atomic_path
+from BrainTumorSegLib.io.tables import write_rows
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -73,11 +74,23 @@ def summary_writer() -> type[SummaryWriter]:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Lines of a table; none when there is no file."""
+    """Lines of a table; none when there is no file.
+
+    Raises:
+        TrainingError: when it is damaged.
+    """
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        if rows and "step" not in rows[0]:
+            raise ValueError("it has no column step")
+    except (OSError, ValueError, csv.Error) as error:
+        raise TrainingError(
+            f"{path} is damaged: {error}.", "Remove it; only the curves need it."
+        ) from error
+    return rows
 
 
 def draw_curves(folder: Path) -> Path | None:
@@ -135,7 +148,6 @@ def _write_rows(
     path: Path, rows: Iterable[Mapping[str, str]], columns: list[str], append: bool = False
 ) -> None:
     with path.open("a" if append else "w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns)
         if not append:
-            writer.writeheader()
-        writer.writerows(rows)
+            write_rows(stream, [columns])
+        write_rows(stream, [[row[name] for name in columns] for row in rows])

@@ -20,7 +20,7 @@ from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.inference.labels import decode_slices
-from BrainTumorSegLib.io.atomic import atomic_path, make_folder
+from BrainTumorSegLib.io.atomic import make_folder, write_text
 from BrainTumorSegLib.models.networks import build_network, network_entries
 from BrainTumorSegLib.models.weights import save_weights
 
@@ -244,8 +244,7 @@ def _train_and_record(
             "version": __version__,
             "torch": torch.__version__,
         }
-        with atomic_path(member / RECORD, overwrite=True) as path:
-            path.write_text(json.dumps(record, indent=2), encoding="utf-8")
+        write_text(member / RECORD, json.dumps(record, indent=2), overwrite=True)
         if draw_curves(member) is None:
             progress.warn("No curves.png was drawn: matplotlib (extra train) is not installed.")
     machine.wait_for_all()
@@ -283,7 +282,7 @@ def train_member(
             f"There is no case to choose the checkpoint on ({config.validation.on}).",
             "Set training.validation.every = 0, or give the fold cases.",
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     run = _initial_state(config, device, initial)
     first = load_checkpoint(folder, config, run)
     log = TrainingLog(folder, first, config.tensorboard) if machine.first else None

@@ -18,8 +18,8 @@ from typing import Any
 import BrainTumorSegLib
 from BrainTumorSegLib.core.errors import BrainTumorSegError, InputError
 from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.core.resources import CACHE_VARIABLE
 from BrainTumorSegLib.core.sequences import Sequence, recognize_files
-from BrainTumorSegLib.inference.engines.model_cache import CACHE_VARIABLE
 from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
 from BrainTumorSegLib.training.case_files import is_label_file
 

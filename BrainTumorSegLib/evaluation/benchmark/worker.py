@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError
 from BrainTumorSegLib.core.progress import Progress, ProgressEvent
-from BrainTumorSegLib.io.atomic import atomic_path
+from BrainTumorSegLib.io.atomic import write_text
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -71,8 +71,7 @@ def main(order_file: Path, answer_file: Path) -> int:
     except MemoryError as error:
         message = f"Out of memory. {error}".rstrip()
         answer = {"failure": {"message": message, "remedy": "Use fewer members."}}
-    with atomic_path(answer_file, overwrite=True) as path:
-        path.write_text(json.dumps(answer), encoding="utf-8")
+    write_text(answer_file, json.dumps(answer), overwrite=True)
     return 0
 
 

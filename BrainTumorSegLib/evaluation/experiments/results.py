@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from BrainTumorSegLib.io.tables import write_table
 from BrainTumorSegLib.training.cohort import LabeledCase
 from BrainTumorSegLib.training.logger import LOG, read_rows
 from BrainTumorSegLib.training.trainer import member_name
 
 from ..figures import COLORS, save_figure
-from ..markdown import number, render, write_csv
+from ..markdown import number, render
 from ..metrics import REGIONS, CaseScore
 from ..statistics import (
     LEVEL,
@@ -132,7 +133,7 @@ def write_row_table(
     pooled = (f"{region}_pooled" for region in REGIONS)
     published = (f"published: {name}" for name in experiment.published.columns)
     columns = ["row", "cases", *dice, *pooled, "ET_silent", "choices_of_seeds", *published]
-    write_csv(path, [*columns, "command"], lines)
+    write_table(path, [*columns, "command"], lines)
 
 
 def write_row_comparisons(scored: SequenceOf[RowScores], path: Path) -> None:
@@ -146,7 +147,7 @@ def write_row_comparisons(scored: SequenceOf[RowScores], path: Path) -> None:
             cells = (number(v, 4) for v in (*values, result.bootstrap_p, result.wilcoxon_p))
             lines.append([row.row.name, scored[0].row.name, group, difference.cases, *cells])
     interval = ("difference", "low", "high", "bootstrap_p", "wilcoxon_p")
-    write_csv(path, ("row", "against", "tissues", "cases", *interval), lines)
+    write_table(path, ("row", "against", "tissues", "cases", *interval), lines)
 
 
 def write_cases(scored: Iterable[RowScores], path: Path) -> None:
@@ -161,7 +162,7 @@ def write_cases(scored: Iterable[RowScores], path: Path) -> None:
         for scores in row.sets
         for score in scores
     ]
-    write_csv(path, ("row", "members", "views", "case", "group", "fold", *groups), lines)
+    write_table(path, ("row", "members", "views", "case", "group", "fold", *groups), lines)
 
 
 def markdown(

@@ -28,7 +28,7 @@ from BrainTumorSegLib.inference.engines import Engine
 from BrainTumorSegLib.inference.engines.torch_engine import TorchEngine
 from BrainTumorSegLib.inference.labels import decode_slices
 from BrainTumorSegLib.inference.tta import TTA_SETS, tta_transforms
-from BrainTumorSegLib.io.atomic import atomic_path, make_folder
+from BrainTumorSegLib.io.atomic import make_folder, write_text
 from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.models.weights import load_network
 from BrainTumorSegLib.preprocessing.model_grid import stack_slices
@@ -228,8 +228,7 @@ def _claim(folder: Path, cases: SequenceOf[LabeledCase]) -> None:
     path = folder / "cohort.json"
     cohort = {case.name: [case.fold, case.protocol.name, case.group] for case in cases}
     if not path.is_file():
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(cohort, indent=1), encoding="utf-8")
+        write_text(path, json.dumps(cohort, indent=1))
     elif json.loads(path.read_text(encoding="utf-8")) != cohort:
         raise TrainingError(
             f"{folder} holds an experiment with other cases, folds or label protocols.",
@@ -339,8 +338,7 @@ def _store_scores(path: Path, key: Mapping[str, Any], scores: SequenceOf[CaseSco
     """Write scores of Dice with what they are of; the file appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {"key": key, "scores": [asdict(score) for score in scores]}
-    with atomic_path(path, overwrite=True) as temporary:
-        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    write_text(path, json.dumps(content, indent=1), overwrite=True)
 
 
 def _read_scores(path: Path, key: Mapping[str, Any]) -> list[CaseScore] | None:
