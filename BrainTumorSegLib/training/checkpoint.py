@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as SequenceOf
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.models.network_spec import NetworkSpec
 from BrainTumorSegLib.models.networks import network_entries
@@ -83,9 +85,8 @@ def save_checkpoint(folder: Path, step: int, config: TrainingConfig, run: Traini
         "scaler": run.mixed.scaler.state_dict(),
         "best": run.best and vars(run.best),
     }
-    temporary = folder / "checkpoint.part"
-    torch.save(state, temporary)
-    temporary.replace(folder / CHECKPOINT)
+    with atomic_path(folder / CHECKPOINT, overwrite=True) as temporary:
+        torch.save(state, temporary)
 
 
 def load_checkpoint(folder: Path, config: TrainingConfig, run: TrainingState) -> int:
@@ -100,28 +101,40 @@ def load_checkpoint(folder: Path, config: TrainingConfig, run: TrainingState) ->
     path = folder / CHECKPOINT
     if not path.is_file():
         return 0
-    try:
-        # Of other files torch reads as far as it can, with errors of any kind.
+    with _damage_explained(path):
+        # Of other files torch reads as far as it can.
         if not zipfile.is_zipfile(path):
             raise ValueError("it is incomplete or something else")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
-        raise TrainingError(
-            f"{path} cannot be read: {error}.", "Delete it to start again."
-        ) from error
-    if TrainingConfig.from_dict(state["config"]) != config:
+        config_then = TrainingConfig.from_dict(state["config"])
+    if config_then != config:
         raise TrainingError(
             f"{path} belongs to a run with another configuration.",
             "Choose another folder, or delete this one to start again.",
         )
-    run.network.load_state_dict(state["network"])
-    run.average.load_state_dict(state["average"])
-    run.optimizer.load_state_dict(state["optimiser"])
-    run.mixed.scaler.load_state_dict(state["scaler"])
-    # Release 0.1 wrote a best average without weights before there was one.
-    best = state.get("best")
-    run.best = KeptWeights(**best) if best and best["state"] else None
-    return int(state["step"])
+    with _damage_explained(path):
+        run.network.load_state_dict(state["network"])
+        run.average.load_state_dict(state["average"])
+        run.optimizer.load_state_dict(state["optimiser"])
+        run.mixed.scaler.load_state_dict(state["scaler"])
+        # Release 0.1 wrote a best average without weights before there was one.
+        best = state.get("best")
+        run.best = KeptWeights(**best) if best and best["state"] else None
+        return int(state["step"])
+
+
+@contextmanager
+def _damage_explained(path: Path) -> Iterator[None]:
+    """Name the file: what is read from a damaged one fails in ways that nobody can list."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise TrainingError(
+            f"{path} is damaged: {reason[0].rstrip('.')}.", "Delete it to start again."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -147,13 +160,16 @@ def trained_member(folder: Path) -> TrainedMember:
     """The member in a folder of a run.
 
     Raises:
-        TrainingError: when the folder holds no finished member.
+        TrainingError: when the folder holds no finished member, or its record is damaged.
     """
     record = folder / RECORD
     if not record.is_file():
         raise TrainingError(f"{folder} holds no finished member.", "Train it first.")
-    fields = json.loads(record.read_text(encoding="utf-8"))
-    return TrainedMember(folder, TrainingConfig.from_dict(fields["config"]), fields)
+    with _damage_explained(record):
+        fields = json.loads(record.read_text(encoding="utf-8"))
+        if not isinstance(fields["cases"], list):
+            raise TypeError("it does not list its cases")
+        return TrainedMember(folder, TrainingConfig.from_dict(fields["config"]), fields)
 
 
 def find_members(run: Path) -> list[TrainedMember]:

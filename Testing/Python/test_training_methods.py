@@ -15,6 +15,7 @@ from BrainTumorSegLib.core.errors import Cancelled, TrainingError
 from BrainTumorSegLib.core.tissue import LabelProtocol, Tissue
 from BrainTumorSegLib.synthesis.config import SynthesisConfig, held_out
 from BrainTumorSegLib.training import dataset, trainer
+from BrainTumorSegLib.training.checkpoint import find_members
 from BrainTumorSegLib.training.cohort import LabeledCase
 from BrainTumorSegLib.training.config import FORMER_KEYS, SyntheticShare, Validation
 from BrainTumorSegLib.training.dataset import SliceSampler, TrainingData, collect_cases
@@ -93,10 +94,53 @@ def test_a_half_written_line_is_forgotten(tmp_path, half):
 def test_a_damaged_checkpoint_is_named(tmp_path):
     train_member(PLAIN, replace(TINY, steps=1), tmp_path)
     path = tmp_path / "checkpoint.pt"
-    for damaged in (path.read_bytes()[:-2000], b"", b"something else"):
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[whole.index(b"\x80\x02")] ^= 0xFF
+    for damaged in (whole[:-2000], b"", b"something else", bytes(flipped)):
         path.write_bytes(damaged)
-        with pytest.raises(TrainingError, match=r"checkpoint\.pt cannot be read"):
+        with pytest.raises(
+            TrainingError, match=r"checkpoint\.pt is damaged: .* Delete it to start"
+        ):
             train_member(PLAIN, replace(TINY, steps=1), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: [1, 2],
+        lambda state: {},
+        lambda state: {"config": state["config"]},
+        lambda state: state | {"config": 3},
+        lambda state: state | {"network": {}},
+        lambda state: state | {"network": {k: v.flatten() for k, v in state["network"].items()}},
+        lambda state: state | {"average": 3},
+        lambda state: state | {"optimiser": {"state": {}, "param_groups": []}},
+        lambda state: state | {"step": "many"},
+        lambda state: state | {"best": {"state": {"a": 1}, "unknown": 2}},
+    ],
+)
+def test_a_checkpoint_that_holds_something_else_is_named(tmp_path, change):
+    train_member(PLAIN, replace(TINY, steps=1), tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    torch.save(change(torch.load(path)), path)
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt is damaged: .* Delete it to start"):
+        train_member(PLAIN, replace(TINY, steps=1), tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"config": {}}', '{"cases": 1}', "\xff"])
+def test_a_damaged_record_of_a_member_is_named(tmp_path, text):
+    (tmp_path / "fold0").mkdir()
+    (tmp_path / "fold0" / "run.json").write_text(text, encoding="latin-1")
+    with pytest.raises(TrainingError, match=r"run\.json is damaged: .* Delete it"):
+        find_members(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a,b\n1,2\n"])
+def test_a_damaged_table_of_a_member_is_named(tmp_path, content):
+    (tmp_path / "log.csv").write_bytes(content)
+    with pytest.raises(TrainingError, match=r"log\.csv is damaged: .* Remove it"):
+        train_member(PLAIN, replace(TINY, steps=1), tmp_path)
 
 
 def test_threads_that_prepare_batches_change_nothing(tmp_path):
