@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -11,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -373,6 +376,42 @@ def test_cancelling_while_waiting_is_heard_at_once_and_the_question_withdrawn(
         time.sleep(0.01)
     assert other.withdrawn == [1]
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("noise", [b"\n", b" \r\n", b'{"id": 0, "ok": true}\n', b"x"])
+def test_lines_without_end_do_not_hold_the_run(monkeypatch, noise):
+    monkeypatch.setattr(brainsfit_client, "GRACE_S", 0.1)
+    answers, ours = os.pipe()
+    over = threading.Event()
+
+    def chatter() -> None:
+        # Ends when the other side has closed its end.
+        with contextlib.suppress(OSError):
+            while not over.is_set():
+                os.write(ours, noise)
+                time.sleep(0.001)
+
+    thread = threading.Thread(target=chatter)
+    thread.start()
+    request = brainsfit_client.BrainsfitRequest(
+        *(Path("fixed"), Path("moving"), Sequence.T1CE, Sequence.T1, {}, None, Path("t"), 0.2)
+    )
+    client = BrainsfitClient(answers, io.StringIO())
+    began = time.monotonic()
+    try:
+        with pytest.raises(RegistrationError, match="no answer about BRAINSFit came within 0 s"):
+            client.ask(request)
+        assert time.monotonic() - began < 10
+        cancel = CancelToken()
+        cancel.cancel()
+        with pytest.raises(Cancelled):
+            client.ask(replace(request, time_limit_s=100.0), cancel)
+    finally:
+        over.set()
+        thread.join(10)
+        os.close(ours)
+        time.sleep(0.1)  # the reader sees the end
+        os.close(answers)
 
 
 def test_an_answer_that_comes_too_late_is_withdrawn_and_passed_over(heads, parent, monkeypatch):

@@ -39,6 +39,9 @@ UNNAMED = "the program that started this run"
 #: hear why, and in case it has to wait behind other work.
 GRACE_S = 30.0
 
+#: Bytes of a line; an answer is much shorter.
+_LONGEST = 1024**2
+
 
 @dataclass(frozen=True)
 class BrainsfitRequest:
@@ -123,13 +126,12 @@ class BrainsfitClient:
             try:
                 line = self._lines.get(timeout=0.05)
             except queue.Empty:
-                if cancel is not None:
-                    cancel.raise_if_cancelled()
-                if time.monotonic() > end:
-                    raise RegistrationError(
-                        f"no answer about BRAINSFit came within {limit_s:.0f} s"
-                    ) from None
-                continue
+                line = b"\n"
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            # Also while other lines come, without end perhaps.
+            if time.monotonic() > end:
+                raise RegistrationError(f"no answer about BRAINSFit came within {limit_s:.0f} s")
             if not line.strip():
                 if line:
                     continue
@@ -157,7 +159,7 @@ class BrainsfitClient:
         try:
             # Unbuffered: no more than the line is taken, and no lock is held at the exit.
             with io.FileIO(self._descriptor, closefd=False) as stream:
-                line = stream.readline()
+                line = stream.readline(_LONGEST)
         except (OSError, ValueError):
             line = b""
         self._listening = False
