@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from BrainTumorSegLib.core.errors import BrainTumorSegError
+from BrainTumorSegLib.core.errors import BrainTumorSegError, OutputError
 from BrainTumorSegLib.core.requirements import EXTRAS, REQUIRED, Requirement, installed_version
+from BrainTumorSegLib.core.resources import CACHE_VARIABLE
 from BrainTumorSegLib.core.version import __version__
 
 from .installer import OLDEST_PYTHON, has_nvidia_gpu
@@ -78,6 +79,9 @@ def examine() -> list[Finding]:
             findings.append(
                 Finding(name, PROBLEM, f"cannot be checked: {error}", "Install what is missing.")
             )
+        except OSError as error:
+            remedy = "Check that this folder, and one for temporary files (TMPDIR), can be used."
+            findings.append(Finding(name, PROBLEM, f"cannot be checked: {error}", remedy))
     return findings
 
 
@@ -241,7 +245,8 @@ def _engine() -> Iterator[Finding]:
     """Which engine a run takes by itself; OpenVINO is started, since installed is not working."""
     from BrainTumorSegLib.core.compat import import_openvino
     from BrainTumorSegLib.inference.engines.choosing import plan_engine
-    from BrainTumorSegLib.inference.engines.model_cache import cache_folder
+    from BrainTumorSegLib.inference.engines.model_cache import networks_folder
+    from BrainTumorSegLib.io.atomic import check_folder
     from BrainTumorSegLib.models.packs import load_pack
 
     try:
@@ -252,7 +257,14 @@ def _engine() -> Iterator[Finding]:
     detail = f"{plan.name} on {plan.device}, {plan.precision}: {plan.reason}"
     if plan.name == "openvino":
         import_openvino()
-        detail += f"; converted networks are kept in {cache_folder()}"
+        try:
+            check_folder(networks_folder())
+        except OutputError as error:
+            detail += f"; every run converts the networks again: {error.message}"
+            remedy = f"Name a folder that you can write to with {CACHE_VARIABLE}."
+            yield Finding("engine", WARNING, detail, remedy)
+            return
+        detail += f"; converted networks are kept in {networks_folder()}"
     yield Finding("engine", OK, detail)
 
 
@@ -309,6 +321,9 @@ def _disk() -> Iterator[Finding]:
 def disk_finding(name: str, folder: Path, remedy: str) -> Finding:
     """How much room there is at a folder, with the remedy where that is little."""
     free = shutil.disk_usage(folder).free / 1e9
+    if not free:
+        # Network mounts say 0 where they do not know.
+        return Finding(name, OK, f"{folder} does not tell how much is free")
     detail = f"{free:.1f} GB free in {folder}"
     if free >= ENOUGH_DISK_GB:
         return Finding(name, OK, detail)

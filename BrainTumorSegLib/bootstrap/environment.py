@@ -195,7 +195,8 @@ class Environment:
                 f"{self.checkout} cannot be written to.", "Clone into a folder of your own."
             )
         free = shutil.disk_usage(self.checkout).free / 1e9
-        if free < NEEDED_GB[self.torch] and not self.recorded().get("fingerprint"):
+        # Network mounts say 0 where they do not know.
+        if 0 < free < NEEDED_GB[self.torch] and not self.recorded().get("fingerprint"):
             raise OutputError(
                 f"Only {free:.1f} GB are free at {self.checkout}; "
                 f"up to {NEEDED_GB[self.torch]} GB are needed.",

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Iterator
 from collections.abc import Sequence as SequenceOf
+from pathlib import Path
 from types import FrameType
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, DependencyError, DeviceError
@@ -32,6 +35,7 @@ from .commands import (
     models,
     report,
     segment,
+    shared,
     synthesise,
     train,
 )
@@ -57,10 +61,12 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
     """
     _write_utf8()
     _wait_briefly()
+    _keep_out_of_temporary_folder()
     parser = build_parser()
     args = parser.parse_args(arguments)
     with _termination_raises():
         try:
+            shared.check_outputs_are_no_inputs(args)
             return args.run(args)
         except BrokenPipeError:
             # The reader of our output has gone.
@@ -91,17 +97,22 @@ def _explained(error: BaseException) -> BrainTumorSegError:
     """What ended a command, as one of our own errors."""
     if isinstance(error, BrainTumorSegError):
         return error
-    if isinstance(error, KeyboardInterrupt):
-        return Cancelled()
-    if isinstance(error, _Terminated):
-        failure = Cancelled("Terminated. No partial output remains.")
-        failure.exit_code = TERMINATED
+    if isinstance(error, KeyboardInterrupt | _Terminated):
+        terminated = isinstance(error, _Terminated)
+        # What was being put in place knows how far it came.
+        notes = getattr(error, "__notes__", ["No file was left half written."])
+        failure = Cancelled(" ".join(["Terminated." if terminated else "Cancelled.", *notes]))
+        failure.exit_code = TERMINATED if terminated else Cancelled.exit_code
         return failure
     if isinstance(error, MemoryError):
         return DeviceError(
             f"This computer ran out of memory. {error}".rstrip(),
             "Close other programs, or use fewer --members.",
         )
+    if isinstance(error, OSError) and _is_of_the_medium(error):
+        from BrainTumorSegLib.io.atomic import explain_write_failure
+
+        return explain_write_failure(Path(error.filename or tempfile.gettempdir()), error)
     package = (getattr(error, "name", None) or "").partition(".")[0]
     if isinstance(error, ModuleNotFoundError) and package not in ("", "BrainTumorSegLib"):
         return DependencyError(
@@ -113,6 +124,26 @@ def _explained(error: BaseException) -> BrainTumorSegError:
         f"Unexpected error: {type(error).__name__}: {error}",
         "Please report it with the lines above.",
     )
+
+
+def _is_of_the_medium(error: OSError) -> bool:
+    """Whether it speaks of a full or read-only disk, which need not be that of a result."""
+    if "temporary directory" in str(error):  # of `tempfile`, which found none to write to
+        error.errno, error.filename = errno.EROFS, "The folder for temporary files (TMPDIR)"
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def _keep_out_of_temporary_folder() -> None:
+    """Have torch make its folder of compiled code, though it stays empty, in the person's cache.
+
+    Else each import leaves ``torchinductor_<user>`` in the folder for temporary files.
+    """
+    from BrainTumorSegLib.core.resources import cache_folder
+
+    folder = cache_folder("TorchInductor")
+    above = next(place for place in folder.parents if place.exists())
+    if os.access(above, os.W_OK):
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
 
 
 def _fail(error: BrainTumorSegError, machine_readable: bool) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
 
 #: What may stand before a path in a sentence.
@@ -41,14 +41,21 @@ def without_folders(value: Any, known: Iterable[str | PurePath] = ()) -> Any:
     folders = {
         str(folder).rstrip("/\\")
         for path in known
-        for given in (PurePath(path), Path(path).absolute())
+        for given in (PurePath(path), PureWindowsPath(path), _absolute(path))
         for folder in given.parents
-    } - {"", "."}
+    } - {"", ".", "C:"}
     known_folders = None
     if folders:
         longest_first = "|".join(map(re.escape, sorted(folders, key=len, reverse=True)))
         known_folders = re.compile(f"{_BEFORE}(?:{longest_first})[/\\\\]")
     return _cut(value, known_folders)
+
+
+def _absolute(path: str | PurePath) -> Path:
+    try:
+        return Path(path).absolute()
+    except OSError:  # the working folder was removed
+        return Path(path)
 
 
 def _cut(value: Any, known: re.Pattern[str] | None) -> Any:
@@ -68,4 +75,12 @@ def home_folder() -> Path:
     try:
         return Path.home()
     except RuntimeError:
-        return Path(Path.cwd().anchor)
+        return Path(Path(__file__).resolve().anchor)
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with ``~`` replaced by the home it means, if there is one."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)

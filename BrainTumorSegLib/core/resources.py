@@ -19,9 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from .errors import DependencyError
+from .file_names import expanded, home_folder
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
+
+#: Environment variable that names another folder for what can always be made again.
+CACHE_VARIABLE = "BRAINTUMORSEG_CACHE"
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -64,18 +68,24 @@ def schema_validator(name: str) -> Validator:
     return Draft202012Validator(json.loads(schema))
 
 
+def cache_folder(name: str) -> Path:
+    """A folder of what can always be made again; it may not exist yet."""
+    named = os.environ.get(CACHE_VARIABLE, "").strip()
+    return (expanded(named) if named else user_folder("cache")) / name
+
+
 def user_folder(kind: Literal["cache", "data"]) -> Path:
     """The user's own folder for what this program keeps; it may not exist yet."""
     cache = kind == "cache"
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA")
-        base = (Path(local) if local else Path.home() / "AppData" / "Local") / "BrainTumorSeg"
+        base = (Path(local) if local else home_folder() / "AppData" / "Local") / "BrainTumorSeg"
         return base / "Cache" if cache else base
     if sys.platform == "darwin":
-        base = Path.home() / "Library" / ("Caches" if cache else "Application Support")
+        base = home_folder() / "Library" / ("Caches" if cache else "Application Support")
     else:
         # XDG Base Directory Specification: relative paths are to be ignored.
         named = Path(os.environ.get("XDG_CACHE_HOME" if cache else "XDG_DATA_HOME", ""))
-        usual = Path.home() / (".cache" if cache else ".local/share")
+        usual = home_folder() / (".cache" if cache else ".local/share")
         base = named if named.is_absolute() else usual
     return base / "BrainTumorSeg"

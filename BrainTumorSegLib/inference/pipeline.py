@@ -12,9 +12,11 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.file_names import home_folder, without_folders
 from BrainTumorSegLib.core.options import Brain, Options
 from BrainTumorSegLib.core.progress import STAGES, Progress
 from BrainTumorSegLib.core.requirements import computing_versions
+from BrainTumorSegLib.core.resources import cache_folder
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.version import __version__
@@ -144,6 +146,8 @@ def segment(
         "warnings": list(progress.warnings),
         "timings_s": {stage: round(spent, 3) for stage, spent in progress.timings.items()},
     }
+    # Patients' names stand in paths, and records are passed on.
+    record = without_folders(record, _known_paths(case, options, pack))
     return Segmentation(
         labels=labels,
         brain=brain.image,
@@ -153,6 +157,14 @@ def segment(
         registered=registered,
         record=record,
     )
+
+
+def _known_paths(case: Case, options: Options, pack: ModelPack) -> list[str | Path]:
+    """Paths that the texts of a record may name."""
+    paths: list[str | Path] = [pack.folder, cache_folder("x"), "here", home_folder() / "x"]
+    for scan in case.scans.values():
+        paths += scan.files or [scan.source]
+    return paths + [p for p in (options.brain, options.brainsfit) if isinstance(p, Path)]
 
 
 def _warn_of_distant_components(islands: DistantComponents, progress: Progress) -> None:

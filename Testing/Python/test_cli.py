@@ -135,6 +135,12 @@ def test_one_run_writes_every_output_that_was_asked_for(scans, tmp_path, capsys)
     record = json.loads(reports[0].read_text(encoding="utf-8"))
     assert record["volumes_ml"]["WT"] == pytest.approx((labels > 0).sum() / 1000, abs=0.01)
     assert len(record["pack"]["members"]) == 2
+    # Names of patients stand in folders.
+    assert record["case"]["inputs"][0]["source"] == Path(scans[1]).name
+    for report in reports:
+        text = report.read_text(encoding="utf-8")
+        assert not any(str(Path(scan).parent) in text for scan in scans[1::2])
+        assert str(Path.home()) not in text
     probabilities = sitk.ReadImage(str(tmp_path / "probabilities.nrrd"))
     assert probabilities.GetNumberOfComponentsPerPixel() == 5
 
@@ -327,6 +333,45 @@ def test_a_signal_in_the_middle_leaves_no_file_and_its_own_exit_code(scans, tmp_
     assert time.monotonic() - started < 20
     assert json.loads(out.splitlines()[-1])["exit_code"] == code
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("stop", "code", "words"),
+    [(KeyboardInterrupt(), 130, "Cancelled. "), (cli._Terminated(), 143, "Terminated. ")],
+)
+def test_an_interrupt_is_told_as_it_was(monkeypatch, capsys, stop, code, words):
+    def interrupted(_args):
+        raise stop
+
+    monkeypatch.setattr("BrainTumorSegLib.cli.commands.doctor.run", interrupted)
+    assert cli.main(["doctor"]) == code
+    assert f"{words}No file was left half written." in capsys.readouterr().err
+    stop.add_note("All files had been written before.")
+    assert cli.main(["doctor"]) == code
+    assert f"{words}All files had been written before.\n" in capsys.readouterr().err
+
+
+def test_without_a_folder_for_temporary_files_there_is_advice_and_no_traceback(monkeypatch, capsys):
+    def without(_args):
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("BrainTumorSegLib.cli.commands.doctor.run", without)
+    assert cli.main(["doctor"]) == 4
+    err = capsys.readouterr().err
+    assert "temporary files (TMPDIR) cannot be written" in err and "Traceback" not in err
+
+
+def test_no_folder_of_torch_is_left_in_the_folder_for_temporary_files(tmp_path):
+    code = (
+        "import sys; from BrainTumorSegLib.cli.application import main\n"
+        "main(['models', 'list']); import torch._dynamo"
+    )
+    folder = Path(__file__).resolve().parents[2]
+    variables = {**os.environ, "TMPDIR": str(tmp_path), "BRAINTUMORSEG_CACHE": str(tmp_path / "c")}
+    variables.pop("TORCHINDUCTOR_CACHE_DIR", None)
+    done = subprocess.run([sys.executable, "-c", code], env=variables, cwd=folder, check=False)
+    assert done.returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
 
 
 def test_models_can_be_listed_and_verified(capsys):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
+import tempfile
 from collections import namedtuple
 from pathlib import Path
 
@@ -215,6 +217,34 @@ def test_a_full_disk_is_told(monkeypatch):
     usage = namedtuple("usage", "total used free")(1e12, 1e12, 2e8)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     assert {finding.status for finding in doctor._disk()} == {WARNING}
+
+
+def test_a_disk_that_does_not_know_how_much_is_free_is_no_full_one(monkeypatch):
+    usage = namedtuple("usage", "total used free")(0, 0, 0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    for finding in doctor._disk():
+        assert finding.status == OK
+        assert "does not tell how much is free" in finding.detail
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+    pytest.importorskip("openvino")
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("BRAINTUMORSEG_CACHE", str(tmp_path / "file"))
+    (found,) = doctor._engine()
+    assert found.status == WARNING
+    assert "every run converts the networks again" in found.detail
+    assert "BRAINTUMORSEG_CACHE" in found.remedy
+
+
+def test_no_folder_for_temporary_files_is_a_problem_and_no_traceback(monkeypatch):
+    def none():
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    found = named(examine(), "disk")
+    assert found.status == PROBLEM
+    assert "TMPDIR" in found.remedy
 
 
 def test_brainsfit_is_found_where_the_variable_says(tmp_path, monkeypatch):

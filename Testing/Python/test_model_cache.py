@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from BrainTumorSegLib.core.resources import CACHE_VARIABLE
 from BrainTumorSegLib.inference.engines import model_cache
 from BrainTumorSegLib.inference.engines.model_cache import (
-    CACHE_VARIABLE,
-    cache_folder,
     entry_key,
     find_entry,
+    networks_folder,
     remove_entry,
     store_entry,
 )
@@ -196,13 +196,13 @@ def test_removing_what_is_not_there_is_no_error(tmp_path):
 
 def test_the_cache_lies_where_the_person_says(tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
-    assert cache_folder() == tmp_path / "Networks"
+    assert networks_folder() == tmp_path / "Networks"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="XDG is for Linux")
 def test_the_cache_lies_where_xdg_says(tmp_path, monkeypatch):
     monkeypatch.delenv(CACHE_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "BrainTumorSeg" / "Networks"
+    assert networks_folder() == tmp_path / "BrainTumorSeg" / "Networks"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert cache_folder() == Path.home() / ".cache" / "BrainTumorSeg" / "Networks"
+    assert networks_folder() == Path.home() / ".cache" / "BrainTumorSeg" / "Networks"

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from BrainTumorSegLib.core.errors import DependencyError
-from BrainTumorSegLib.core.resources import resource_path
+from BrainTumorSegLib.core.resources import cache_folder, resource_path, user_folder
+from BrainTumorSegLib.models.packs import load_pack
+from BrainTumorSegLib.preprocessing.registration.discovery import find_brainsfit
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NAMES = ("Setup", "constraints.txt")
@@ -126,6 +128,23 @@ def test_an_installation_without_resources_says_so(tmp_path, monkeypatch):
     with pytest.raises(DependencyError, match="Resources folder") as caught:
         resource_path("Models")
     assert "Install BrainTumorSeg again" in caught.value.remedy
+
+
+def test_a_user_without_home_or_passwd_entry_can_do_without(monkeypatch, tmp_path):
+    def no_home(*_):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    for variable in ("XDG_CACHE_HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(variable, raising=False)
+    root = Path(Path(__file__).resolve().anchor)
+    assert root in user_folder("data").parents
+    assert root in user_folder("cache").parents
+    monkeypatch.setenv("BRAINTUMORSEG_CACHE", "~/cache")
+    assert cache_folder("Networks") == Path("~/cache/Networks")
+    assert find_brainsfit(None) is None or find_brainsfit(None).path
+    assert load_pack("glioma-lite").name == "glioma-lite"
 
 
 def test_what_is_not_there_yet_has_a_path_all_the_same():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.file_names import without_folders
 from BrainTumorSegLib.core.option_fields import add_option, add_options, number
 from BrainTumorSegLib.core.options import Brain, Options, Tta
 
@@ -148,7 +149,9 @@ def run(args: argparse.Namespace) -> int:
 
         def keep(measured: Mapping[str, Measured]) -> None:
             if args.output is not None:
-                document = make_document(setting, plan, pack, measured, complete=False)
+                document = without_folders(
+                    make_document(setting, plan, pack, measured, complete=False), args.case or ()
+                )
                 kept.append(_write_json(args.output, document))
 
         try:
@@ -157,7 +160,8 @@ def run(args: argparse.Namespace) -> int:
             if kept:
                 print(f"{kept[-1]} holds what was measured so far.", file=sys.stderr)
             raise
-    document = make_document(setting, plan, pack, measured)
+    # Reasons of failures name files.
+    document = without_folders(make_document(setting, plan, pack, measured), args.case or ())
     progress.finish()
     tables = markdown_tables(document)
     if args.output is not None:
@@ -171,9 +175,9 @@ def _check(args: argparse.Namespace) -> None:
     if args.json and args.progress == "json":
         raise InputError("--json and --progress json would mix on standard output.", "Give one.")
     if args.output is not None:
-        from BrainTumorSegLib.io.atomic import check_writable
+        from BrainTumorSegLib.io.atomic import check_writable, make_folder
 
-        args.output.mkdir(parents=True, exist_ok=True)
+        make_folder(args.output)
         for name in ("benchmark.json", "benchmark.md", "benchmark.png"):
             check_writable(args.output / name, overwrite=True)
 
@@ -232,11 +236,10 @@ def _write(folder: Path, document: Mapping[str, Any], tables: str, progress: Pro
     from importlib.util import find_spec
 
     from BrainTumorSegLib.evaluation.benchmark.figures import draw_benchmark
-    from BrainTumorSegLib.io.atomic import atomic_path
+    from BrainTumorSegLib.io.atomic import write_text
 
     _write_json(folder, document)
-    with atomic_path(folder / "benchmark.md", overwrite=True) as path:
-        path.write_text(tables, encoding="utf-8")
+    write_text(folder / "benchmark.md", tables, overwrite=True)
     if find_spec("matplotlib") is None:
         progress.warn(
             "No picture was drawn: matplotlib is not installed. "
@@ -249,11 +252,10 @@ def _write(folder: Path, document: Mapping[str, Any], tables: str, progress: Pro
 def _write_json(folder: Path, document: Mapping[str, Any]) -> Path:
     import json
 
-    from BrainTumorSegLib.io.atomic import atomic_path
+    from BrainTumorSegLib.io.atomic import write_text
 
     final = folder / "benchmark.json"
-    with atomic_path(final, overwrite=True) as path:
-        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_text(final, json.dumps(document, indent=1) + "\n", overwrite=True)
     return final
 
 

@@ -37,12 +37,13 @@ def run(args: argparse.Namespace) -> int:
 
         from BrainTumorSegLib.core.volumes import SCORED, dice, tissue_mask, volume_title
         from BrainTumorSegLib.inference.pipeline import segment
+        from BrainTumorSegLib.io.atomic import make_folder
         from BrainTumorSegLib.io.cases import load_case
         from BrainTumorSegLib.reporting.outputs import Outputs, check_outputs, write_outputs
         from BrainTumorSegLib.synthesis.demo_case import make_demo_case
 
     folder = args.output
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     outputs = Outputs(
         segmentation=folder / "demo.seg.nrrd",
         picture=folder / "demo.png",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from BrainTumorSegLib.core.errors import PackError, TrainingError
+from BrainTumorSegLib.core.file_names import expanded
 
 from . import shared
 from .train import add_pack_options
@@ -70,7 +71,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="slices of each case that are compared (default: 32)",
     )
     shared.add_machine(group, "threads", "progress")
-    action.set_defaults(run=run_export)
+    action.set_defaults(run=run_export, writes=("destination",))
 
     action = actions.add_parser("remove", help="delete a pack from your own folder of packs")
     action.add_argument("pack", help="name")
@@ -148,7 +149,7 @@ def is_run(text: str) -> bool:
     from BrainTumorSegLib.models.packs.manifest import MANIFEST
     from BrainTumorSegLib.training.checkpoint import find_members
 
-    folder = Path(text).expanduser()
+    folder = expanded(text)
     if (folder / MANIFEST).is_file() or not find_members(folder):
         return False
     return text not in {found.name for found in find_packs()}
@@ -163,7 +164,7 @@ def export_run(args: argparse.Namespace) -> Path:
     from BrainTumorSegLib.training.export import STAGE, pack_run, read_evaluation
 
     shared.limit_threads(args.threads)
-    folder = Path(args.pack).expanduser()
+    folder = expanded(args.pack)
     members = _members(folder, args.members)
     path, config = _config(folder, args.recipe)
     evaluation = read_evaluation(args.evaluation, args.notes)

@@ -53,6 +53,37 @@ def add_folder(parser: argparse._ActionsContainer, help_: str, required: bool = 
     )
 
 
+def check_outputs_are_no_inputs(args: argparse.Namespace) -> None:
+    """Refuse results in the place of what they are made from, whatever ``--overwrite`` says.
+
+    A command names with ``set_defaults(writes=...)`` the options that say what it replaces: files,
+    or folders as a whole. Whatever else was given and is there is taken for an input.
+
+    Raises:
+        OutputError: naming the file and the remedy.
+    """
+    from BrainTumorSegLib.io.atomic import check_not_inputs
+
+    writes = getattr(args, "writes", ())
+    outputs = [path for name in writes for path in _paths(getattr(args, name))]
+    passed_over = (*writes, "command", "action")
+    others = (value for name, value in vars(args).items() if name not in passed_over)
+    check_not_inputs(outputs, [path for value in others for path in _paths(value)])
+
+
+def _paths(value: Any) -> list[Path]:
+    """What of the value of an option may be a path: some are names, too."""
+    values = value if isinstance(value, list) else [value]
+    return [Path(one) for one in values if isinstance(one, str | Path) and _exists(one)]
+
+
+def _exists(path: str | Path) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # a text that no file can be called
+        return False
+
+
 def add_machine(parser: argparse._ActionsContainer, *only: str) -> None:
     """The options ``--device``, ``--threads`` and ``--progress``, or only some of them."""
     names = only or ("device", "threads", "progress")

@@ -25,7 +25,7 @@ from BrainTumorSegLib.models.packs.manifest import Member, require_checked
 
 from . import Engine
 from .folding import load_folded
-from .model_cache import cache_folder
+from .model_cache import networks_folder
 from .openvino_engine import MemberSource, OpenVinoEngine
 from .torch_engine import TorchEngine, choose_device
 
@@ -239,7 +239,7 @@ def _openvino_engine(
         MemberSource(member.sha256, pack.network, partial(_network, pack, member.name))
         for member in members
     ]
-    engine = OpenVinoEngine(sources, cache_folder(), plan.precision, progress=progress)
+    engine = OpenVinoEngine(sources, networks_folder(), plan.precision, progress=progress)
     engine.prepare(shape)
     return engine
 

@@ -19,10 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from BrainTumorSegLib.core.resources import user_folder
-
-#: Environment variable that names another folder for what can always be made again.
-CACHE_VARIABLE = "BRAINTUMORSEG_CACHE"
+from BrainTumorSegLib.core.resources import cache_folder
 
 #: Version of the layout of an entry; others are never looked at.
 FORMAT_VERSION = 1
@@ -35,12 +32,9 @@ _CONTENTS = "entry.json"
 _UNFINISHED, _THROWN_AWAY = ".new-", ".old-"
 
 
-def cache_folder() -> Path:
+def networks_folder() -> Path:
     """The person's folder of converted networks; it may not exist yet."""
-    named = os.environ.get(CACHE_VARIABLE, "").strip()
-    if named:
-        return Path(named).expanduser() / "Networks"
-    return user_folder("cache") / "Networks"
+    return cache_folder("Networks")
 
 
 def entry_key(parts: Mapping[str, object]) -> str:

@@ -22,6 +22,7 @@ from BrainTumorSegLib.core.compat import import_openvino
 from BrainTumorSegLib.core.errors import DeviceError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.requirements import installed_version
+from BrainTumorSegLib.core.resources import CACHE_VARIABLE
 from BrainTumorSegLib.models.networks import NetworkSpec
 
 from .conversion import check_agreement, convert_network, read_model, write_model
@@ -118,6 +119,7 @@ class OpenVinoEngine:
             "ENABLE_CPU_PINNING": False,
         }
         self._sources, self._cache = tuple(sources), cache
+        self._refusal: str | None = None
         with _memory_errors():
             self._kept = self._convert_what_is_new(progress or Progress())
             self._bytes = weight_bytes(self._model(0)) if self.members else 0
@@ -205,9 +207,14 @@ class OpenVinoEngine:
             if self._cache is not None and self._from_cache(cache_key(source)) is not None:
                 continue
             progress.message(f"Network {number + 1} of {self.members} is converted for OpenVINO.")
-            model, stored = self._convert(source, progress)
+            model, stored = self._convert(source)
             if not stored:
                 kept[number] = model
+        if kept and self._refusal is not None:
+            progress.warn(
+                f"Converted networks cannot be kept in {self._cache} ({self._refusal}), so every "
+                f"run converts them again. Name another folder with {CACHE_VARIABLE}."
+            )
         return kept
 
     def _model(self, member: int) -> openvino.Model:
@@ -218,7 +225,7 @@ class OpenVinoEngine:
         found = self._from_cache(cache_key(source))
         if found is None:
             # Another program has removed it in the meantime.
-            found, _ = self._convert(source, Progress())
+            found, _ = self._convert(source)
         return found
 
     def _from_cache(self, key: str) -> openvino.Model | None:
@@ -231,7 +238,7 @@ class OpenVinoEngine:
             remove_entry(self._cache, key)
             return None
 
-    def _convert(self, source: MemberSource, progress: Progress) -> tuple[openvino.Model, bool]:
+    def _convert(self, source: MemberSource) -> tuple[openvino.Model, bool]:
         """Convert a member; whether the cache has it now."""
         network = source.load()
         model = convert_network(network, source.spec)
@@ -246,7 +253,7 @@ class OpenVinoEngine:
                 entry = store_entry(self._cache, cache_key(source), make)
                 return read_model(self._core, entry), True
             except OSError as error:
-                progress.message(f"The converted network is not kept: {error}")
+                self._refusal = error.strerror or str(error)
         check_agreement(self._core, model, network, source.spec)
         return model, False
 

@@ -15,16 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.core.errors import PackError
+from BrainTumorSegLib.core.file_names import expanded
 from BrainTumorSegLib.core.resources import resource_path, user_folder
+from BrainTumorSegLib.io.publishing import tidy
 
-from .manifest import MANIFEST, ModelPack, read_pack
+from .manifest import DEFAULT_FILE, MANIFEST, ModelPack, read_pack
 
 #: Environment variable with more folders of packs, separated like those of ``PATH``.
 MODELS_VARIABLE = "BRAINTUMORSEG_MODELS"
-
-#: A text file beside packs that names the default one. The first file found counts,
-#: in the order in which packs are searched, so that a hospital can choose its own.
-DEFAULT_FILE = "default.txt"
 
 BUNDLED, USER, VARIABLE = "bundled", "user", "variable"
 
@@ -64,7 +62,7 @@ def load_pack(path_or_name: str | Path | None = None) -> ModelPack:
     if path_or_name is None:
         path_or_name = default_pack()
     if isinstance(path_or_name, Path) or _looks_like_path(path_or_name):
-        folder = Path(path_or_name).expanduser()
+        folder = expanded(path_or_name)
         if folder.is_file() and folder.name == MANIFEST:
             folder = folder.parent
         return read_pack(folder)
@@ -111,6 +109,8 @@ def default_pack() -> str:
     """
     for _, folder in _model_folders():
         path = folder / DEFAULT_FILE
+        if path.is_dir():
+            continue  # a pack of release 0.1 may be called so
         try:
             name = path.read_text(encoding="utf-8-sig").strip()
         except (FileNotFoundError, NotADirectoryError):
@@ -155,7 +155,9 @@ def user_models_folder() -> Path:
 def _model_folders() -> Iterator[tuple[str, Path]]:
     for part in os.environ.get(MODELS_VARIABLE, "").split(os.pathsep):
         if part.strip():
-            yield VARIABLE, Path(part.strip()).expanduser()
+            yield VARIABLE, expanded(part.strip())
+    # A process that was killed may have left a pack half replaced.
+    tidy(user_models_folder())
     yield USER, user_models_folder()
     yield BUNDLED, resource_path("Models")
 

@@ -24,6 +24,10 @@ MODEL_CARD = "MODEL_CARD.md"
 #: Packs of version 0.1 have none.
 LICENCE_FILE = "LICENSE"
 
+#: A text file beside packs that names the default one. The first file found counts,
+#: in the order in which packs are searched, so that a hospital can choose its own.
+DEFAULT_FILE = "default.txt"
+
 #: Name and version of the manifest's layout.
 SCHEMA_NAME, SCHEMA_VERSION = "brain-tumor-seg-pack", 1
 SCHEMA = f"{SCHEMA_NAME}/{SCHEMA_VERSION}"
@@ -329,6 +333,8 @@ def _check_consistency(pack: ModelPack, path: Path) -> None:
         f"normalisation.low {low:g} is not below normalisation.high {high:g}": low >= high,
         f"grid.multiple {pack.multiple} is not divisible by {network.stride}, "
         "as the network needs": pack.multiple % network.stride != 0,
+        f"no pack can be called {DEFAULT_FILE}, the file that names the default one": pack.name
+        == DEFAULT_FILE,
         "two members have the same name": _repeated(m.name for m in pack.members),
         # Some file systems do not tell upper from lower case.
         "two members share one file": _repeated(m.file.lower() for m in pack.members),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from BrainTumorSegLib.core.errors import DependencyError
+from BrainTumorSegLib.core.file_names import expanded, home_folder
 
 #: Environment variable that names the executable.
 VARIABLE = "BRAINTUMORSEG_BRAINSFIT"
@@ -81,7 +82,7 @@ def launch_environment(executable: Path) -> Mapping[str, str]:
 
 
 def _checked(path: Path, who: str) -> Path:
-    path = path.expanduser()
+    path = expanded(path)
     if not path.is_file() or not os.access(path, os.X_OK):
         found = "is not executable" if path.is_file() else "does not exist"
         raise DependencyError(
@@ -107,7 +108,7 @@ def _slicer_roots() -> Iterator[tuple[Path, str]]:
 
 
 def _usual_places() -> Iterator[tuple[Path, str]]:
-    home = Path.home()
+    home = home_folder()
     if sys.platform == "win32":
         for variable in ("LOCALAPPDATA", "ProgramFiles"):
             base = os.environ.get(variable)
