@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,12 +14,17 @@ from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region
 from BrainTumorSegLib.core.volumes import volume_title
-from BrainTumorSegLib.io.atomic import atomic_path
+from BrainTumorSegLib.io.atomic import write_text
 
 from .figures import Plane, Scene, best_slice, caption, make_scene, picture, present, spread_slices
 from .templates import template_environment
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 NOTICE = "Research use only. Not a medical device."
+
+_TEMPLATE = "report.html.jinja"
 
 _JPEG_QUALITY = 88
 
@@ -36,20 +41,22 @@ def write_report_html(
     Raises:
         OutputError: naming the file and the remedy.
     """
-    text = report_page(case, result)
-    with atomic_path(path, overwrite) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, report_page(case, result), overwrite)
+
+
+def check_templates() -> None:
+    """Find out before a long computation whether the page can be made.
+
+    Raises:
+        ImportError, OSError: when jinja2 or the template is not there.
+    """
+    _template()
 
 
 def report_page(case: Case, result: Segmentation) -> str:
     """The whole page; every text from outside is escaped."""
-    from jinja2 import ChainableUndefined
-
-    # Records of older releases lack fields.
-    environment = template_environment(autoescape=True, undefined=ChainableUndefined)
-    environment.filters["number"] = _number
     regions = [region.name for region in Region]
-    return environment.get_template("report.html.jinja").render(
+    return _template().render(
         record=result.record,
         notice=NOTICE,
         pictures=_pictures(case, result),
@@ -64,6 +71,15 @@ def report_page(case: Case, result: Segmentation) -> str:
         ],
         titles={key: volume_title(key) for key in (*(t.key for t in TUMOR_TISSUES), *regions)},
     )
+
+
+def _template() -> Template:
+    from jinja2 import ChainableUndefined
+
+    # Records of older releases lack fields.
+    environment = template_environment(autoescape=True, undefined=ChainableUndefined)
+    environment.filters["number"] = _number
+    return environment.get_template(_TEMPLATE)
 
 
 def _number(value: Any, digits: int, signed: bool = False) -> str:

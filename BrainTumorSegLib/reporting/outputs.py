@@ -1,8 +1,8 @@
-"""Writing a result: all the files that were asked for, or none."""
+"""Writing a result: which files, whether they can be written, and writing them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +11,27 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.errors import OutputError
 from BrainTumorSegLib.core.result import Segmentation
-from BrainTumorSegLib.io.atomic import atomic_group, check_writable
+from BrainTumorSegLib.io.atomic import (
+    check_not_inputs,
+    check_suffix,
+    check_writable,
+    full_suffix,
+    write_all,
+)
+from BrainTumorSegLib.io.headers import detached_data
 from BrainTumorSegLib.io.seg_nrrd import write_seg_nrrd
-from BrainTumorSegLib.io.volumes import write_image
+from BrainTumorSegLib.io.volumes import WRITABLE_SUFFIXES, write_image
 
-from .html import write_report_html
+from .html import check_templates, write_report_html
 from .overview import write_overview_png
 from .record import write_report_json
 
-LABELMAP_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+Writer = Callable[[Path], None]
+
+#: Endings of each kind of output, in any case of letters. Each is told by `full_suffix`.
+SEGMENTATION_SUFFIXES = (".seg.nrrd", *WRITABLE_SUFFIXES)
+REPORT_SUFFIXES = (".json", ".html")
+PICTURE_SUFFIXES = (".png",)
 
 
 @dataclass(frozen=True)
@@ -48,12 +60,13 @@ class Outputs:
     overwrite: bool = False
 
     def paths(self) -> list[Path]:
-        """Every file that was named."""
+        """Every file that is to be written."""
+        maps = [path for path in (self.disagreement,) if path is not None]
         single = (
             self.segmentation,
             self.labelmap,
             self.probabilities,
-            self.disagreement,
+            *(path for map_ in maps for path in (map_, mutual_information_path(map_))),
             self.dicom_seg,
             self.picture,
         )
@@ -70,42 +83,64 @@ def check_outputs(outputs: Outputs, case: Case | None = None) -> None:
     Raises:
         OutputError: naming the file and the remedy.
     """
+    check_suffix(outputs.segmentation, SEGMENTATION_SUFFIXES, "segmentation")
+    for path in (outputs.labelmap, outputs.probabilities, outputs.disagreement):
+        if path is not None:
+            check_suffix(path, WRITABLE_SUFFIXES, "label map or image")
+    check_reports(outputs.reports)
+    if outputs.picture is not None:
+        check_suffix(outputs.picture, PICTURE_SUFFIXES, "picture")
     paths = outputs.paths()
     if len({path.resolve() for path in paths}) < len(paths):
         raise OutputError("Two outputs have the same name.", "Give each a file of its own.")
-    _require(outputs.segmentation, (".seg.nrrd", *LABELMAP_SUFFIXES), "segmentation")
-    for path in (outputs.labelmap, outputs.probabilities, outputs.disagreement):
-        if path is not None:
-            _require(path, LABELMAP_SUFFIXES, "image")
-    for path in outputs.reports:
-        _require(path, (".json", ".html"), "report")
-    if outputs.picture is not None:
-        _require(outputs.picture, (".png",), "picture")
-    if outputs.disagreement is not None:
-        paths.append(mutual_information_path(outputs.disagreement))
+    if case is not None:
+        check_not_inputs(paths, _files_of(case))
     for path in paths:
         check_writable(path, outputs.overwrite)
     if case is not None and outputs.dicom_seg is not None:
         _check_dicom_reference(case)
 
 
+def check_reports(reports: Iterable[Path]) -> None:
+    """Check that each of these files has an ending of a report, and can be made.
+
+    Raises:
+        OutputError: naming the file and the endings.
+    """
+    for path in reports:
+        check_suffix(path, REPORT_SUFFIXES, "report")
+        if full_suffix(path) == ".html":
+            check_templates()
+
+
 def write_outputs(outputs: Outputs, case: Case, result: Segmentation) -> list[Path]:
-    """Write every file; when one fails, none appears.
+    """Write every file; one that fails does not take the others along.
 
     Returns:
         The files written.
 
     Raises:
-        OutputError: naming the file and the remedy.
+        OutputError: naming each file that could not be written, and why; the others are there.
     """
     jobs = {**_image_jobs(outputs, case, result), **_report_jobs(outputs, case, result)}
-    with atomic_group(list(jobs), overwrite=outputs.overwrite) as temporary:
-        for path, write in jobs.items():
-            write(temporary[path])
+    write_all(jobs, outputs.overwrite)
     return list(jobs)
 
 
-Writer = Callable[[Path], None]
+def report_writer(report: Path, case: Case, result: Segmentation) -> Writer:
+    """What writes a report in the format that its ending tells."""
+    if full_suffix(report) == ".json":
+        return lambda path: write_report_json(result.record, path, overwrite=True)
+    return lambda path: write_report_html(case, result, path, overwrite=True)
+
+
+def _files_of(case: Case) -> Iterator[Path]:
+    """The files that the scans of a case came from."""
+    for scan in case.scans.values():
+        yield from scan.files
+        source = Path(scan.source)
+        if not scan.files and source.is_file():
+            yield from filter(None, (source, detached_data(source)))
 
 
 def _image_jobs(outputs: Outputs, case: Case, result: Segmentation) -> dict[Path, Writer]:
@@ -115,7 +150,7 @@ def _image_jobs(outputs: Outputs, case: Case, result: Segmentation) -> dict[Path
         if path is not None and image is not None:
             jobs[path] = lambda temporary: write_image(image, temporary, overwrite=True)
 
-    if outputs.segmentation.name.endswith(".seg.nrrd"):
+    if full_suffix(outputs.segmentation) == ".seg.nrrd":
         jobs[outputs.segmentation] = lambda path: write_seg_nrrd(
             result.labels, path, reference_name=case.identity, overwrite=True
         )
@@ -136,17 +171,14 @@ def _report_jobs(outputs: Outputs, case: Case, result: Segmentation) -> dict[Pat
     if outputs.picture is not None:
         jobs[outputs.picture] = lambda path: write_overview_png(case, result, path, overwrite=True)
     for report in outputs.reports:
-        if report.suffix == ".json":
-            jobs[report] = lambda path: write_report_json(result.record, path, overwrite=True)
-        else:
-            jobs[report] = lambda path: write_report_html(case, result, path, overwrite=True)
+        jobs[report] = report_writer(report, case, result)
     return jobs
 
 
 def mutual_information_path(disagreement: Path) -> Path:
     """``a.nii.gz`` becomes ``a.mutual-information.nii.gz``."""
-    suffix = next(s for s in LABELMAP_SUFFIXES if disagreement.name.endswith(s))
-    stem = disagreement.name[: -len(suffix)]
+    cut = -len(full_suffix(disagreement)) or None
+    stem, suffix = disagreement.name[:cut], disagreement.name[cut:] if cut else ""
     return disagreement.with_name(f"{stem}.mutual-information{suffix}")
 
 
@@ -173,10 +205,3 @@ def _dicom_job(case: Case, result: Segmentation) -> Callable[[Path], None]:
 
     files, pack = case.reference_scan.files, result.record["pack"]["name"]
     return lambda path: write_dicom_seg(result.labels, files, path, pack=pack, overwrite=True)
-
-
-def _require(path: Path, suffixes: tuple[str, ...], what: str) -> None:
-    if not path.name.lower().endswith(suffixes):
-        raise OutputError(
-            f"{path} has no known ending for a {what}.", f"Use one of {', '.join(suffixes)}."
-        )

@@ -16,7 +16,7 @@ from BrainTumorSegLib.core.resources import schema_validator
 from BrainTumorSegLib.core.tissue import TUMOR_TISSUES
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.core.volumes import DOUBTFUL_ENTROPY, volumes_ml
-from BrainTumorSegLib.io.atomic import atomic_path
+from BrainTumorSegLib.io.atomic import write_text
 
 if TYPE_CHECKING:
     pass
@@ -169,5 +169,4 @@ def write_report_json(record: Mapping[str, Any], path: Path, overwrite: bool = F
         ValueError: when the record holds what JSON cannot say, such as NaN.
     """
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    with atomic_path(path, overwrite) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, text, overwrite)

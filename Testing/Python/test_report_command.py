@@ -68,7 +68,7 @@ class Finished:
         record = result.record
         for entry in record["case"]["inputs"]:
             path = self.scans[entry["sequence"]]
-            entry |= {"source": str(path), "sha256": file_sha256(path)}
+            entry |= {"source": path.name, "sha256": file_sha256(path)}
         record["registration"] = [
             registered(Sequence.T1) | {"sequence": "t1"},
             registered(Sequence.FLAIR, SHIFT if off else None)
@@ -169,12 +169,30 @@ def test_the_rest_of_the_record_and_what_the_run_measured_are_kept(finished, tmp
     for key in after.keys() - {"volumes_ml", "percent_of_brain"}:
         assert after[key] == before[key], key
     assert correction["labels"] == {
-        "source": str(finished.labels),
+        "source": finished.labels.name,
         "sha256": file_sha256(finished.labels),
     }
     assert correction["automatic"] == {k: before[k] for k in ("volumes_ml", "percent_of_brain")}
     assert correction["confidence"] == "automatic"
     assert correction["created"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("folder", ["/data/Doe John", "C:\\Patients\\Doe John"])
+def test_folders_of_a_record_of_release_0_1_are_left_out(finished, tmp_path, capsys, folder):
+    record = json.loads(finished.record.read_text(encoding="utf-8"))
+    slash = "\\" if ":" in folder else "/"
+    for entry in record["case"]["inputs"]:
+        entry["source"] = f"{folder}{slash}{entry['source']}"
+    record["warnings"] = [f"T1 ({folder}{slash}t1.nrrd) looks odd."]
+    finished.record.write_text(json.dumps(record), encoding="utf-8")
+    outputs = [tmp_path / "report.json", tmp_path / "report.html"]
+    code, *_ = run(finished.words(), "-o", outputs[0], "-o", outputs[1], capsys=capsys)
+    assert code == 0
+    after = json.loads(outputs[0].read_text(encoding="utf-8"))
+    assert after["warnings"][0] == "T1 (t1.nrrd) looks odd."
+    for output in outputs:
+        text = output.read_text(encoding="utf-8")
+        assert "Doe" not in text and str(finished.folder) not in text
 
 
 def test_with_the_disagreement_map_confidence_speaks_of_the_new_labels(finished, tmp_path, capsys):
@@ -501,7 +519,7 @@ def test_a_file_that_is_no_record_is_refused_by_name(finished, text):
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        (["-o", "{tmp}/r.pdf"], 4, ".json or .html"),
+        (["-o", "{tmp}/r.pdf"], 4, ".json, .html"),
         (["-o", "{tmp}/r.json", "-o", "{tmp}/r.json"], 4, "same name"),
         (["-o", "{tmp}/no/r.json"], 4, "folder"),
         (["-o", "{tmp}/r.json", "--labels", "{tmp}/no.nrrd"], 3, "no.nrrd"),

@@ -72,6 +72,23 @@ def saved(node, folder, *formats, **options) -> SaveJob:
     return job
 
 
+def test_a_result_is_never_saved_over_the_scan_that_it_was_made_of(
+    scene, node, reference, tmp_path
+):
+    scan = tmp_path / "t1ce.nii.gz"
+    scan.write_text("the scan")
+    (tmp_path / "link.nii.gz").symlink_to(scan)
+    storage = scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+    storage.SetFileName(str(scan))
+    reference.SetAndObserveStorageNodeID(storage.GetID())
+    for target in (scan, tmp_path / "link.nii.gz"):
+        job = SaveJob(node, {"nii.gz": target}, overwrite=True)
+        with pytest.raises(OutputError, match="inputs are never replaced"):
+            job.start()
+        assert job.state == "idle"
+    assert scan.read_text() == "the scan"
+
+
 # Files that need no worker
 
 

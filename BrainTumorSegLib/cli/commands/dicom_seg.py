@@ -57,7 +57,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "with 3 when something does",
     )
     shared.add_machine(parser, "progress")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, writes=("output",))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -129,12 +129,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "installed)",
     )
     shared.add_machine(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, writes=("picture",))
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from BrainTumorSegLib.evaluation.conditions import read_conditions
+    from BrainTumorSegLib.evaluation.figures import check_picture
     from BrainTumorSegLib.evaluation.metrics import MEASURES
     from BrainTumorSegLib.evaluation.report import (
         PICTURE_PACKAGE,
@@ -150,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
         tumor_free_subject,
         with_conditions,
     )
-    from BrainTumorSegLib.io.atomic import check_folder, check_writable
+    from BrainTumorSegLib.io.atomic import check_folder
     from BrainTumorSegLib.models.packs import load_pack
 
     shared.limit_threads(args.threads)
@@ -166,7 +167,7 @@ def run(args: argparse.Namespace) -> int:
     subjects = _synthetic(args)
     check_folder(args.output)
     if args.picture is not None:
-        check_writable(args.picture, overwrite=True)
+        check_picture(args.picture)
     progress = shared.make_progress(
         args.progress,
         {
@@ -222,8 +223,9 @@ def _draw_conditions(
 ) -> None:
     from BrainTumorSegLib.evaluation.figures import draw_conditions
     from BrainTumorSegLib.evaluation.runs import load_labeled
+    from BrainTumorSegLib.io.atomic import make_folder
 
-    args.output.mkdir(parents=True, exist_ok=True)
+    make_folder(args.output)
     loaded, labels = load_labeled(case)
     draw_conditions(loaded, labels, conditions, args.output / "conditions.png", args.seed)
 

@@ -97,7 +97,7 @@ def _write(experiment: Experiment, cases: tuple, scored: tuple, folder: Path, co
         write_row_comparisons,
         write_row_table,
     )
-    from BrainTumorSegLib.io.atomic import atomic_path
+    from BrainTumorSegLib.io.atomic import write_text
 
     write_row_table(experiment, scored, command, folder / "table.csv")
     write_cases(scored, folder / "cases.csv")
@@ -105,8 +105,7 @@ def _write(experiment: Experiment, cases: tuple, scored: tuple, folder: Path, co
         write_row_comparisons(scored, folder / "comparisons.csv")
     draw_experiment(experiment, scored, folder, folder / "scores.png")
     text = markdown(experiment, cases, scored, command, "scores.png")
-    with atomic_path(folder / "table.md", overwrite=True) as path:
-        path.write_text(text, encoding="utf-8")
+    write_text(folder / "table.md", text, overwrite=True)
     return text
 
 

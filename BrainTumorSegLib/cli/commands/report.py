@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from BrainTumorSegLib.core.errors import InputError, OutputError
@@ -62,18 +62,19 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     shared.add_machine(parser, "progress")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, writes=("output",))
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     progress = shared.make_progress(args.progress, STAGES)
     progress.stage("read")
+    from BrainTumorSegLib.core.file_names import without_folders
     from BrainTumorSegLib.core.result import Segmentation
-    from BrainTumorSegLib.io.atomic import atomic_group
+    from BrainTumorSegLib.io.atomic import write_all
     from BrainTumorSegLib.io.volumes import file_sha256
-    from BrainTumorSegLib.reporting.html import write_report_html
-    from BrainTumorSegLib.reporting.record import corrected_record, read_record, write_report_json
+    from BrainTumorSegLib.reporting.outputs import report_writer
+    from BrainTumorSegLib.reporting.record import corrected_record, read_record
 
     _check_outputs(args)
     record = read_record(args.record)
@@ -86,23 +87,19 @@ def run(args: argparse.Namespace) -> int:
     corrected = dict(record)
     if not args.unchanged:
         corrected = corrected_record(
-            record, labels, str(args.labels), file_sha256(args.labels), entropy
+            record, labels, args.labels.name, file_sha256(args.labels), entropy
         )
     corrected["warnings"] = list(dict.fromkeys([*record["warnings"], *progress.warnings]))
+    # Records of release 0.1 hold whole paths.
+    corrected = without_folders(corrected, _known_paths(args, record))
     result = Segmentation(
         labels=labels,
         brain=brain,
         disagreement=_zeros(labels) if entropy is None else entropy,
         record=corrected,
     )
-    progress.stage("write", len(args.output))
-    with atomic_group(args.output, overwrite=args.overwrite) as temporary:
-        for path in args.output:
-            if path.suffix == ".json":
-                write_report_json(corrected, temporary[path], overwrite=True)
-            else:
-                write_report_html(case, result, temporary[path], overwrite=True)
-            progress.advance()
+    progress.stage("write")
+    write_all({path: report_writer(path, case, result) for path in args.output}, args.overwrite)
     progress.finish()
     shared.print_result(args, corrected, args.output)
     return 0
@@ -110,13 +107,25 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_outputs(args: argparse.Namespace) -> None:
     from BrainTumorSegLib.io.atomic import check_writable
+    from BrainTumorSegLib.reporting.outputs import check_reports
 
+    check_reports(args.output)
     for path in args.output:
-        if path.suffix not in (".json", ".html"):
-            raise OutputError(f"{path} has no known ending for a report.", "Use .json or .html.")
         check_writable(path, args.overwrite)
     if len({path.resolve() for path in args.output}) < len(args.output):
         raise OutputError("Two outputs have the same name.", "Give each a file of its own.")
+
+
+def _known_paths(args: argparse.Namespace, record: dict[str, Any]) -> list[Path | str]:
+    """Paths that the texts of a record may name: what was given now, and then."""
+    given = (*shared.scan_paths(args).values(), args.labels, args.disagreement, args.brain_mask)
+    before = (entry["source"] for entry in record["case"]["inputs"])
+    absolute = (
+        text
+        for text in before
+        if PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
+    )
+    return [*(path for path in given if path is not None), *absolute]
 
 
 def _case(args: argparse.Namespace, record: dict[str, Any]) -> Case:

@@ -59,7 +59,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     scans.add_argument("--name", help="name of the case in reports (default: from the files)")
 
-    outputs = parser.add_argument_group("outputs (nothing appears unless everything succeeded)")
+    outputs = parser.add_argument_group("outputs (they appear together, at the end)")
     outputs.add_argument(
         "-o",
         "--output",
@@ -86,7 +86,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     outputs.add_argument("--overwrite", action="store_true", help="replace existing files")
     add_run_options(parser)
-    parser.set_defaults(run=run)
+    maps = ("output", "labelmap", "probabilities", "disagreement", "dicom_seg")
+    parser.set_defaults(run=run, writes=(*maps, "picture", "report"))
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:

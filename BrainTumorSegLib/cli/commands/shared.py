@@ -74,14 +74,7 @@ def check_outputs_are_no_inputs(args: argparse.Namespace) -> None:
 def _paths(value: Any) -> list[Path]:
     """What of the value of an option may be a path: some are names, too."""
     values = value if isinstance(value, list) else [value]
-    return [Path(one) for one in values if isinstance(one, str | Path) and _exists(one)]
-
-
-def _exists(path: str | Path) -> bool:
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):  # a text that no file can be called
-        return False
+    return [Path(one) for one in values if isinstance(one, str | Path)]
 
 
 def add_machine(parser: argparse._ActionsContainer, *only: str) -> None:

@@ -66,19 +66,27 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     shared.add_machine(parser, "progress")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, writes=("sheet",))
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from BrainTumorSegLib.io.atomic import atomic_path, check_writable
+    from BrainTumorSegLib.io.atomic import (
+        atomic_path,
+        check_not_inputs,
+        check_suffix,
+        check_writable,
+    )
     from BrainTumorSegLib.synthesis.export import CohortWriter, contact_sheet
     from BrainTumorSegLib.synthesis.generator import synthesize
 
     if args.sheet is None and args.out is None:
         raise InputError("Nothing would be written.", "Give --sheet FILE, --out FOLDER, or both.")
     if args.sheet is not None:
+        check_suffix(args.sheet, (".png", ".jpg", ".jpeg"), "contact sheet")
         check_writable(args.sheet, args.overwrite)
+    if args.out is not None and args.data is not None:
+        check_not_inputs([args.out / "cases.tsv"], [args.data])
     config, sources = _config(args), _sources(args)
     writer = CohortWriter(args.out, args.overwrite) if args.out is not None else None
     progress = shared.make_progress(args.progress)

@@ -66,7 +66,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "threads that prepare batches, processes that make synthetic samples; they change "
         "nothing but the time",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, writes=("pack",))
 
 
 def add_pack_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:

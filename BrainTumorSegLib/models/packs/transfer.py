@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from BrainTumorSegLib.core.errors import PackError
-from BrainTumorSegLib.io.atomic import atomic_path
+from BrainTumorSegLib.io.atomic import atomic_path, check_not_inputs
 
 from .card import licence_text
 from .files import copy_exactly, new_folder, remove_folder
@@ -81,6 +81,7 @@ def import_pack(source: Path, overwrite: bool = False) -> ModelPack:
                 "Give the new pack another name, or allow this one to be overwritten.",
             )
         final = user_models_folder() / pack.name
+        check_not_inputs([final], [source])
         with new_folder(final, overwrite) as folder:
             (folder / MANIFEST).write_bytes(text)
             (folder / MODEL_CARD).write_bytes(_read_text(open_file, MODEL_CARD, source))
@@ -107,6 +108,7 @@ def export_pack(pack: ModelPack, destination: Path, overwrite: bool = False) -> 
         OutputError: when the destination is taken or cannot be written.
     """
     destination = Path(destination)
+    check_not_inputs([destination], [pack.folder])
     verify_pack(pack)
     names = [MANIFEST, MODEL_CARD, *(member.file for member in pack.members)]
     licence = _licence(lambda name: _open_in_folder(pack.folder, name), pack, pack.folder)

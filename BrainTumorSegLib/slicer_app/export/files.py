@@ -26,7 +26,7 @@ from ..scene.geometry import gridMatrix, isSkewed, setGrid, transformToWorld
 from ..scene.segments import BINARY_LABELMAP
 from ..scene.volumes import exportVolume, imageFromNode
 from ..worker.worker import Worker
-from .dicom import wasCorrected
+from .dicom import referenceFiles, wasCorrected
 
 #: Files in the worker's folder.
 LABELS, RECORD, DISAGREEMENT = "labels.nrrd", "record.json", "disagreement.nrrd"
@@ -206,6 +206,16 @@ def scansOf(segmentationNode: Any) -> dict[Sequence, Any]:
     first = firstReading(segmentationNode)
     nodes = {s: first.GetNodeReference(provenance.scanRole(s)) for s in Sequence}
     return {s: n for s, n in nodes.items() if n is not None and n.GetImageData() is not None}
+
+
+def scanFiles(segmentationNode: Any) -> Iterator[Path]:
+    """The files that the scans of a result were loaded from, as far as Slicer knows them."""
+    nodes = [*scansOf(segmentationNode).values(), referenceOf(segmentationNode)]
+    for node in (node for node in nodes if node is not None):
+        storage = node.GetStorageNode()
+        if storage is not None and storage.GetFileName():
+            yield Path(storage.GetFullNameFromFileName())
+        yield from referenceFiles(node)
 
 
 def scanFile(sequence: Sequence) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, InputError, OutputError
-from BrainTumorSegLib.io.atomic import atomic_group
+from BrainTumorSegLib.io.atomic import atomic_group, check_not_inputs
 
 from ..host.application import runFolder
 from ..host.job import PolledJob, callBack, pollUntilOver
@@ -37,6 +37,7 @@ from .files import (
     hasMovedInWorld,
     reportArguments,
     reportRecord,
+    scanFiles,
     worldLabels,
     writeLabelMap,
     writePlain,
@@ -187,6 +188,8 @@ class SaveJob(PolledJob):
                     _("{file} does not end in .{ending}.").format(file=path, ending=name),
                     _("Give it that ending, by which other programs know the format."),
                 )
+        # Else a label map could be saved over the scan that it was made of.
+        check_not_inputs(self.targets.values(), scanFiles(self.segmentationNode))
         if {"json", "html"} & self.targets.keys():
             reportRecord(self.segmentationNode)
         if "nii.gz" in self.targets:
