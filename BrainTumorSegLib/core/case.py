@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +21,25 @@ MAX_VOXELS = 1024 * 1024 * 512
 MIN_EXTENT_MM, MAX_EXTENT_MM = 40.0, 600.0
 
 
+#: Places of one image that differ by no more are the same: a NIfTI quaternion is no finer.
+PLACE_TOLERANCE_MM = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class NiftiForms:
+    """The two places that a NIfTI header gives one image, where they differ.
+
+    Attributes:
+        sform, qform: 4x4 matrices from voxel ``(x, y, z)`` to LPS in mm.
+        sform_code, qform_code: what each is aligned to, see ``nifti1.h``.
+    """
+
+    sform: np.ndarray
+    sform_code: int
+    qform: np.ndarray
+    qform_code: int
+
+
 @dataclass(frozen=True)
 class Scan:
     """One sequence of one patient.
@@ -30,6 +50,8 @@ class Scan:
         sha256: of the file's bytes, when it came from one file.
         dicom: DICOM attributes worth keeping (keyword to text), when it came from DICOM.
         files: the files of its DICOM series, in slice order, when it came from DICOM.
+        forms: both places that its NIfTI header gives it, where they differ.
+        warnings: what a reader of the result must know about the file.
     """
 
     image: sitk.Image
@@ -37,6 +59,8 @@ class Scan:
     sha256: str | None = None
     dicom: Mapping[str, str] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    forms: NiftiForms | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +117,61 @@ def make_case(
     _check_distinct_images(scans)
     _check_overlap(scans, reference)
     return Case(identity, dict(scans), reference, _suspicions(scans))
+
+
+def check_one_place(scans: Mapping[Sequence, Scan], reference: Sequence) -> None:
+    """Check that it is certain where scans that are not registered lie on the reference.
+
+    NIfTI headers hold two places, the sform and the qform. Which of them counts does not
+    matter as long as both put a scan onto the same voxels of the reference.
+
+    Raises:
+        InputError: naming the scan whose two places differ.
+    """
+    fixed = scans[reference]
+    for sequence, scan in scans.items():
+        if sequence is reference or (scan.forms is None and fixed.forms is None):
+            continue
+        on_reference = [
+            np.linalg.inv(_place(fixed, form)) @ _place(scan, form) for form in ("sform", "qform")
+        ]
+        corners = box_corners(scan.image.GetSize())
+        steps = ((on_reference[0] - on_reference[1]) @ corners)[:3]
+        spacing = np.array(fixed.image.GetSpacing())[:, np.newaxis]
+        gap = float(np.linalg.norm(steps * spacing, axis=0).max())
+        if gap > PLACE_TOLERANCE_MM:
+            unclear = scan if scan.forms is not None else fixed
+            raise InputError(
+                f"It is not certain where {sequence.name} lies on {reference.name}: the sform "
+                f"and the qform of {unclear.source} differ, by up to {gap:.1f} mm.",
+                "Let the scans be registered (registration auto), or make both forms of that "
+                "file the same.",
+            )
+
+
+def _place(scan: Scan, form: str) -> np.ndarray:
+    """From voxel to LPS in mm, by one of the forms of the file where they differ."""
+    if scan.forms is not None:
+        matrix: np.ndarray = getattr(scan.forms, form)
+        return matrix
+    return image_matrix(scan.image)
+
+
+def image_matrix(image: sitk.Image) -> np.ndarray:
+    """The 4x4 matrix from voxel ``(x, y, z)`` of a 3D image to LPS in mm."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * np.array(image.GetSpacing())
+    matrix[:3, 3] = image.GetOrigin()
+    return matrix
+
+
+def box_corners(size: SequenceOf[int]) -> np.ndarray:
+    """The centres of the eight corner voxels ``(x, y, z, 1)`` of a box, shape ``(4, 8)``."""
+    corners = [
+        [*(bit * (n - 1) for bit, n in zip(bits, size[:3], strict=True)), 1]
+        for bits in np.ndindex(2, 2, 2)
+    ]
+    return np.array(corners, dtype=float).T
 
 
 def check_scan(scan: Scan, sequence: Sequence) -> None:

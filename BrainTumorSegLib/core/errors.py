@@ -6,6 +6,8 @@ what the person can do about it. ``exit_code`` is what the command line returns.
 
 from __future__ import annotations
 
+from .file_names import printable
+
 
 class BrainTumorSegError(Exception):
     """Something went wrong in a way that we can explain."""
@@ -13,9 +15,10 @@ class BrainTumorSegError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, remedy: str | None = None) -> None:
+        message = printable(message)
         super().__init__(message)
         self.message = message
-        self.remedy = remedy
+        self.remedy = None if remedy is None else printable(remedy)
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}" if self.remedy else self.message

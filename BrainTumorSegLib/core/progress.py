@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import IO
 
 from .errors import Cancelled
+from .file_names import printable
 
 #: Stages of `pipeline.segment` and around it, with their rough share of the time on a CPU.
 STAGES: Mapping[str, float] = {
@@ -150,7 +151,8 @@ class Progress:
         elapsed = time.monotonic() - self._started
         # Below two percent the estimate is mostly noise.
         left = elapsed * (1 - fraction) / fraction if fraction > 0.02 else None
-        event = ProgressEvent(kind, self._stage, self._step, self._total, message, fraction, left)
+        said = printable(message)
+        event = ProgressEvent(kind, self._stage, self._step, self._total, said, fraction, left)
         for sink in self._sinks:
             sink(event)
 

@@ -81,7 +81,7 @@ def segment(
     preselection = choose_preselection(options.slice_preselection, pack.advised_cascade)
     mask = options.brain_mask
     if mask is None and isinstance(options.brain, Path):
-        mask = read_image(options.brain)
+        mask = read_image(options.brain, progress.warn)
     check_sequences(case, pack)
 
     progress.stage("register", max(1, len(case.scans) - 1))

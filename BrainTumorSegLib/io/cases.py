@@ -9,7 +9,7 @@ from pathlib import Path
 from BrainTumorSegLib.core.case import Case, make_case
 from BrainTumorSegLib.core.sequences import Sequence
 
-from .volumes import header_warnings, read_scan
+from .volumes import read_scan
 
 
 def load_case(
@@ -33,5 +33,5 @@ def load_case(
         named = scans.get(reference) or next(iter(scans.values()), None)
         identity = f"case-{named.sha256[:8]}" if named and named.sha256 else "case"
     case = make_case(identity, scans, reference)
-    noticed = tuple(text for path in paths.values() for text in header_warnings(Path(path)))
+    noticed = tuple(text for scan in scans.values() for text in scan.warnings)
     return replace(case, warnings=(*case.warnings, *noticed))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
+import zlib
 from pathlib import Path
 
 from BrainTumorSegLib.core.errors import InputError
+
+from .headers import require_ordinary_file
 
 #: File endings that can be read; an ending made of two parts comes before its last part.
 READABLE_SUFFIXES = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -13,15 +17,19 @@ READABLE_SUFFIXES = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", "
 _KNOWN = "Files ending in .nii, .nii.gz, .nrrd, .nhdr, .mha and .mhd can be read."
 
 _ANALYZE = "The Analyze format does not say where left and right are; convert it to NIfTI."
+_PAIR = (
+    "It is half of a NIfTI image in two files (.hdr and .img). Save it as one file, for example "
+    "in 3D Slicer as .nii.gz, and give that."
+)
 _DICOM = "It is a DICOM file; give the folder of the whole study instead."
 _OTHER_FORMATS = {
     ".dcm": _DICOM,
     ".ima": _DICOM,
-    ".hdr": _ANALYZE,
-    ".img": _ANALYZE,
     ".mgz": "Convert it to NIfTI, for example with FreeSurfer's mri_convert.",
     ".zip": "Unpack it first.",
     ".7z": "Unpack it first.",
+    ".bz2": "Unpack it first.",
+    ".xz": "Unpack it first.",
     ".raw": "Give the header file (.mhd or .nhdr) that belongs to it.",
     ".zraw": "Give the header file (.mhd) that belongs to it.",
 }
@@ -50,6 +58,7 @@ def readable_suffix(path: Path) -> str:
             "Give one file for each sequence, or give a DICOM folder as a study.",
         )
     try:
+        require_ordinary_file(path)
         with path.open("rb") as file:
             start = file.read(348)
     except FileNotFoundError:
@@ -61,22 +70,35 @@ def readable_suffix(path: Path) -> str:
     name = path.name.lower()
     suffix = next((s for s in READABLE_SUFFIXES if name.endswith(s)), None)
     if suffix is None:
-        raise InputError(
-            f"{path} is in a format that cannot be read here.",
-            _OTHER_FORMATS.get(path.suffix.lower(), _KNOWN),
-        )
+        remedy = _of_a_pair(path) or _OTHER_FORMATS.get(path.suffix.lower(), _KNOWN)
+        raise InputError(f"{path} is in a format that cannot be read here.", remedy)
     if not start:
         raise InputError(f"{path} is empty.", "Export, copy or download it again.")
     _check_ending(path, _FORMAT_BY_SUFFIX[suffix], start)
     return suffix
 
 
+def _of_a_pair(path: Path) -> str | None:
+    """What to do with half of a ``.hdr``/``.img`` pair: NIfTI and Analyze share the endings."""
+    name = path.name.lower().removesuffix(".gz")
+    if not name.endswith((".hdr", ".img")):
+        return None
+    packed = path.name[len(name) :]
+    stem = path.name[: len(name) - 4]
+    for header in (path.with_name(f"{stem}{end}{packed}") for end in (".hdr", ".HDR")):
+        try:
+            with (gzip.open if packed else open)(header, "rb") as file:
+                magic = file.read(348)[344:347]
+        except (OSError, EOFError, zlib.error):
+            continue
+        return _PAIR if magic in (b"ni1", b"n+1") else _ANALYZE
+    return _ANALYZE
+
+
 def _check_ending(path: Path, expected: str, start: bytes) -> None:
     found = _format_of(start)
     if found == expected:
         return
-    if found == "NIfTI-2":
-        raise InputError(f"{path} is a NIfTI-2 file.", "Convert it to NIfTI-1 (.nii.gz) or NRRD.")
     raise InputError(
         f"{path} is not the {expected} file that its name says; "
         f"its content is {found or 'of no known format'}.",
@@ -91,9 +113,9 @@ def _format_of(start: bytes) -> str | None:
         return "NRRD"
     if start[128:132] == b"DICM":
         return "DICOM"
-    for header_size, name in ((348, "NIfTI"), (540, "NIfTI-2")):
+    for header_size in (348, 540):  # NIfTI-1 and 2
         if start[:4] in (struct.pack("<i", header_size), struct.pack(">i", header_size)):
-            return name
+            return "NIfTI"
     first_line = start.split(b"\n", 1)[0]
     if b"=" in first_line and first_line.replace(b"\r", b"").isascii():
         return "MetaImage"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,17 @@ from BrainTumorSegLib.core.tissue import LabelProtocol
 from .formats import readable_suffix
 from .volumes import read_image
 
+#: How far a value may lie from a whole number: programs that store 0, 1, 2, 4 as bytes with a
+#: scale read 1.004 for 1, half a step of 4/255 at most.
+ROUNDING = 0.01
 
-def read_labels(path: Path) -> sitk.Image:
+
+def read_labels(path: Path, warn: Callable[[str], None] | None = None) -> sitk.Image:
     """Read a label map as unsigned 8-bit image with the values of the file.
+
+    Args:
+        path: the file.
+        warn: told what a reader of the result must know about the file.
 
     Raises:
         InputError: as in `read_image`; also when values are not whole numbers in
@@ -29,21 +37,25 @@ def read_labels(path: Path) -> sitk.Image:
             "Its numbers have a meaning only together with its segments: give it as a "
             "segmentation, or export it from Slicer as a label map.",
         )
-    image = read_image(path)
+    image = read_image(path, warn)
     values = sitk.GetArrayViewFromImage(image)
-    if not np.issubdtype(values.dtype, np.integer) and not (
-        np.isfinite(values).all() and (values == np.round(values)).all()
-    ):
-        raise InputError(
-            f"{path} holds fractions or NaN, so it is no label map.",
-            "Give labels, not probabilities, and resample labels by nearest neighbour only.",
-        )
+    if not np.issubdtype(values.dtype, np.integer):
+        if not np.isfinite(values).all() or np.abs(values - np.round(values)).max() > ROUNDING:
+            raise InputError(
+                f"{path} holds fractions or NaN, so it is no label map.",
+                "Give labels, not probabilities, and resample labels by nearest neighbour only.",
+            )
+        image = sitk.Round(image)
+        values = sitk.GetArrayViewFromImage(image)
     if values.min() < 0 or values.max() > 255:
         raise InputError(
             f"{path} holds the values {values.min():g} to {values.max():g}; labels lie in 0..255.",
             "Check that this is a label map and not a scan.",
         )
-    return sitk.Cast(image, sitk.sitkUInt8)
+    labels = sitk.Cast(image, sitk.sitkUInt8)
+    for key in image.GetMetaDataKeys():
+        labels.SetMetaData(key, image.GetMetaData(key))
+    return labels
 
 
 def check_protocol(labels: np.ndarray, protocol: LabelProtocol, source: str = "The labels") -> None:

@@ -7,7 +7,7 @@ and differ by label value; further layers are further values of each voxel.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,11 @@ def write_seg_nrrd(
         nrrd.write(str(temporary), values, header, compression_level=6, index_order="C")
 
 
-def read_seg_nrrd(path: Path, reference: sitk.Image | None = None) -> sitk.Image:
+def read_seg_nrrd(
+    path: Path,
+    reference: sitk.Image | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> sitk.Image:
     """Read a segmentation that we or Slicer wrote, back onto the grid it was drawn on.
 
     Slicer may crop the voxels, spread segments over layers, renumber and rename them.
@@ -96,6 +100,7 @@ def read_seg_nrrd(path: Path, reference: sitk.Image | None = None) -> sitk.Image
     Args:
         reference: the grid of the result. Unless given, it is the reference geometry
             that Slicer stores in the file, or the grid of the file itself.
+        warn: told what a reader of the result must know about the file.
 
     Returns:
         Unsigned 8-bit 3D image with values of `Tissue`.
@@ -105,7 +110,7 @@ def read_seg_nrrd(path: Path, reference: sitk.Image | None = None) -> sitk.Image
             tissues, when segments overlap, or when some of it lies outside the reference.
     """
     path = Path(path)
-    stored = read_vector_image(path)
+    stored = read_vector_image(path, warn)
     fields = {key: stored.GetMetaData(key) for key in stored.GetMetaDataKeys()}
     segments = _segments(fields, path)
     layers = sitk.GetArrayViewFromImage(stored)

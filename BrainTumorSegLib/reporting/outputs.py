@@ -19,6 +19,7 @@ from BrainTumorSegLib.io.atomic import (
     write_all,
 )
 from BrainTumorSegLib.io.headers import detached_data
+from BrainTumorSegLib.io.reference_labels import with_numbering
 from BrainTumorSegLib.io.seg_nrrd import write_seg_nrrd
 from BrainTumorSegLib.io.volumes import WRITABLE_SUFFIXES, write_image
 
@@ -145,18 +146,21 @@ def _files_of(case: Case) -> Iterator[Path]:
 
 def _image_jobs(outputs: Outputs, case: Case, result: Segmentation) -> dict[Path, Writer]:
     jobs: dict[Path, Writer] = {}
+    forms = case.reference_scan.forms
 
     def add(path: Path | None, image: sitk.Image | None) -> None:
         if path is not None and image is not None:
-            jobs[path] = lambda temporary: write_image(image, temporary, overwrite=True)
+            jobs[path] = lambda temporary: write_image(
+                image, temporary, overwrite=True, forms=forms
+            )
 
     if full_suffix(outputs.segmentation) == ".seg.nrrd":
         jobs[outputs.segmentation] = lambda path: write_seg_nrrd(
             result.labels, path, reference_name=case.identity, overwrite=True
         )
     else:
-        add(outputs.segmentation, result.labels)
-    add(outputs.labelmap, result.labels)
+        add(outputs.segmentation, with_numbering(result.labels))
+    add(outputs.labelmap, with_numbering(result.labels))
     add(outputs.probabilities, result.probabilities)
     if outputs.disagreement is not None:
         add(outputs.disagreement, result.disagreement)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.file_names import printable
 from BrainTumorSegLib.core.masks import mask_volume_ml
 from BrainTumorSegLib.core.resources import schema_validator
 from BrainTumorSegLib.core.tissue import TUMOR_TISSUES
@@ -18,13 +20,14 @@ from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.core.volumes import DOUBTFUL_ENTROPY, volumes_ml
 from BrainTumorSegLib.io.atomic import write_text
 
-if TYPE_CHECKING:
-    pass
 
 SCHEMA = "brain-tumor-seg-report/1"
 
 #: A record is some kilobytes; anything much larger is something else.
 MAX_RECORD_BYTES = 16 * 1024**2
+
+#: Bytes of file names that are no letters, as Python keeps them; no file can be written with them.
+_UNPRINTABLE = re.compile("[\ud800-\udfff]+")
 
 
 def measured(labels: sitk.Image, brain_ml: float) -> dict[str, dict[str, float]]:
@@ -169,4 +172,5 @@ def write_report_json(record: Mapping[str, Any], path: Path, overwrite: bool = F
         ValueError: when the record holds what JSON cannot say, such as NaN.
     """
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = _UNPRINTABLE.sub(lambda found: json.dumps(printable(found[0]))[1:-1], text)
     write_text(path, text, overwrite)

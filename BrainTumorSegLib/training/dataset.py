@@ -21,6 +21,7 @@ from torch import Tensor
 from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.io.volumes import read_spacing
 from BrainTumorSegLib.preprocessing.model_grid import channel_sequences, stack_slices
 from BrainTumorSegLib.synthesis.config import SynthesisConfig, held_out
 from BrainTumorSegLib.synthesis.real_scans import RealCase
@@ -186,13 +187,8 @@ def _paintable(
 def _is_paintable(case: LabeledCase) -> bool:
     if not case.preparation.nothing_to_do or len(case.scans) < len(Sequence):
         return False
-    reader = sitk.ImageFileReader()
-    for path in case.scans.values():
-        reader.SetFileName(str(path))
-        reader.ReadImageInformation()
-        if max(abs(spacing - 1) for spacing in reader.GetSpacing()) > 0.05:
-            return False
-    return True
+    spacings = [read_spacing(path) for path in case.scans.values()]
+    return max(abs(spacing - 1) for one in spacings for spacing in one[:3]) <= 0.05
 
 
 def _warn_of_missing(cases: SequenceOf[LabeledCase], progress: Progress) -> None:

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from scipy import ndimage
 
+from BrainTumorSegLib.core.case import check_one_place
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, TrainingError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
@@ -24,7 +25,7 @@ from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.io.reference_labels import read_reference_labels
-from BrainTumorSegLib.io.volumes import read_image
+from BrainTumorSegLib.io.volumes import read_scan
 from BrainTumorSegLib.preprocessing.brain import extract_brain
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalize, to_grid
 from BrainTumorSegLib.preprocessing.registration import align
@@ -159,7 +160,7 @@ def prepare_volume(case: LabeledCase, progress: Progress | None = None) -> Label
         raise
     except BrainTumorSegError as error:
         raise type(error)(f"Case {case.name}: {error.message}", error.remedy) from error
-    reference_labels = read_reference_labels(case.labels)
+    reference_labels = read_reference_labels(case.labels, progress.warn if progress else None)
     labels = to_grid(reference_labels, grid, interpolator=sitk.sitkNearestNeighbor)
     allowed = allowed_tissues(labels, case.protocol, str(case.labels))
     if not labels.any() and sitk.GetArrayViewFromImage(reference_labels).any():
@@ -233,7 +234,9 @@ def stripped_brain(images: Mapping[Sequence, sitk.Image]) -> sitk.Image:
 
 def _prepared_scans(case: LabeledCase) -> tuple[np.ndarray, ModelGrid]:
     """Scans that are registered and stripped of the skull already."""
-    images = {s: read_image(path) for s, path in case.scans.items()}
+    read = {s: read_scan(path) for s, path in case.scans.items()}
+    check_one_place(read, Sequence.T1CE)
+    images = {s: scan.image for s, scan in read.items()}
     reference = images[Sequence.T1CE]
     for sequence, image in images.items():
         if not image.IsSameImageGeometryAs(reference):

@@ -155,8 +155,9 @@ def test_a_dicom_file_under_the_name_of_a_scan(tmp_path):
     assert "its content is DICOM" in refused(path).message
 
 
-def test_a_nifti_2_file(tmp_path):
-    path = tmp_path / "t1.nii"
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_nifti_2_file(tmp_path, suffix):
+    path = tmp_path / f"t1{suffix}"
     nibabel.save(nibabel.Nifti2Image(head_values(), STRAIGHT), path)
     error = refused(path)
     assert "NIfTI-2" in error.message

@@ -23,7 +23,6 @@ from BrainTumorSegLib.io.grids import lattice_offset, place_on_grid
 from BrainTumorSegLib.io.volumes import (
     WRITABLE_SUFFIXES,
     file_sha256,
-    header_warnings,
     read_image,
     read_scan,
     write_image,
@@ -200,7 +199,7 @@ def test_reading_prints_nothing_even_where_itk_would_warn(tmp_path, capfd):
     skewed[0, 1] = 0.5
     path = write_nifti(tmp_path / "skewed.nii", sform=skewed)
     assert read_image(path).GetSpacing() == (4.0, 4.0, 5.0)
-    assert header_warnings(path) == (
+    assert read_scan(path).warnings == (
         f"{path}: the sform is skewed or empty; the qform is used instead.",
     )
     assert capfd.readouterr() == ("", "")

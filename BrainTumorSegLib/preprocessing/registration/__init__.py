@@ -14,7 +14,7 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from BrainTumorSegLib.core.case import Case, Scan
+from BrainTumorSegLib.core.case import Case, Scan, check_one_place
 from BrainTumorSegLib.core.errors import DependencyError, RegistrationError
 from BrainTumorSegLib.core.options import Registration
 from BrainTumorSegLib.core.progress import Progress
@@ -62,7 +62,7 @@ def align(
     Args:
         engine: ``brainsfit``; ``simpleitk``; ``auto`` for BRAINSFit where it is given
             or found and SimpleITK otherwise; ``none`` to trust the headers, with a
-            warning where the images contradict them.
+            warning where the images contradict them, unless a header contradicts itself.
         progress: takes messages and warnings, and one step a moving scan; the stage
             is the caller's to open. It can be cancelled at any time.
         brainsfit: the BRAINSFit executable, when it is not to be looked for, or whom to
@@ -74,11 +74,14 @@ def align(
         DependencyError: when BRAINSFit was asked for and is missing or does not start.
         RegistrationError: when a scan cannot be brought into register; it names the
             scan and what was tried.
-        InputError: when who should run BRAINSFit has gone.
+        InputError: when who should run BRAINSFit has gone, or for ``none`` when it is not
+            certain where a scan lies.
         Cancelled: when the progress was cancelled. No temporary file stays behind.
     """
     if engine not in ENGINES:
         raise ValueError(f"unknown registration engine {engine!r}; one of {', '.join(ENGINES)}")
+    if engine == "none":
+        check_one_place(case.scans, case.reference)
     progress = progress or Progress()
     program: Executable | BrainsfitClient | None = None
     if engine in ("auto", "brainsfit"):
