@@ -146,6 +146,16 @@ PROTOCOLS: Mapping[str, LabelProtocol] = {
 }
 
 
+#: How tissues are numbered in label maps that tell all of them apart: BraTS has changed it once.
+NUMBERINGS: Mapping[str, Mapping[int, Tissue]] = {
+    "brats2015": {int(t): t for t in Tissue},
+    "brats2023": {0: Tissue.BACKGROUND, 1: Tissue.NECROSIS, 2: Tissue.EDEMA, 3: Tissue.ENHANCING},
+}
+
+#: The numbering of every label map that we write.
+OWN_NUMBERING = "brats2015"
+
+
 def protocol_by_name(name: str) -> LabelProtocol:
     """Return a known label protocol.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.file_names import printable
 
 from . import shared
 
@@ -30,6 +31,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--labels", type=Path, metavar="FILE", help=".seg.nrrd, or a label map with values 0 to 4"
     )
+    shared.add_numbering(parser)
     parser.add_argument(
         "--reference",
         type=Path,
@@ -71,10 +73,13 @@ def run(args: argparse.Namespace) -> int:
     from BrainTumorSegLib.io.atomic import check_writable
     from BrainTumorSegLib.io.dicom.lattice import pasted
     from BrainTumorSegLib.io.dicom.seg import highdicom_module, preflight, write_dicom_seg
+    from BrainTumorSegLib.io.reference_labels import read_tissues
 
     if not args.check:
         check_writable(args.output, args.overwrite)
-    labels = None if args.labels is None else shared.read_tissues(args.labels)
+    labels = None
+    if args.labels is not None:
+        labels = read_tissues(args.labels, args.numbering, progress.warn)
     files, series = _reference(args, labels)
     progress.stage("check")
     missing = preflight(files)
@@ -102,9 +107,9 @@ def run(args: argparse.Namespace) -> int:
     )
     progress.finish()
     if args.progress == "json":
-        shared.print_json(outputs=[str(args.output)], warnings=progress.warnings)
+        shared.print_json(outputs=[printable(str(args.output))], warnings=progress.warnings)
     else:
-        print(args.output)
+        print(printable(str(args.output)))
     return 0
 
 

@@ -40,6 +40,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--record", type=Path, required=True, metavar="FILE", help="the JSON report of the run"
     )
+    shared.add_numbering(parser)
     shared.add_files(
         parser,
         disagreement="entropy map of the run, to measure the networks' confidence where the new "
@@ -80,10 +81,10 @@ def run(args: argparse.Namespace) -> int:
     record = read_record(args.record)
     case = _case(args, record)
     _check_scans(case, record, progress)
-    labels = _labels(args.labels, case, progress)
-    entropy = None if args.disagreement is None else _entropy(args.disagreement, case)
+    labels = _labels(args, case, progress)
+    entropy = None if args.disagreement is None else _entropy(args.disagreement, case, progress)
     progress.stage("measure")
-    brain = _brain(args, case, entropy)
+    brain = _brain(args, case, entropy, progress)
     corrected = dict(record)
     if not args.unchanged:
         corrected = corrected_record(
@@ -164,12 +165,16 @@ def _check_scans(case: Case, record: dict[str, Any], progress: Progress) -> None
             )
 
 
-def _labels(path: Path, case: Case, progress: Progress) -> sitk.Image:
+def _labels(args: argparse.Namespace, case: Case, progress: Progress) -> sitk.Image:
     """The labels on the grid of the reference."""
+    from BrainTumorSegLib.core.tissue import OWN_NUMBERING
     from BrainTumorSegLib.io.dicom.lattice import pasted
     from BrainTumorSegLib.io.grids import place_on_grid
+    from BrainTumorSegLib.io.reference_labels import read_tissues
 
-    labels, reference = shared.read_tissues(path), case.reference_scan.image
+    # Labels that nobody changed are numbered as we number them.
+    path, numbering = args.labels, args.numbering or (OWN_NUMBERING if args.unchanged else None)
+    labels, reference = read_tissues(path, numbering, progress.warn), case.reference_scan.image
     placed = pasted(labels, reference)
     if placed is not None:
         return placed
@@ -181,14 +186,14 @@ def _labels(path: Path, case: Case, progress: Progress) -> sitk.Image:
     return placed
 
 
-def _entropy(path: Path, case: Case) -> sitk.Image:
+def _entropy(path: Path, case: Case, progress: Progress) -> sitk.Image:
     import numpy as np
     import SimpleITK as sitk
 
     from BrainTumorSegLib.io.dicom.lattice import pasted
     from BrainTumorSegLib.io.volumes import read_image
 
-    image = sitk.Cast(read_image(path), sitk.sitkFloat32)
+    image = sitk.Cast(read_image(path, progress.warn), sitk.sitkFloat32)
     values = sitk.GetArrayViewFromImage(image)
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1.001:
         raise InputError(
@@ -204,7 +209,9 @@ def _entropy(path: Path, case: Case) -> sitk.Image:
     return placed
 
 
-def _brain(args: argparse.Namespace, case: Case, entropy: sitk.Image | None) -> sitk.Image:
+def _brain(
+    args: argparse.Namespace, case: Case, entropy: sitk.Image | None, progress: Progress
+) -> sitk.Image:
     """What frames the pictures: the given mask, the region that was segmented, or the head."""
     import SimpleITK as sitk
 
@@ -214,7 +221,8 @@ def _brain(args: argparse.Namespace, case: Case, entropy: sitk.Image | None) -> 
 
     scan = case.reference_scan
     if args.brain_mask is not None:
-        mask = place_on_grid(read_labels(args.brain_mask), scan.image, str(args.brain_mask))
+        mask = read_labels(args.brain_mask, progress.warn)
+        mask = place_on_grid(mask, scan.image, str(args.brain_mask))
         return sitk.Cast(mask > 0, sitk.sitkUInt8)
     if entropy is not None:
         return sitk.Cast(entropy > 0, sitk.sitkUInt8)

@@ -13,14 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.file_names import printable
 from BrainTumorSegLib.core.option_fields import add_options, number, options_of
 from BrainTumorSegLib.core.options import Options, ProcessOptions
 from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.tissue import NUMBERINGS
 
 if TYPE_CHECKING:
-    import SimpleITK as sitk
-
     from BrainTumorSegLib.core.progress import Progress
 
 #: Types of argparse options: whole numbers from 0 and from 1 up.
@@ -176,11 +175,11 @@ def print_result(args: argparse.Namespace, record: Mapping[str, Any], written: l
     """The result as ``--progress`` wants it: one JSON line for a program, or a few lines."""
     if args.progress == "json":
         measured = {key: record[key] for key in ("volumes_ml", "warnings")}
-        print_json(outputs=[str(path) for path in written], **measured)
+        print_json(outputs=[printable(str(path)) for path in written], **measured)
         return
     print_volumes(record)
     for path in written:
-        print(path)
+        print(printable(str(path)))
 
 
 def print_json(**fields: Any) -> None:
@@ -210,27 +209,11 @@ def loading() -> Iterator[None]:
             signal.signal(one, before[one])
 
 
-def read_tissues(path: Path) -> sitk.Image:
-    """Labels of tissues from a ``.seg.nrrd`` or a label map, on the grid of the file.
-
-    Raises:
-        InputError: when the file cannot be read or holds other labels.
-    """
-    import SimpleITK as sitk
-
-    from BrainTumorSegLib.core.tissue import Tissue
-    from BrainTumorSegLib.io.formats import readable_suffix
-    from BrainTumorSegLib.io.labelmaps import read_labels
-    from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
-
-    if readable_suffix(path) == ".seg.nrrd":
-        return read_seg_nrrd(path)
-    labels = read_labels(path)
-    highest = int(sitk.GetArrayViewFromImage(labels).max())
-    if highest > max(Tissue):
-        raise InputError(
-            f"{path} holds the label {highest}; tissues are labelled 0 to {int(max(Tissue))}.",
-            "Give labels as BraTS 2013-2015 has them: 1 necrosis, 2 edema, 3 non-enhancing, "
-            "4 enhancing tumour.",
-        )
-    return labels
+def add_numbering(parser: argparse._ActionsContainer) -> None:
+    """The option ``--numbering`` of commands that take label maps of tissues."""
+    parser.add_argument(
+        "--numbering",
+        choices=list(NUMBERINGS),
+        help="how a label map is numbered; 3 is non-enhancing tumour in brats2015, and enhancing "
+        "tumour in brats2023 (needed only where a map holds 3 but no 4)",
+    )
