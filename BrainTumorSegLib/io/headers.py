@@ -231,7 +231,8 @@ def _metaimage(path: Path, suffix: str) -> Header:
         data=data or path,
         offset=0 if data else offset,
         skip=skip,
-        compressed_size=int(stated) if packed and stated is not None else None,
+        # ITK takes a size that is not stated for 0, and reads noise.
+        compressed_size=int(stated or 0) if packed else None,
     )
 
 

@@ -270,6 +270,14 @@ def test_a_compressed_size_that_is_not_that_of_the_data_is_refused(tmp_path, siz
     assert "damaged" in refused(changed(path, stated, b"CompressedDataSize = " + size))
 
 
+def test_a_compressed_size_that_is_not_stated_is_refused(tmp_path):
+    """ITK takes it for 0."""
+    path = tmp_path / "t1.mha"
+    sitk.WriteImage(head(), str(path), useCompression=True)
+    stated = re.search(rb"CompressedDataSize = \d+\n", path.read_bytes())[0]
+    assert "damaged" in refused(changed(path, stated, b""))
+
+
 @pytest.mark.parametrize("suffix", [".mha", ".mhd"])
 def test_axes_that_are_not_of_length_one_are_refused(tmp_path, suffix):
     path = tmp_path / f"t1{suffix}"
@@ -367,12 +375,11 @@ def test_a_file_that_unpacks_to_far_more_than_it_says_is_not_unpacked(tmp_path, 
         begin = 0 if suffix == ".nii.gz" else raw.index(b"\n\n") + 2
         packer = zlib.compressobj(1, wbits=31)
         voxels = gzip.decompress(raw[begin:])
-    header = re.sub(rb"CompressedDataSize = \d+\n", b"", raw[:begin])
-    with path.open("wb") as file:
-        file.write(header + packer.compress(voxels))
-        for _ in range(32):
-            file.write(packer.compress(zeros))
-        file.write(packer.flush())
+    packed = packer.compress(voxels)
+    packed += b"".join(packer.compress(zeros) for _ in range(32)) + packer.flush()
+    size = b"CompressedDataSize = %d" % len(packed)
+    header = re.sub(rb"CompressedDataSize = \d+", size, raw[:begin])
+    path.write_bytes(header + packed)
     began = time.monotonic()
     assert any("holds more than its header says" in w for w in read_scan(path).warnings)
     assert time.monotonic() - began < 5
