@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from BrainTumorSegLib.core.case import Case
-from BrainTumorSegLib.core.file_names import printable
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region

@@ -20,7 +20,6 @@ from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.core.volumes import DOUBTFUL_ENTROPY, volumes_ml
 from BrainTumorSegLib.io.atomic import write_text
 
-
 SCHEMA = "brain-tumor-seg-report/1"
 
 #: A record is some kilobytes; anything much larger is something else.
