@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from .contrast_words import folded, words
 from .sequence_names import Evidence, Kind, name_evidence
 
 #: Values of Image Type (and Frame Type) that no anatomical volume has.
@@ -176,11 +177,7 @@ TIMINGS: tuple[Timing, ...] = (
     ),
 )
 
-_NO_AGENT = re.compile(
-    r"(?:no(?:ne|t|n)?\b.*|n|false|nil|without\b.*|w/?o\b.*|ohne\b.*|kein\w*\b.*|sans\b.*|нет|без\b.*"
-    r"|0+(?:[.,]0+)?\s*(?:ml|cc)?)\W*",
-    re.IGNORECASE,
-)
+_NO_AGENT = re.compile(rf"(?:(?:{words('denial')})(?!\w).*|w/?o\b.*|0+(?:[.,]0+)?\s*(?:ml|cc)?)\W*")
 _NOTHING_SAID = re.compile(r"\W*(?:n/?a|unknown|null|not (?:known|applicable))?\W*", re.IGNORECASE)
 
 
@@ -325,7 +322,7 @@ def _agent(attributes: Mapping[str, str]) -> Iterator[Evidence]:
         if volume:
             because = f"the header gives {volume:g} mL of contrast agent"
             yield Evidence("contrast", frozenset({"given"}), 0.6, because)
-    elif _NO_AGENT.fullmatch(agent):
+    elif _NO_AGENT.fullmatch(folded(agent)):
         because = f"the contrast agent field says “{agent}”"
         yield Evidence("contrast", frozenset({"none"}), 0.6, because)
     else:

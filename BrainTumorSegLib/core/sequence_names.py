@@ -8,9 +8,13 @@ what it means. To teach the program a clinic's habit, add a line and a test.
 from __future__ import annotations
 
 import re
-import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
+
+from .contrast_words import UNSPACED_WORDS, folded, words
+from .technical_words import HARMLESS_WORDS
 
 Kind = Literal["refusal", "weighting", "contrast"]
 
@@ -62,8 +66,18 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         # A Cyrillic letter te before 1 or 2 is the T of T1 and T2, and es the C of +C.
         (r"т(?=\s?[12])", "t"),
         (r"(?<=\+)\s?с(?=$|[\s_)])", "c"),
-        # "C-" is unenhanced.
-        (r"(?<![a-z])((?:t1w?)?[\s_]?)(?:c|gd|km)-(?=$|[\s_)\],;])", r" \1 native "),
+        (r"\(\s*-\s*\)", " minus "),
+        (r"\(\s*\+\s*\)", " + "),
+        # "C-" is unenhanced, and so is " -C"; between blanks a dash may part words.
+        (r"(?<![a-z])((?:t1w?)?[\s_]?)(?:c|gd|km|e|s)-(?=$|[\s_)\],;])", r" \1 native "),
+        (
+            r"(?:^|(?<=[\s_]))-(?=(?:c|ce|gd|gad|gado\w*|km|kontrast\w*|contrast\w*)(?![a-z0-9]))",
+            " minus ",
+        ),
+        (
+            r"(?<=\s)-\s+(?=(?:c|ce|gd|gad|gado\w*|km|kontrast\w*|contrast\w*)(?![a-z0-9]))",
+            " dash ",
+        ),
         (r"\bw\s?/?\s?[/+&]\s?w\s?/?\s?o\b", " wwo "),
         (r"\bw\s?/\s?o\b", " without "),
         (r"\bw\s?/", " with "),
@@ -140,7 +154,7 @@ REFUSALS: tuple[Rule, ...] = (
 #: What is glued to the front of T1 and T2: planes, vendors' and SPM's letters.
 _PLANE = r"(?:2d|3d|ax|tra|sag|cor|s|e|[rwm]{1,2})?"
 _T1 = rf"(?:{_PLANE}|ce|gd|c)t1(?!\d)\w*"
-_FLUID = r"\w*flair\w*|dark ?fl\w*|da ?fl|fla"
+_FLUID = r"\w*flair\w*|dark ?fl\w*|da ?fl|fla|水抑制|抑水|压水|壓水"
 
 #: What a name can say about weighting. The first match wins.
 WEIGHTINGS: tuple[Rule, ...] = (
@@ -148,6 +162,7 @@ WEIGHTINGS: tuple[Rule, ...] = (
     _rule(rf"{_T1}(?: (?!t2)\S+)* (?:{_FLUID}|tirm)", "T1", 0.85),
     _rule(rf"(?:{_FLUID}|tirm)(?: (?!t2)\S+)* {_T1}", "T1", 0.75),
     _rule(rf"{_FLUID}|t2f", "FLAIR", 0.95),
+    _rule(rf"{_PLANE}t2\w*(?: \S+)* (?:tirm|df)", "FLAIR", 0.75),
     _rule(rf"{_T1}(?: \S+)* t2\w*|t2\w*(?: \S+)* {_T1}", "T1 and T2", 0.6),
     _rule(_T1, "T1", 0.9),
     _rule(rf"{_PLANE}t2\w*", "T2", 0.9),
@@ -162,57 +177,73 @@ WEIGHTINGS: tuple[Rule, ...] = (
     ),
 )
 
-_BRAND = (
-    r"dotarem|gadovist|gadavist|magnevist|multihance|prohance|omniscan|clariscan|vueway|elucirem"
-    r"|artirem|optimark"
+_AGENT, _GIVEN, _NONE = words("agent"), words("given"), words("none")
+#: Words for contrast agent, and what may stand between them and "with" or "without".
+_ANY_AGENT = (
+    rf"(?:the |any |an? |de |del |della |di |do |da |du |d |l |la |i ?v )?(?:{_AGENT})(?: agent)?"
 )
-#: Words for contrast agent that need no company.
-_AGENT = (
-    rf"ce|gd|gdtpa|gad|gadd|gado\w*|km|ks|mdc|kontr\w*|contr\w*|inj|injec\w*|enh|enhanced|{_BRAND}"
-    r"|кс|ку|кв|контр\w*|усилен\w*"
+#: Words that mean it only beside "with", "without", "+" and the like, and those.
+_WEAK = r"(?:the |de |i ?v )?(?:c|con|cont|iv|bolus|k [las])"
+_WEAK_WITHOUT = (
+    r"(?:ohne|vor|kein\w*|without|wo|w o|no|non|not|pre|before|sans|avant|sin|senza|sem|bez|przed"
+    r"|zonder|voor|minus|antes|до|без|pred)"
 )
-#: ... and those that mean it only beside "with", "without", "+" and the like.
-_ANY_AGENT = rf"(?:the |de |del |do |i ?v )?(?:{_AGENT}|c|con|cont|iv|bolus)"
-_WITHOUT = (
-    r"(?:ohne|vor|kein\w*|o|without|wo|w o|no|non|not|pre|before|sans|avant|sin|senza|sem|bez|przed"
-    r"|zonder|voor|minus|antes|до|без)"
-)
-_WITH = (
-    r"(?:mit|nach|m|n|with|post|after|avec|apres|con|dopo|com|pos|despues|z|po|met|na|с|после|\+)"
-)
-_SUFFIX = r"(?:c|ce|con|contr\w*|gd|gad|gado\w*|km|inj\w*|iv)"
+_WEAK_WITH = r"(?:mit|nach|with|post|after|avec|apres|con|dopo|com|pos|despues|po|met|с|после|\+)"
+_SUFFIX = r"(?:c|ce|con|contr(?!ol)\w*|kontr(?!ol)\w*|gd|gad|gado\w*|km|inj\w*|iv)"
+_AND = r"(?:and|und|et|e|y|i|u|и|og|och|en|a|ve|\+)"
 _NOT_ABOUT_CONTRAST = (
     r"(?:op|operat\w*|surg\w*|process\w*|proc|rt|rad\w*|chemo\w*|treat\w*|therap\w*|tx|fossa"
     r"|resect\w*|scan|biops\w*)"
 )
+_PLANES = r"(?:tra|trans\w*|ax\w*|sag\w*|cor\w*)"
+
+#: Says neither and asks a person: an unknown word beside it may turn the meaning round.
+ASK = "ask"
 
 #: What a name can say about contrast agent. Every match is taken out before the
 #: next line is tried, so that "ohne KM" is not read as "KM".
 CONTRAST: tuple[Rule, ...] = (
     _rule(rf"(?:post|pre) ?{_NOT_ABOUT_CONTRAST}|native (?:space|res\w*)", "unclear", 0.0),
     _rule(
-        rf"(?:wwo|w wo|with and without|without and with|mit und ohne|o m)(?: {_ANY_AGENT})?",
+        rf"(?:wwo|w wo|(?:{_NONE}) {_AND} (?:{_GIVEN})|(?:{_GIVEN}) {_AND} (?:{_NONE})|o m"
+        rf"|(?:{_AGENT}) 前 ?[后後])(?: (?:{_ANY_AGENT}|{_WEAK}))?",
         "both",
         0.0,
     ),
-    _rule(rf"{_WITHOUT} {_ANY_AGENT}", "none", 0.95),
     _rule(
-        rf"nativ\w*|nat|натив\w*|pre ?{_SUFFIX}?|unenh\w*|non? ?(?:enh\w*|{_SUFFIX})|avant|sans"
-        rf"|plain|wo|without|w o|{_PLANE}t1w?(?:n|nat\w*|pre|wo|(?:no|pre|ohne|vor){_SUFFIX})",
+        rf"(?:{_NONE}) {_ANY_AGENT}|(?:{_AGENT}) (?:{words('none_behind')})"
+        rf"|{_WEAK_WITHOUT} {_WEAK}|{_WEAK} minus",
+        "none",
+        0.95,
+    ),
+    _rule(
+        rf"{words('alone_none')}|pre ?{_SUFFIX}?|non? ?(?:enh\w*|{_SUFFIX})"
+        rf"|{_PLANE}t1w?(?:n|nat\w*|pre|wo|(?:no|pre|ohne|vor){_SUFFIX})",
         "none",
         0.9,
     ),
-    _rule(rf"{_WITH} {_ANY_AGENT}|(?:{_ANY_AGENT}) \+", "given", 0.95),
-    _rule(rf"post ?{_SUFFIX}?|nachkm|mitkm|apres", "given", 0.85),
     _rule(
-        rf"{_PLANE}t1w?(?:mit|nach|post)?(?:{_SUFFIX}|ks|post)\w{{0,3}}"
+        rf"(?:{_GIVEN}) {_ANY_AGENT}|(?:{_AGENT}) (?:{words('given_behind')})"
+        rf"|{_WEAK_WITH} {_WEAK}|(?:{_WEAK}) \+",
+        "given",
+        0.95,
+    ),
+    _rule(rf"post ?{_SUFFIX}?|{words('alone_given')}", "given", 0.85),
+    _rule(
+        rf"{_PLANE}t1w?(?:mit|nach|post)?(?:{_SUFFIX}|ks|post)(?!ol)\w{{0,3}}"
         r"|(?:ce|gd|c)t1w?\w*|t1w? c|\+$",
         "given",
         0.95,
     ),
-    _rule(_AGENT, "given", 0.9),
+    # After the plane, a C cannot mean coronal.
+    _rule(rf"{_PLANES}(?: \S+)* c$", "given", 0.75),
+    _rule(rf"(?:{_AGENT})(?: (?:{_AGENT}))*", "given", 0.9),
+    _rule(r"\w*(?:[kc]ontr(?:ast|aszt)|gadol|контраст)\w*|(?<=\S )c$", ASK, 0.9),
     _rule(r"with", "given", 0.75),
 )
+
+#: The line of bare words for contrast agent, whose neighbors have to be known.
+_BARE_AGENT = CONTRAST[-3]
 
 _EXTENSION = re.compile(
     r"(?:\.(?:nii|nrrd|nhdr|mh[ad]|img|hdr|dcm|ima|tiff?|mgz|mgh|mnc|zip))*(?:\.gz)?$",
@@ -224,8 +255,7 @@ def plain(name: str) -> str:
     """The words of a name in lower case, without accents and separators, one space apart."""
     text = _EXTENSION.sub("", name)
     text = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", " ", text)
-    text = unicodedata.normalize("NFKD", text)
-    text = "".join(letter for letter in text if not unicodedata.combining(letter)).casefold()
+    text = UNSPACED_WORDS.sub(r" \g<0> ", folded(text))
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     return text.strip()
@@ -251,27 +281,44 @@ def name_evidence(name: str, speaker: str = "the name") -> list[Evidence]:
             values = frozenset(rule.value.split(" and ")) if kind == "weighting" else {rule.value}
             because = f"{speaker} says “{words}”"
             found.append(Evidence(kind, frozenset(values), rule.weight, because))
-    for rule in CONTRAST:
-        match = rule.words.search(text)
-        if match is None:
-            continue
-        text = f"{text[: match.start()]} | {text[match.end() :]}"
-        if rule.value in ("given", "none"):
-            because = f"{speaker} says “{match.group().strip()}”"
-            found.append(Evidence("contrast", frozenset({rule.value}), rule.weight, because))
+    for value, weight, phrase in _contrast_statements(text):
+        if value in ("given", "none"):
+            because = f"{speaker} says “{phrase}”"
+            found.append(Evidence("contrast", frozenset({value}), weight, because))
+        elif value == ASK:
+            because = f"{speaker} says “{phrase}”, which is not understood"
+            found.append(Evidence("contrast", frozenset({"given", "none"}), weight, because))
     return found
 
 
 def examination_has_contrast(name: str) -> bool:
     """Whether the name of a whole examination says that contrast agent was given in it."""
-    text = plain(name)
+    first = next((value for value, _, _ in _contrast_statements(plain(name))), None)
+    return first in ("both", "given")
+
+
+def _contrast_statements(text: str) -> Iterator[tuple[str, float, str]]:
+    """What a plain name says about contrast agent: value, weight and words."""
     for rule in CONTRAST:
-        match = rule.words.search(text)
-        if match is not None and rule.value in ("both", "given"):
-            return True
-        if match is not None:
-            text = f"{text[: match.start()]} | {text[match.end() :]}"
-    return False
+        while (match := rule.words.search(text)) is not None:
+            before, phrase, after = text[: match.start()], match.group(), text[match.end() :]
+            text = f"{before} | {after}"
+            if rule is _BARE_AGENT:
+                left, right = before.split()[-1:], after.split()[:1]
+                strange = [word for word in (*left, *right) if not _is_known(word)]
+                if strange:
+                    yield ASK, rule.weight, " ".join([*left, phrase, *right])
+                    continue
+            yield rule.value, rule.weight, phrase.strip()
+
+
+@cache
+def _is_known(word: str) -> bool:
+    """Whether a word beside one for contrast agent cannot turn its meaning round."""
+    if not word.isalpha() or word in HARMLESS_WORDS:
+        return True
+    tables = (*REFUSALS, *WEIGHTINGS, *(rule for rule in CONTRAST if rule.value != ASK))
+    return any(rule.words.fullmatch(word) for rule in tables)
 
 
 def _first(table: tuple[Rule, ...], text: str) -> tuple[Rule, str] | None:

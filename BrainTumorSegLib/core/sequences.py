@@ -120,8 +120,8 @@ def weigh_evidence(evidence: Iterable[Evidence], speaker: str) -> Recognition:
     refusals = [e for e in evidence if e.kind == "refusal"]
     weightings = [e for e in evidence if e.kind == "weighting"]
     contrast = [e for e in evidence if e.kind == "contrast"]
-    statements = {e.value for e in contrast}
-    known = statements.pop() if len(statements) == 1 else None
+    statements = {e.values for e in contrast}
+    known = contrast[0].value if len(statements) == 1 and len(contrast[0].values) == 1 else None
     if refusals:
         best = max(refusals, key=lambda e: e.weight)
         reason = f"It is {best.value}: {best.because}."
@@ -159,6 +159,12 @@ def _contrast_verdict(
     if not contrast:
         reason = f"T1: {_join(weightings)}; nothing is said about contrast agent."
         return Recognition(Sequence.T1, round(SILENT_ABOUT_CONTRAST * confidence, 3), reason)
+    unclear = [e for e in contrast if len(e.values) > 1]
+    if unclear:
+        reason = (
+            f"T1 or T1CE: {_join(unclear)}; whether contrast agent had been given must be said."
+        )
+        return Recognition(None, 0.0, reason, Verdict.AMBIGUOUS, T1_OR_T1CE)
     if known is None:
         native, enhanced = (_join(e for e in contrast if e.value == v) for v in ("none", "given"))
         reason = (

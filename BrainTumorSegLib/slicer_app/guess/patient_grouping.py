@@ -14,26 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from BrainTumorSegLib.core.sequence_names import name_evidence
+from BrainTumorSegLib.core.technical_words import TECHNICAL_WORDS
 
 from ..host.translation import tr as _
 from ..scene.scene_scans import SceneScan
-
-#: Words of scan names and folders that say nothing about whose scan it is.
-_TECHNICAL = frozenset(
-    re.findall(
-        r"\w+",
-        """
-        2d 3d 4d all anat ax axial brain brainview blade cor coronal cranial cs cube data dcm
-        dicom download downloads ep fast fat fatsat ffe files fl fov frfse fs fse gre grappa
-        head hires hirn high image images img in input ir iso isotropic kopf mprage mr mri mrt
-        multivane mvxd neuro nii nifti non nrrd oblique of orig original output p2 p3 plane prep
-        preproc processed propeller ra raw recon reg registered res resolution sag sagittal scan
-        scans schaedel se sense ser series sequence slices space spir st stack te temp tf tfe ti
-        tmp to tr tra trans transversal transverse tse vibe vista vol volume volumes weighted wi
-        wip with
-        """,
-    )
-)
 
 _EXTENSION = re.compile(r"(?:\.(?:nii|nrrd|nhdr|mh[ad]|img|hdr|dcm|mgz|mgh))*(?:\.gz)?$", re.I)
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_. ]?(0[1-9]|1[0-2])[-_. ]?(0[1-9]|[12]\d|3[01])")
@@ -240,7 +224,7 @@ def _words(text: str) -> list[str]:
 
 
 def _isTechnical(word: str) -> bool:
-    return word in _TECHNICAL or bool(name_evidence(word))
+    return word in TECHNICAL_WORDS or bool(name_evidence(word))
 
 
 def _isShortNumber(text: str) -> bool:
