@@ -70,7 +70,7 @@ def readable_suffix(path: Path) -> str:
     name = path.name.lower()
     suffix = next((s for s in READABLE_SUFFIXES if name.endswith(s)), None)
     if suffix is None:
-        remedy = _of_a_pair(path) or _OTHER_FORMATS.get(path.suffix.lower(), _KNOWN)
+        remedy = _of_a_pair(path) or _way_on(name, start)
         raise InputError(f"{path} is in a format that cannot be read here.", remedy)
     if not start:
         raise InputError(f"{path} is empty.", "Export, copy or download it again.")
@@ -93,6 +93,15 @@ def _of_a_pair(path: Path) -> str | None:
             continue
         return _PAIR if magic in (b"ni1", b"n+1") else _ANALYZE
     return _ANALYZE
+
+
+def _way_on(name: str, start: bytes) -> str:
+    """What to do with a file of another format, by its content where that is DICOM."""
+    if _format_of(start) == "DICOM":
+        return _DICOM
+    if name.endswith((".dcm.gz", ".ima.gz")):
+        return "It is a packed DICOM file; unpack the whole study and give its folder instead."
+    return _OTHER_FORMATS.get(Path(name).suffix, _KNOWN)
 
 
 def _check_ending(path: Path, expected: str, start: bytes) -> None:

@@ -108,6 +108,7 @@ def test_an_empty_file(tmp_path, suffix):
     ("name", "hint"),
     [
         ("I0001.dcm", "folder of the whole study"),
+        ("I0001.dcm.gz", "unpack the whole study"),
         ("scan.hdr", "left and right"),
         ("scan.img", "left and right"),
         ("brain.mgz", "mri_convert"),
@@ -122,6 +123,12 @@ def test_a_format_that_cannot_be_read(tmp_path, name, hint):
     error = refused(tmp_path / name)
     assert "format that cannot be read" in error.message
     assert hint in error.remedy
+
+
+@pytest.mark.parametrize("name", ["IM0001", "1.2.840.113619.2.5"])
+def test_a_dicom_slice_without_an_ending(tmp_path, name):
+    (tmp_path / name).write_bytes(bytes(128) + b"DICM" + bytes(300))
+    assert "folder of the whole study" in refused(tmp_path / name).remedy
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha"])

@@ -63,16 +63,18 @@ def test_compressed_series_are_decoded_exactly(tmp_path, kind):
 def test_a_file_that_was_cut_is_named(tmp_path):
     paths = write_series(tmp_path, head((20, 24, 10), (10, 9, 12)), 3)
     paths[4].write_bytes(paths[4].read_bytes()[:-700])
-    with pytest.raises(InputError, match=f"{paths[4].name} is cut short") as error:
+    with pytest.raises(
+        InputError, match=f"1 slice is missing.*{paths[4].name}: cut short"
+    ) as error:
         read_series_image(only_series(tmp_path))
     assert "again" in error.value.remedy
 
 
-def test_a_damaged_compressed_file_is_named_with_its_syntax(tmp_path):
+def test_a_compressed_file_that_was_cut_is_named(tmp_path):
     paths = write_series(tmp_path, head((20, 24, 10), (10, 9, 12)), 3)
     _encode_with_gdcm(paths[4], "JPEG")
     paths[4].write_bytes(paths[4].read_bytes()[:-300])
-    with pytest.raises(InputError, match=rf"{paths[4].name} \(transfer syntax JPEG Lossless"):
+    with pytest.raises(InputError, match=rf"{paths[4].name}: cut short"):
         read_series_image(only_series(tmp_path))
 
 

@@ -72,7 +72,8 @@ def test_a_whole_clinical_study_is_sorted_out(build):
     for key, what in {"1": "localizer", "2": "T2", "3": "diffusion", "7": "subtraction"}.items():
         assert what in proposal.recognitions[key].reason
     text = describe_study(study, proposal)
-    assert len(text.splitlines()) == 7
+    assert len(text.splitlines()) == 8
+    assert "70 files in the folder, 0 left out" in text
     assert "t2_tirm_tra_dark-fluid" in text
 
 
@@ -166,6 +167,42 @@ def test_the_agent_none_contradicts_a_name_where_the_field_is_filled_in_elsewher
     build.add("t1", SeriesDescription="t1 tra KM", ContrastBolusAgent="NONE")
     proposal = propose_sequences(build.study())
     assert proposal.recognitions["2"].verdict is Verdict.AMBIGUOUS
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"SeriesDescription": "Screen Save t1 KM", "ImageType": ["DERIVED", "SECONDARY"]},
+        {"SeriesDescription": "t1 KM MPR cor"},
+        {"SeriesDescription": "t1 KM", "ImageType": ["DERIVED", "SECONDARY", "OTHER"]},
+        {"SeriesDescription": "t1_sub", "ContrastBolusAgent": "Gadovist"},
+    ],
+)
+def test_what_was_made_from_other_images_tells_nothing_about_contrast_timing(build, made):
+    """Their times come before the injection; those of a copied header, or another day's."""
+    build.add("t1", **made, AcquisitionTime="080000").add("t1").add("flair").add("t1ce")
+    study = build.study()
+    assert chosen_keys(study) == {T1: "2", FLAIR: "3", T1CE: "4"}
+    assert "before the first series" in propose_sequences(study).recognitions["2"].reason
+
+
+def test_the_time_of_a_derived_t1_does_not_make_it_a_t1ce(build):
+    build.add("t1").add("t1ce")
+    build.add("t1", ImageType=["DERIVED", "SECONDARY", "OTHER"])
+    study = build.study()
+    found = propose_sequences(study).recognitions["3"]
+    assert found.verdict is Verdict.AMBIGUOUS and "made from other images" in found.reason
+    assert chosen_keys(study) == {T1: "1", T1CE: "2"}
+
+
+def test_screen_captures_without_agent_do_not_hide_that_every_series_has_one(build):
+    agent = {"ContrastBolusAgent": "Gadovist"}
+    for kind in ("t2", "t1", "flair"):
+        build.add(kind, **agent)
+    build.add("t1", SeriesDescription="t1 KM", **agent).add("t1", SeriesDescription="screenshot")
+    study = build.study()
+    assert chosen_keys(study) == {T1: "2", T1CE: "4", FLAIR: "3"}
+    assert "every series" in propose_sequences(study).warnings[0]
 
 
 # Rival series

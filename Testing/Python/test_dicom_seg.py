@@ -323,6 +323,65 @@ def test_a_de_identified_series_without_names_and_dates_is_enough(tmp_path):
     assert_equal(read_dicom_seg(tmp_path / "seg.dcm", labels), labels)
 
 
+@pytest.mark.parametrize("thickness", ["absent", "empty", "zero"])
+def test_without_a_slice_thickness_the_distance_of_the_slices_stands_for_it(tmp_path, thickness):
+    image = head(SIZE, SPACING)
+    files = write_series(tmp_path / "mr", image, 3, "t1ce")
+    for file in files:
+        dataset = pydicom.dcmread(file)
+        if thickness == "absent":
+            del dataset.SliceThickness
+        else:
+            dataset.SliceThickness = {"empty": None, "zero": 0}[thickness]
+        dataset.save_as(file)
+    assert preflight(files) == []
+    labels = labels_on(image)
+    write_dicom_seg(labels, files, tmp_path / "seg.dcm")
+    assert_equal(read_dicom_seg(tmp_path / "seg.dcm", labels), labels)
+    shared = pydicom.dcmread(tmp_path / "seg.dcm").SharedFunctionalGroupsSequence[0]
+    assert float(shared.PixelMeasuresSequence[0].SliceThickness) == SPACING[2]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"LossyImageCompression": "01"},
+        {"PatientName": "a single long name without any carets" * 3},
+        {"PositionReferenceIndicator": None},
+        {"AccessionNumber": "A" * 30},
+        {"StudyTime": "noon"},
+    ],
+)
+def test_what_preflight_accepts_can_be_written(tmp_path, attributes):
+    image = head(SIZE, SPACING)
+    files = write_series(tmp_path / "mr", image, 3, "t1ce", **attributes)
+    assert preflight(files) == []
+    labels = labels_on(image)
+    write_dicom_seg(labels, files, tmp_path / "seg.dcm")
+    assert_equal(read_dicom_seg(tmp_path / "seg.dcm", labels), labels)
+
+
+def test_what_the_writer_cannot_do_is_told_by_preflight(tmp_path, monkeypatch):
+    files = write_series(tmp_path / "mr", head(SIZE, SPACING), 3, "t1ce")
+
+    def fail(*_, **__):
+        raise LookupError("an attribute that nobody thought of")
+
+    monkeypatch.setattr(highdicom.seg, "Segmentation", fail)
+    (missing,) = preflight(files)
+    assert "an attribute that nobody thought of" in missing and "series 3" in missing
+
+
+def test_a_series_identifier_for_every_slice_is_told_by_preflight(tmp_path):
+    files = write_series(tmp_path / "mr", head(SIZE, SPACING), 3, "t1ce")
+    for file in files:
+        dataset = pydicom.dcmread(file)
+        dataset.SeriesInstanceUID = pydicom.uid.generate_uid()
+        dataset.save_as(file)
+    (missing,) = preflight(files)
+    assert "SeriesInstanceUID of its own" in missing
+
+
 def test_a_missing_highdicom_is_reported_with_the_extra_to_install(tmp_path, monkeypatch):
     image = head(SIZE, SPACING)
     files = write_series(tmp_path / "mr", image, 3)

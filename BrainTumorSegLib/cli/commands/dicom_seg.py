@@ -45,7 +45,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         metavar="NUMBER",
         help="with a folder: which series, by number or UID (default: the one the labels fit)",
     )
-    parser.add_argument("--study", metavar="UID", help="which study, where there are several")
+    parser.add_argument(
+        "--study", metavar="UID", help="which study, where there are several, or 'all'"
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.add_argument("--pack", metavar="NAME", help="model pack that made the labels, to record")

@@ -49,7 +49,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "one out: t1=none; repeatable",
     )
     scans.add_argument(
-        "--study", metavar="UID", help="with --dicom: which study, where the folder holds several"
+        "--study",
+        metavar="UID",
+        help="with --dicom: which study, where the folder holds several; 'all' where they are one "
+        "examination whose identifiers were changed",
     )
     scans.add_argument(
         "--reference",

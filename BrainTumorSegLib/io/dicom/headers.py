@@ -1,21 +1,26 @@
 """Reading DICOM headers into frames: one 2D image each, with its place in space.
 
 Headers are read with pydicom, because enhanced multi-frame objects keep geometry
-and timing in nested sequences that SimpleITK does not hand out; pixels are read
-with SimpleITK's GDCM (`dicom_pixels`), which knows the compressed transfer syntaxes.
+and timing in nested sequences that SimpleITK does not hand out; see `pixels` for the images.
 """
 
 from __future__ import annotations
 
-import os
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
-from types import ModuleType
 from typing import Any, cast
 
-from BrainTumorSegLib.core.errors import DependencyError
+from .files import (
+    GRAY_16,
+    PixelFormat,
+    UnusableFile,
+    frame_count,
+    one_file,
+    pixel_format,
+    read_image_header,
+)
 
 #: Attributes of a series that recognition, messages and records use, as text.
 SERIES_KEYWORDS = (
@@ -53,6 +58,7 @@ SERIES_KEYWORDS = (
     "SeriesInstanceUID",
     "FrameOfReferenceUID",
     "StudyDate",
+    "StudyTime",
     "StudyDescription",
 )
 
@@ -105,7 +111,6 @@ _OTHER_KEYWORDS = (
     "SpecificCharacterSet",
     "PatientID",
     "IssuerOfPatientID",
-    "StudyTime",
     "SeriesDate",
     "SeriesTime",
     "AcquisitionDate",
@@ -146,7 +151,8 @@ class Frame:
         texts: attributes as text by keyword, several values joined by a backslash.
         moment: when it was acquired, ``YYYYMMDDHHMMSS.ffffff``, or an empty text.
         patient: the patient's identifier; never shown or stored, only compared.
-        colors: samples a pixel.
+        pixels: how its pixels are stored.
+        oddities: what is wrong with the file that does not keep it from being used.
     """
 
     path: Path
@@ -161,103 +167,53 @@ class Frame:
     texts: Mapping[str, str]
     moment: str
     patient: str
-    colors: int = 1
-
-
-def pydicom_module() -> ModuleType:
-    """The pydicom package.
-
-    Raises:
-        DependencyError: when it is not installed.
-    """
-    try:
-        import pydicom
-    except ImportError as error:
-        raise DependencyError(
-            "Reading DICOM needs the Python package pydicom.",
-            "Install it with: pip install 'BrainTumorSeg[dicom]'",
-        ) from error
-    return pydicom
-
-
-def looks_like_dicom(path: Path) -> bool:
-    """Whether a file starts like DICOM: with its magic word or, in old files, with group 8."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(132)
-    except OSError:
-        return False
-    if head[128:132] == b"DICM":
-        return True
-    return len(head) == 132 and head[:2] == b"\x08\x00" and head[2] < 0x20 and head[3] == 0
+    pixels: PixelFormat = GRAY_16
+    oddities: tuple[str, ...] = ()
 
 
 def read_frames(path: Path) -> list[Frame]:
     """The 2D images of one DICOM file; an empty list when it holds none (reports, DICOMDIR).
 
     Raises:
-        ValueError: when the file is damaged.
+        ValueError: when the file is damaged, or its pixels are missing or too few.
         DependencyError: without pydicom.
     """
-    return frames_of(path, read_dataset(path, specific_tags=_WANTED))
+    dataset, oddity = read_image_header(path, _WANTED)
+    return frames_of(path, dataset, (oddity,) if oddity else ())
 
 
-def frames_of(path: Path, dataset: Any) -> list[Frame]:
+def frames_of(path: Path, dataset: Any, oddities: tuple[str, ...] = ()) -> list[Frame]:
     """Like `read_frames`, for a file whose attributes were read already."""
-    if not dataset.get("Rows") or not dataset.get("Columns"):
-        kind = getattr(dataset.file_meta, "MediaStorageSOPClassUID", dataset.get("SOPClassUID"))
-        if kind in _MR_IMAGES:
-            raise ValueError("its header ends before the size of the image")
-        return []
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return list(_frames(path, dataset))
-    except (AttributeError, KeyError, TypeError, IndexError) as error:
-        raise ValueError(str(error)) from error
+    with one_file():
+        if not dataset.get("Rows") or not dataset.get("Columns"):
+            kind = getattr(dataset.file_meta, "MediaStorageSOPClassUID", dataset.get("SOPClassUID"))
+            if kind in _MR_IMAGES:
+                raise UnusableFile("cut short (its header ends before the size of the image)")
+            return []
+        return list(_frames(path, dataset, oddities))
 
 
-def read_dataset(path: Path, **options: Any) -> Any:
-    """A file's attributes, without its pixels unless ``options`` for pydicom say otherwise.
-
-    Raises:
-        ValueError: when the file is damaged.
-        DependencyError: without pydicom.
-    """
-    pydicom = pydicom_module()
-    try:
-        with warnings.catch_warnings():
-            # Real headers break the rules in many harmless ways.
-            warnings.simplefilter("ignore")
-            options = {"stop_before_pixels": True} | options
-            return pydicom.dcmread(path, force=True, **options)
-    except (
-        pydicom.errors.InvalidDicomError,
-        pydicom.errors.BytesLengthException,
-        OSError,
-        EOFError,
-        AttributeError,
-        KeyError,
-        NotImplementedError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise ValueError(str(error)) from error
-
-
-def _frames(path: Path, dataset: Any) -> Iterator[Frame]:
+def _frames(path: Path, dataset: Any, oddities: tuple[str, ...]) -> Iterator[Frame]:
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
+    count = frame_count(dataset)
     if per_frame:
+        if count != len(per_frame):
+            raise UnusableFile(f"damaged (of {count} images it places {len(per_frame)})")
         shared = dataset.get("SharedFunctionalGroupsSequence") or [{}]
         for index, own in enumerate(per_frame):
-            yield _frame(path, dataset, index, (own, shared[0]))
+            yield _frame(path, dataset, index, (own, shared[0]), oddities)
     else:
-        count = int(dataset.get("NumberOfFrames") or 1)
         for index in range(count):
-            yield _frame(path, dataset, index if count > 1 else None, ())
+            yield _frame(path, dataset, index if count > 1 else None, (), oddities)
 
 
-def _frame(path: Path, dataset: Any, index: int | None, groups: tuple[Any, ...]) -> Frame:
+def _frame(
+    path: Path,
+    dataset: Any,
+    index: int | None,
+    groups: tuple[Any, ...],
+    oddities: tuple[str, ...],
+) -> Frame:
     def value(keyword: str) -> Any:
         return _value(dataset, groups, keyword)
 
@@ -283,25 +239,32 @@ def _frame(path: Path, dataset: Any, index: int | None, groups: tuple[Any, ...])
         ),
         orientation=_numbers(value("ImageOrientationPatient"), 6),
         rescale=(
-            _number(value("RescaleSlope"), 1.0) or 1.0,
-            _number(value("RescaleIntercept"), 0.0),
+            _rescale(dataset, groups, "RescaleSlope", 1.0) or 1.0,
+            _rescale(dataset, groups, "RescaleIntercept", 0.0),
         ),
         texts=texts,
         moment=_moment(value),
         patient=f"{identifier}\\{_text(value('IssuerOfPatientID'))}" if identifier else "",
-        colors=int(dataset.get("SamplesPerPixel") or 1),
+        pixels=pixel_format(dataset),
+        oddities=oddities,
     )
 
 
-def _value(dataset: Any, groups: tuple[Any, ...], keyword: str) -> Any:
+def _value(
+    dataset: Any,
+    groups: tuple[Any, ...],
+    keyword: str,
+    get: Callable[[Any, str], Any] | None = None,
+) -> Any:
     """An attribute of a frame: its own groups first, then the shared ones, then the top level."""
+    get = get or _get
     for sequence, inner in _GROUPS.get(keyword, ()) if groups else ():
         for group in groups:
             items = group.get(sequence)
-            value = _get(items[0], inner) if items else None
+            value = get(items[0], inner) if items else None
             if value not in (None, ""):
                 return value
-    return _get(dataset, keyword)
+    return get(dataset, keyword)
 
 
 def _get(dataset: Any, keyword: str) -> Any:
@@ -310,6 +273,10 @@ def _get(dataset: Any, keyword: str) -> Any:
         return dataset.get(keyword)
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def _raw(dataset: Any, keyword: str) -> Any:
+    return dataset.get(keyword)
 
 
 def _add_classic_names(texts: dict[str, str], dataset: Any) -> None:
@@ -353,11 +320,13 @@ def _text(value: Any) -> str:
     return str(value).strip().strip("\0")
 
 
-def _number(value: Any, default: float) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return default
+def _rescale(dataset: Any, groups: tuple[Any, ...], keyword: str, default: float) -> float:
+    """A factor or offset of the values; unlike other attributes it may not be passed over."""
+    number = _value(dataset, groups, keyword, _raw)
+    number = default if number in (None, "") else float(number)
+    if not isfinite(number):
+        raise UnusableFile(f"damaged (its {keyword} is no number)")
+    return number
 
 
 def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
@@ -365,14 +334,4 @@ def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
         numbers = tuple(float(v) for v in value)
     except (TypeError, ValueError):
         return None
-    return numbers if len(numbers) == count else None
-
-
-def dicom_candidates(folder: Path) -> Iterator[Path]:
-    """Every regular file below a folder in a stable order; links to folders are not followed."""
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(parent, name)
-            if path.is_file():
-                yield path
+    return numbers if len(numbers) == count and all(map(isfinite, numbers)) else None

@@ -1,9 +1,14 @@
-"""The pixels of a series as a SimpleITK image, decoded by GDCM."""
+"""The pixels of a series as a SimpleITK image.
+
+Uncompressed and run-length encoded pixels are unpacked by pydicom. Others are decoded by
+SimpleITK's GDCM, from a plain file of our own that holds one image and nothing else: GDCM
+ends the process over sequences nested some thousand times, and cannot open every name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from math import prod
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +16,25 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.file_names import printable
 
-from .headers import Frame, pydicom_module, read_dataset
+from .codestreams import run_length_size, stream_size
+from .files import (
+    PIXEL_KEYWORDS,
+    PixelFormat,
+    UnusableFile,
+    bytes_needed,
+    frame_count,
+    one_file,
+    pixel_format,
+    pydicom_module,
+    read_dataset,
+)
+from .headers import Frame
 from .series import Series
 from .stack import Grid
+
+_AGAIN = "Copy or export it again, uncompressed if the archive offers that."
 
 
 def read_series_image(series: Series) -> sitk.Image:
@@ -30,97 +50,172 @@ def read_series_image(series: Series) -> sitk.Image:
             f"DICOM {series.title} cannot be used: {series.problem}.",
             "Export it again from the archive, complete, or choose another series.",
         )
-    if any(frame.index is not None for frame in series.frames):
-        values = _multi_frame_values(series.frames)
-    else:
-        values = _classic_values(series.frames)
-    return _on_grid(values, series.grid)
+    return _on_grid(_values(series.frames), series.grid)
 
 
-def _classic_values(frames: Sequence[Frame]) -> np.ndarray:
-    paths = [str(frame.path) for frame in frames]
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(paths)
-    # ITK takes the pixel type of the first file for all; rescaled values need fractions.
-    if any(frame.rescale != (1.0, 0.0) for frame in frames):
-        reader.SetOutputPixelType(sitk.sitkFloat32)
-    try:
-        image = _quietly(reader.Execute)
-    except RuntimeError as error:
-        for path in dict.fromkeys(frame.path for frame in frames):
-            _read_file(path)
-        raise InputError(
-            f"The DICOM files of {frames[0].path.parent} cannot be read together: {error}",
-            "Export the series again.",
-        ) from error
-    return sitk.GetArrayFromImage(image)
-
-
-def _multi_frame_values(frames: Sequence[Frame]) -> np.ndarray:
-    slices: list[np.ndarray] = []
+def _values(frames: Sequence[Frame]) -> np.ndarray:
+    """The frames as ``[frame, row, column]``, each rescaled as its header says."""
+    rescaled = any(frame.rescale != (1.0, 0.0) for frame in frames)
     loaded: dict[Path, np.ndarray] = {}
+    slices = []
     for frame in frames:
         if frame.path not in loaded:
-            same_file = [f for f in frames if f.path == frame.path]
-            loaded[frame.path] = _file_values(frame.path, same_file)
-        slices.append(loaded[frame.path][frame.index or 0])
+            if frame.index is None:
+                loaded.clear()
+            loaded[frame.path] = _stored_values(frame.path)
+        values = loaded[frame.path][frame.index or 0]
+        if rescaled:
+            slope, intercept = frame.rescale
+            values = (values * np.float64(slope) + intercept).astype(np.float32)
+        slices.append(values)
     return np.stack(slices)
 
 
-def _file_values(path: Path, frames: Sequence[Frame]) -> np.ndarray:
-    """All frames of a file as ``[frame, row, column]``, rescaled."""
-    if len({frame.rescale for frame in frames}) > 1:
-        return _separately_rescaled(path, frames)
-    values = sitk.GetArrayFromImage(_read_file(path))
-    values = values.reshape(-1, frames[0].rows, frames[0].columns)
-    return values if frames[0].rescale == (1.0, 0.0) else values.astype(np.float32)
+def _stored_values(path: Path) -> np.ndarray:
+    """All images of a file as ``[frame, row, column]``, as they are stored.
 
-
-def _separately_rescaled(path: Path, frames: Sequence[Frame]) -> np.ndarray:
-    """GDCM applies one slope to a whole file; where frames have their own, pydicom decodes."""
+    Raises:
+        InputError: naming the file.
+    """
     try:
-        stored = pydicom_module().dcmread(path, force=True).pixel_array
-    except (RuntimeError, NotImplementedError, ValueError, AttributeError) as error:
-        raise _undecodable(path, error) from error
-    values = stored.astype(np.float32)
-    for frame in frames:
-        slope, intercept = frame.rescale
-        values[frame.index or 0] = values[frame.index or 0] * slope + intercept
-    return values
-
-
-def _read_file(path: Path) -> sitk.Image:
-    try:
-        return _quietly(lambda: sitk.ReadImage(str(path), imageIO="GDCMImageIO"))
-    except RuntimeError as error:
-        raise _undecodable(path, error) from error
-
-
-def _undecodable(path: Path, error: Exception) -> InputError:
-    dataset = read_dataset(path, stop_before_pixels=False)
-    syntax = getattr(dataset.file_meta, "TransferSyntaxUID", None)
-    missing = _missing_bytes(dataset, syntax)
-    if missing > 0:
-        return InputError(
-            f"The DICOM file {path} is cut short: {missing} bytes of its pixels are missing.",
-            "Copy or export it again.",
+        dataset = read_dataset(
+            path, stop_before_pixels=False, specific_tags=[*PIXEL_KEYWORDS, "PixelData"]
         )
-    kind = f" (transfer syntax {syntax.name})" if syntax is not None else ""
-    detail = str(error).strip().splitlines()
-    return InputError(
-        f"The DICOM file {path}{kind} cannot be decoded{': ' + detail[-1] if detail else ''}.",
-        "Export it again, uncompressed if the archive offers that.",
-    )
+        with one_file():
+            return _unpacked(dataset)
+    except ValueError as error:
+        raise InputError(
+            f"The DICOM file {printable(path)} cannot be read: {error}.", _AGAIN
+        ) from error
 
 
-def _missing_bytes(dataset: Any, syntax: Any) -> int:
-    """How many bytes of pixel data an uncompressed file lacks; 0 or less when it is whole."""
-    if syntax is not None and syntax.is_compressed:
-        return 0
-    factors = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")
-    pixels = prod(int(dataset.get(keyword) or 1) for keyword in factors)
-    expected = pixels * int(dataset.get("BitsAllocated") or 16) // 8
-    return expected - len(dataset.get("PixelData", b""))
+def _unpacked(dataset: Any) -> np.ndarray:
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if syntax is None:
+        # Old files state none; how their header was read is how their pixels are stored.
+        implicit, little = dataset.original_encoding
+        names = pydicom_module().uid
+        plain = names.ImplicitVRLittleEndian if implicit else names.ExplicitVRLittleEndian
+        syntax = plain if little else names.ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = syntax
+    if syntax.is_encapsulated:
+        _check_streams(dataset)
+    elif len(dataset.PixelData) < bytes_needed(dataset):
+        raise UnusableFile("cut short (bytes of its pixels are missing)")
+    layout = pixel_format(dataset)
+    stored = int(dataset.get("BitsStored") or layout.allocated)
+    high = int(dataset.get("HighBit") or stored - 1)
+    if not 0 < stored <= layout.allocated or high != stored - 1:
+        raise UnusableFile("damaged (the bits of its pixels are not where they can be)")
+    if syntax.is_encapsulated and not syntax.name.startswith("RLE"):
+        values = _decoded_by_gdcm(dataset)
+    else:
+        # pydicom would cut off what stands in other bits, see `_without_spare_bits`.
+        dataset.BitsStored, dataset.HighBit = layout.allocated, layout.allocated - 1
+        values = dataset.pixel_array
+    values = values.reshape(frame_count(dataset), int(dataset.Rows), int(dataset.Columns))
+    return _upright(_without_spare_bits(values, layout, stored), layout, stored)
+
+
+def _without_spare_bits(values: np.ndarray, layout: PixelFormat, stored: int) -> np.ndarray:
+    """Values as the bits that are in use say them (DICOM PS3.5, 8.1.1).
+
+    Raises:
+        ValueError: when other bits hold something, so that one of both must be wrong.
+    """
+    if stored == layout.allocated or values.dtype.kind not in "iu":
+        return values
+    wide = values.astype(np.int64)
+    used = wide & ((1 << stored) - 1)
+    proper = np.where(used >> (stored - 1), used - (1 << stored), used) if layout.signed else used
+    if ((proper != wide) & (used != wide)).any():
+        raise UnusableFile(f"damaged (its values do not fit into the {stored} bits it names)")
+    return proper.astype(values.dtype)
+
+
+def _upright(values: np.ndarray, layout: PixelFormat, stored: int) -> np.ndarray:
+    """Values that are bright where the picture is bright (MONOCHROME1 is shown inverted)."""
+    if layout.photometric != "MONOCHROME1":
+        return values
+    if layout.signed:
+        return ~values
+    return ((1 << stored) - 1 - values.astype(np.int64)).astype(values.dtype)
+
+
+def _check_streams(dataset: Any) -> None:
+    """Hold what each compressed image says of its own size against the header."""
+    announced = (int(dataset.Rows), int(dataset.Columns), pixel_format(dataset).samples)
+    run_length = dataset.file_meta.TransferSyntaxUID.name.startswith("RLE")
+    for stream in _streams(dataset):
+        if run_length:
+            needed = bytes_needed(dataset) // frame_count(dataset)
+            if run_length_size(stream) < needed:
+                raise UnusableFile("cut short (its compressed pixels are too few)")
+        else:
+            found = stream_size(stream)
+            if found is not None and found != announced:
+                text = " x ".join(map(str, found[:2]))
+                raise UnusableFile(f"damaged (its compressed image is of another size, {text})")
+
+
+def _streams(dataset: Any) -> list[bytes]:
+    """The compressed images of a file."""
+    from pydicom.encaps import generate_frames
+
+    count = frame_count(dataset)
+    streams = list(generate_frames(dataset.PixelData, number_of_frames=count))
+    if len(streams) != count:
+        raise UnusableFile(f"cut short ({len(streams)} of {count} images are there)")
+    return streams
+
+
+def _decoded_by_gdcm(dataset: Any) -> np.ndarray:
+    from pydicom.encaps import encapsulate
+
+    slices = []
+    syntax = dataset.file_meta.TransferSyntaxUID
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "image.dcm")
+        for stream in _streams(dataset):
+            _plain_file(dataset, encapsulate([stream])).save_as(path, enforce_file_format=True)
+            try:
+                image = _quietly_read(path)
+            except RuntimeError as error:
+                detail = str(error).strip().splitlines()[-1:]
+                raise UnusableFile(
+                    f"not to be decoded ({syntax.name}) {' '.join(detail)}"
+                ) from error
+            slices.append(sitk.GetArrayFromImage(image))
+    return np.stack(slices)
+
+
+def _plain_file(dataset: Any, pixels: bytes) -> Any:
+    """A dataset with one image and no attribute but those that its decoder needs."""
+    pydicom = pydicom_module()
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
+    plain = pydicom.dataset.FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    plain.SOPClassUID = meta.MediaStorageSOPClassUID = pydicom.uid.SecondaryCaptureImageStorage
+    plain.SOPInstanceUID = meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    for keyword in PIXEL_KEYWORDS:
+        if keyword in dataset and keyword != "NumberOfFrames":
+            setattr(plain, keyword, dataset.get(keyword))
+    # GDCM inverts MONOCHROME1, which is done for all files alike in `_upright`.
+    plain.PhotometricInterpretation = "MONOCHROME2"
+    plain.PixelData = pixels
+    plain["PixelData"].VR = "OB"
+    plain["PixelData"].is_undefined_length = True
+    return plain
+
+
+def _quietly_read(path: Path) -> sitk.Image:
+    """ITK prints warnings about spacing and tags; what matters of them is checked in `stack`."""
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        return sitk.ReadImage(str(path), imageIO="GDCMImageIO")
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
 
 def _on_grid(values: np.ndarray, grid: Grid) -> sitk.Image:
@@ -168,13 +263,3 @@ def _straightened(image: sitk.Image, grid: Grid) -> sitk.Image:
         grid.direction,
         0.0,
     )
-
-
-def _quietly(read: Callable[[], sitk.Image]) -> sitk.Image:
-    """ITK prints warnings about spacing and tags; what matters of them is checked in `stack`."""
-    before = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        return read()
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(before)

@@ -67,7 +67,9 @@ def propose_sequences(study: Study) -> Proposal:
       every one of many series (somebody filled it in for the whole examination), and
       "NONE" tells nothing when no series of the study says anything else.
     * After the first series that was acquired with contrast agent, every T1 is T1CE;
-      one that calls itself native then is ambiguous.
+      one that calls itself native then is ambiguous. Screen captures, reformatted copies
+      and derived images tell nothing about that moment, nor does their own time: it may be
+      when they were made.
     * Where nothing at all tells, the later of two T1 of the same protocol is likely
       T1CE. That is accepted when the study or protocol name says that contrast agent
       was used; otherwise it is reported as ambiguous, for it may be a mere repetition.
@@ -108,10 +110,11 @@ def _recognize(study: Study) -> tuple[dict[str, Recognition], list[str]]:
     fields = {s.key: agent_field(s.attributes) for s in study.series}
     ignored: set[str] = set()
     warnings: list[str] = []
-    if any(fields[s.key] == "given" for s in study.series if _is_localizer(s)):
+    original = [s for s in study.series if _is_original(s)]
+    if any(fields[s.key] == "given" for s in original if _is_localizer(s)):
         ignored.add("given")
         where = "even for the localizer"
-    elif len(fields) >= MANY_SERIES and set(fields.values()) == {"given"}:
+    elif len(original) >= MANY_SERIES and {fields[s.key] for s in original} == {"given"}:
         ignored.add("given")
         where = "for every series alike"
     if ignored:
@@ -131,16 +134,36 @@ def _is_localizer(series: Series) -> bool:
     return any(e.value == "a localizer" for e in header_evidence(series.attributes))
 
 
+#: What is made from images at any time after they were acquired.
+_MADE_LATER = frozenset(
+    {
+        "a report or screen capture",
+        "a reformatted copy (MPR)",
+        "a projection (MIP)",
+        "a subtraction",
+        "a segmentation or mask",
+    }
+)
+
+
+def _is_original(series: Series) -> bool:
+    """Whether the time of a series is that at which its images were acquired."""
+    if "DERIVED" in _image_types(series):
+        return False
+    return not any(e.value in _MADE_LATER for e in header_evidence(series.attributes))
+
+
 def _judge_by_order(study: Study, recognitions: dict[str, Recognition]) -> dict[str, Recognition]:
     timed = [s for s in study.series if s.moment]
-    enhanced = [s for s in timed if recognitions[s.key].contrast == "given"]
+    original = [s for s in timed if _is_original(s)]
+    enhanced = [s for s in original if recognitions[s.key].contrast == "given"]
     judged = dict(recognitions)
     if enhanced:
         first = min(enhanced, key=lambda s: s.moment)
         for series in timed:
             judged[series.key] = _beside_injection(series, first, recognitions[series.key])
         return judged
-    silent = [s for s in timed if _is_silent_t1(recognitions[s.key])]
+    silent = [s for s in original if _is_silent_t1(recognitions[s.key])]
     silent.sort(key=lambda s: s.moment)
     for index, later in enumerate(silent):
         earlier = [s for s in silent[:index] if _same_protocol(s, later)]
@@ -158,6 +181,14 @@ def _beside_injection(series: Series, first: Series, found: Recognition) -> Reco
     """Judge a T1 against the first series that was acquired with contrast agent."""
     if found.sequence is not Sequence.T1:
         return found
+    if not _is_original(series):
+        if found.contrast is not None:
+            return found
+        reason = (
+            f"T1 or T1CE: {found.reason.removeprefix('T1: ').rstrip('.')}, and it was made from "
+            "other images, so its time does not tell."
+        )
+        return Recognition(None, 0.0, reason, Verdict.AMBIGUOUS, T1_OR_T1CE)
     if series.moment < first.moment:
         if found.contrast is None:
             confidence = round(min(0.95, found.confidence / SILENT_ABOUT_CONTRAST), 3)

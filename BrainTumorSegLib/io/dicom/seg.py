@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -11,11 +12,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import DependencyError, InputError
+from BrainTumorSegLib.core.file_names import printable
 from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOR_TISSUES, Code, Tissue
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.io.atomic import atomic_path, check_writable
 
-from .headers import frames_of, pydicom_module, read_dataset
+from .files import pydicom_module, read_dataset
+from .headers import frames_of
 from .lattice import aligned, geometry, shown
 from .series import Series, build_series
 from .stack import Grid
@@ -81,28 +84,54 @@ def write_dicom_seg(
     highdicom = highdicom_module()
     datasets, missing = _read(reference_files)
     series = () if missing else _series(datasets)
-    missing = missing or _volume_problems(series)
+    missing = missing or _volume_problems(series, datasets)
     if missing:
         raise InputError(
             f"No DICOM segmentation can be written for these files: {'; '.join(missing)}.",
             "Write a .seg.nrrd or a label map instead, or export the series again.",
         )
-    reference, grid = series[0], series[0].grid
+    grid = series[0].grid
     assert grid is not None  # `_volume_problems` would have said so
-    values = _values_on(labels, grid)
-    sources = [_completed(datasets[file]) for file in reference.files]
+    segmentation = _segmentation(
+        series[0],
+        datasets,
+        _values_on(labels, grid),
+        _descriptions(highdicom, pack, corrected),
+        series_description[:64],
+        series_number,
+    )
+    with atomic_path(path, overwrite) as temporary:
+        segmentation.save_as(temporary)
+
+
+def _segmentation(
+    reference: Series,
+    datasets: Mapping[Path, Any],
+    values: np.ndarray,
+    descriptions: list[Any],
+    series_description: str,
+    series_number: int | None = None,
+) -> Any:
+    """The object in memory, of labels ``[slice, row, column]`` on the grid of the reference.
+
+    Raises:
+        InputError: when highdicom cannot make one of what stands in the headers.
+    """
+    highdicom, grid = highdicom_module(), reference.grid
+    assert grid is not None  # `_volume_problems` would have said so
     number = reference.attributes.get("SeriesNumber", "")
     if series_number is None:
         series_number = 100 * int(number) + 1 if number.isdigit() and int(number) > 0 else 9001
     try:
+        sources = [_completed(datasets[file], grid) for file in reference.files]
         segmentation = highdicom.seg.Segmentation(
             source_images=sources,
             pixel_array=_volume(highdicom, values, grid, sources[0]),
             segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
-            segment_descriptions=_descriptions(highdicom, pack, corrected),
+            segment_descriptions=descriptions,
             series_instance_uid=highdicom.UID(),
             series_number=series_number,
-            series_description=series_description[:64],
+            series_description=series_description,
             sop_instance_uid=highdicom.UID(),
             instance_number=1,
             manufacturer="BrainTumorSeg",
@@ -113,26 +142,41 @@ def write_dicom_seg(
             content_description="Necrosis, edema, non-enhancing, enhancing tumour",
             omit_empty_frames=all((values == tissue).any() for tissue in TUMOR_TISSUES),
         )
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        segmentation.save_as(io.BytesIO())
+    except Exception as error:  # what stands in a foreign header meets every line of highdicom
         raise InputError(
             f"No DICOM segmentation can be written for {reference.title}: {error}.",
             "Write a .seg.nrrd or a label map instead.",
         ) from error
-    with atomic_path(path, overwrite) as temporary:
-        segmentation.save_as(temporary)
+    return segmentation
 
 
 def preflight(reference_files: Sequence[Path]) -> list[str]:
     """What keeps `write_dicom_seg` from working with these files; empty when nothing does.
 
-    Every statement names exactly what is missing. Nothing is written or raised.
+    A small segmentation is made in memory, for highdicom needs more than standard and
+    list of attributes tell. Every statement names exactly what is missing. Nothing is
+    written or raised.
     """
     try:
-        highdicom_module()
+        highdicom = highdicom_module()
     except DependencyError as error:
         return [str(error)]
     datasets, missing = _read(reference_files)
-    return missing or _volume_problems(_series(datasets))
+    series = () if missing else _series(datasets)
+    missing = missing or _volume_problems(series, datasets)
+    if missing:
+        return missing
+    grid = series[0].grid
+    assert grid is not None  # `_volume_problems` would have said so
+    values = np.zeros(grid.size[::-1], np.uint8)
+    # Each tissue in the first slice: a frame each, and all others are omitted.
+    values[0].flat[: len(TUMOR_TISSUES)] = TUMOR_TISSUES
+    try:
+        _segmentation(series[0], datasets, values, _descriptions(highdicom, None, False), "test")
+    except InputError as error:
+        return [error.message]
+    return []
 
 
 def _read(files: Sequence[Path]) -> tuple[dict[Path, Any], list[str]]:
@@ -145,10 +189,10 @@ def _read(files: Sequence[Path]) -> tuple[dict[Path, Any], list[str]]:
             dataset = datasets[file] = read_dataset(file)
             frames_of(file, dataset)
         except ValueError as error:
-            return {}, [f"{file} cannot be read as DICOM ({error})"]
+            return {}, [f"{printable(file)} cannot be read as DICOM ({error})"]
         lacking = [keyword for keyword in _NEEDED if not dataset.get(keyword)]
         if lacking:
-            missing.append(f"{file.name} lacks {', '.join(lacking)}")
+            missing.append(f"{printable(file.name)} lacks {', '.join(lacking)}")
     if len(missing) > 3:
         missing = [*missing[:3], f"{len(missing) - 3} more files lack attributes"]
     return datasets, missing
@@ -158,11 +202,11 @@ def _series(datasets: Mapping[Path, Any]) -> tuple[Series, ...]:
     return build_series(f for file, dataset in datasets.items() for f in frames_of(file, dataset))
 
 
-def _volume_problems(series: Sequence[Series]) -> list[str]:
+def _volume_problems(series: Sequence[Series], datasets: Mapping[Path, Any]) -> list[str]:
     if not series:
         return ["the files hold no image"]
     if len(series) > 1:
-        titles = ", ".join(one.title for one in series)
+        titles = ", ".join(one.title for one in series[:6])
         return [f"the files form {len(series)} volumes ({titles}) instead of one"]
     reference = series[0]
     if reference.problem is not None or reference.grid is None:
@@ -172,6 +216,8 @@ def _volume_problems(series: Sequence[Series]) -> list[str]:
     frames_of_reference = {f.texts.get("FrameOfReferenceUID") for f in reference.frames}
     if len(frames_of_reference) > 1:
         return [f"{reference.title} has several frames of reference"]
+    if len({dataset.SeriesInstanceUID for dataset in datasets.values()}) > 1:
+        return [f"each image of {reference.title} has a SeriesInstanceUID of its own"]
     if len(reference.files) > 1 and any(f.index is not None for f in reference.frames):
         return [f"{reference.title} is spread over several multi-frame files"]
     return []
@@ -195,10 +241,16 @@ def highdicom_module() -> ModuleType:
     return highdicom
 
 
-def _completed(dataset: Any) -> Any:
-    """Fill in, empty, what a source header lacks but may have empty, and empty what is invalid."""
+def _completed(dataset: Any, grid: Grid) -> Any:
+    """Fill in, empty, what a source header lacks but may have empty, and empty what is invalid.
+
+    A segmentation's voxels reach from slice to slice, so where the header does not say how
+    thick a slice is, the distance of the slices stands for it.
+    """
     from pydicom.valuerep import DA, TM
 
+    if not dataset.get("SliceThickness"):
+        dataset.SliceThickness = f"{grid.spacing[2]:.8g}"
     for keyword in _MAY_BE_EMPTY:
         if dataset.get(keyword) is None:
             setattr(dataset, keyword, "")

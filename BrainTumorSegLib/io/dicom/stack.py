@@ -21,6 +21,9 @@ PARALLEL = 2e-3
 #: the second, an error above.
 EVEN, NEARLY_EVEN = 0.01, 0.10
 
+#: Photometric interpretations whose values are measurements; some old files state none.
+GRAYSCALE = ("MONOCHROME2", "MONOCHROME1", "")
+
 #: In-plane drift over the whole stack, in pixels, from which the stack counts as sheared.
 SHEARED = 0.25
 
@@ -71,11 +74,16 @@ class Stack:
     warnings: tuple[str, ...] = ()
 
 
-def axes(frame: Frame) -> np.ndarray | None:
-    """Columns x, y, z (normal) of a frame, made exactly orthogonal; None when it has none."""
-    if frame.orientation is None:
+def axes(frames: Sequence[Frame]) -> np.ndarray | None:
+    """Columns x, y, z (normal) of parallel frames, made exactly orthogonal, or None.
+
+    The median of all, so that one frame that says something else does not turn the others.
+    """
+    stated = [frame.orientation for frame in frames if frame.orientation is not None]
+    if len(stated) < len(frames):
         return None
-    x, y = np.array(frame.orientation[:3]), np.array(frame.orientation[3:])
+    cosines = np.median(stated, axis=0)
+    x, y = cosines[:3], cosines[3:]
     if np.linalg.norm(x) < 0.5 or np.linalg.norm(y) < 0.5:
         return None
     x = x / np.linalg.norm(x)
@@ -87,8 +95,8 @@ def axes(frame: Frame) -> np.ndarray | None:
 
 
 def locations(frames: Sequence[Frame]) -> np.ndarray | None:
-    """Position of each frame along the normal of the first one in mm, or None."""
-    matrix = axes(frames[0])
+    """Position of each frame along their common normal in mm, or None."""
+    matrix = axes(frames)
     if matrix is None or any(frame.position is None for frame in frames):
         return None
     return np.array([frame.position for frame in frames]) @ matrix[:, 2]
@@ -105,7 +113,7 @@ def stack(frames: Sequence[Frame]) -> Stack:
     first = frames[0]
     if along is None or first.spacing is None or min(first.spacing) <= 0:
         return Stack(frames, None, "its header does not say where the slices lie")
-    if first.colors != 1:
+    if first.pixels.samples != 1 or first.pixels.photometric not in GRAYSCALE:
         return Stack(frames, None, "it holds colour pictures, not measurements")
     order = np.argsort(along, kind="stable")
     frames, along = tuple(frames[i] for i in order), along[order]
@@ -145,7 +153,7 @@ def _judge(gaps: np.ndarray, typical: float) -> tuple[str | None, tuple[str, ...
 
 def _with_grid(frames: tuple[Frame, ...], along: np.ndarray, warnings: tuple[str, ...]) -> Stack:
     first = frames[0]
-    matrix = axes(first)
+    matrix = axes(frames)
     assert matrix is not None and first.spacing is not None  # `stack` has checked it
     between = float(along[-1] - along[0]) / (len(frames) - 1)
     positions = np.array([frame.position for frame in frames])

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from BrainTumorSegLib.core.case import Case, Scan, make_case
 from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.file_names import printable
 from BrainTumorSegLib.core.progress import Progress
-from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.sequences import Ambiguity, Sequence, Verdict
 
-from .headers import Frame, dicom_candidates, looks_like_dicom, pydicom_module, read_frames
+from .files import looks_like_dicom, pydicom_module
+from .folder import LeftOut, files_below, left_out_summary
+from .headers import Frame, read_frames
+from .identity import one_study
 from .pixels import read_series_image
 from .proposal import Proposal, propose_sequences
 from .series import Series, Study, build_series
@@ -60,6 +63,9 @@ _KEPT = (
     "MagneticFieldStrength",
 )
 
+#: So many files that were left out are listed one by one.
+_SHOWN = 20
+
 # Made anew in every process: patients of one run can be told apart, but nobody can
 # find a patient by trying identifiers against a report.
 _SALT = secrets.token_bytes(16)
@@ -68,13 +74,15 @@ _SALT = secrets.token_bytes(16)
 def read_study(folder: Path, study: str | None = None, progress: Progress | None = None) -> Study:
     """Read the headers of all DICOM files below a folder and group them into series.
 
-    Files of other kinds and DICOM objects without images are passed over; names and
-    endings do not matter. A DICOMDIR may be given instead of its folder.
+    Names and endings do not matter. Every file is counted; those that were not taken
+    (of other kinds, damaged, empty, links to nothing) are named with the reason. A
+    DICOMDIR may be given instead of its folder.
 
     Args:
-        folder: the folder, with any depth of folders below it.
+        folder: the folder, with any depth of folders and links to folders below it.
         study: which study, when there are several: its StudyInstanceUID or its number
-            in the list that the error message shows.
+            in the list that the error message shows; or ``all``, when everything is
+            one examination whose identifiers were changed.
 
     Raises:
         InputError: when there is no DICOM image, or there are several patients or studies.
@@ -82,98 +90,55 @@ def read_study(folder: Path, study: str | None = None, progress: Progress | None
     """
     folder = _folder(Path(folder))
     pydicom_module()
-    frames, warnings = _read_all(folder, progress)
+    frames, left_out, total = _read_all(folder, progress)
+    summary = left_out_summary(left_out, total)
     if not frames:
         raise InputError(
-            f"{folder} holds no DICOM image.",
+            " ".join(filter(None, (f"{printable(folder)} holds no DICOM image.", summary))),
             "Give the folder to which the study was exported; unpack archives first.",
         )
-    groups: dict[tuple[str, str], list[Frame]] = defaultdict(list)
-    for frame in frames:
-        groups[frame.patient, frame.texts.get("StudyInstanceUID", "")].append(frame)
-    chosen, remark = _one_study(groups, study, folder)
-    if remark:
-        warnings.append(remark)
-    return Study(folder, chosen[1], build_series(groups[chosen]), tuple(warnings))
+    uid, frames, remarks = one_study(frames, study, folder)
+    warnings = filter(None, (summary, *remarks))
+    series = build_series(frames, left_out)
+    return Study(folder, uid, series, tuple(warnings), tuple(left_out), total)
 
 
 def _folder(folder: Path) -> Path:
     if folder.is_file() and folder.name.upper() == "DICOMDIR":
         return folder.parent
     if folder.is_file():
+        with folder.open("rb") as file:
+            a_slice = looks_like_dicom(file.read(132))
         raise InputError(
-            f"{folder} is a file, not a folder with a DICOM study.",
-            "Give the folder; unpack archives first.",
+            f"{printable(folder)} is a file, not a folder with a DICOM study.",
+            "Give the folder in which it lies." if a_slice else "Unpack archives first.",
         )
     if not folder.is_dir():
-        raise InputError(f"The folder {folder} does not exist.", "Check the path.")
+        raise InputError(f"The folder {printable(folder)} does not exist.", "Check the path.")
     return folder
 
 
-def _read_all(folder: Path, progress: Progress | None) -> tuple[list[Frame], list[str]]:
-    paths = list(dicom_candidates(folder))
+def _read_all(folder: Path, progress: Progress | None) -> tuple[list[Frame], list[LeftOut], int]:
+    """The frames of all files, the files that were not taken, and how many files there are."""
+    files = list(files_below(folder))
     if progress is not None:
-        progress.stage("read DICOM headers", max(1, len(paths)))
+        progress.stage("read DICOM headers", max(1, len(files)))
     frames: list[Frame] = []
-    damaged: list[Path] = []
-    for path in paths:
-        if looks_like_dicom(path):
+    left_out: list[LeftOut] = []
+    for path, reason in files:
+        series = ""
+        if not reason:
             try:
-                frames += read_frames(path)
-            except ValueError:
-                damaged.append(path)
+                found = read_frames(path)
+                reason = "" if found else "no image (a report, a presentation or an index)"
+                frames += found
+            except ValueError as error:
+                reason, series = str(error), getattr(error, "series", "")
+        if reason and path.name.upper() != "DICOMDIR":
+            left_out.append(LeftOut(path, reason, series))
         if progress is not None:
             progress.advance()
-    warnings = []
-    if damaged:
-        warnings.append(
-            f"{len(damaged)} DICOM file(s) of {folder} could not be read and were left out, "
-            f"the first is {damaged[0].relative_to(folder)}."
-        )
-    return frames, warnings
-
-
-def _one_study(
-    groups: Mapping[tuple[str, str], list[Frame]], wanted: str | None, folder: Path
-) -> tuple[tuple[str, str], str | None]:
-    ordered = sorted(groups, key=lambda key: (groups[key][0].texts.get("StudyDate", ""), key[1]))
-    if wanted is not None:
-        by_name = {str(i): key for i, key in enumerate(ordered, 1)} | {k[1]: k for k in ordered}
-        if wanted not in by_name:
-            raise InputError(
-                f"{folder} has no study {wanted}.", f"Choose one of: {_listed(ordered, groups)}."
-            )
-        return by_name[wanted], None
-    if len(ordered) == 1:
-        return ordered[0], None
-    patients = len({key[0] for key in ordered})
-    if patients > 1:
-        raise InputError(
-            f"{folder} holds studies of {patients} patients: {_listed(ordered, groups)}.",
-            "Give the folder of one study, or choose a study by its number in this list.",
-        )
-    with_mr = [k for k in ordered if any(f.texts.get("Modality") == "MR" for f in groups[k])]
-    if len(with_mr) == 1:
-        left_out = len(ordered) - 1
-        return with_mr[0], f"{left_out} study without MRI in {folder} was left out."
-    raise InputError(
-        f"{folder} holds {len(ordered)} studies: {_listed(ordered, groups)}.",
-        "Give the folder of one study, or choose a study by its number in this list.",
-    )
-
-
-def _listed(ordered: list[tuple[str, str]], groups: Mapping[tuple[str, str], list[Frame]]) -> str:
-    """Studies by date, title, place and size; patients by number only."""
-    patients = list(dict.fromkeys(key[0] for key in ordered))
-    lines = []
-    for index, key in enumerate(ordered, 1):
-        first = groups[key][0]
-        series = len({frame.texts.get("SeriesInstanceUID") for frame in groups[key]})
-        title = first.texts.get("StudyDescription", "untitled")
-        date = first.texts.get("StudyDate", "unknown date")
-        who = f"patient {patients.index(key[0]) + 1}, " if len(patients) > 1 else ""
-        lines.append(f"[{index}] {who}{date} {title}, {series} series")
-    return "; ".join(lines)
+    return frames, left_out, len(files)
 
 
 def choose_series(
@@ -204,20 +169,41 @@ def choose_series(
     open_questions = [a for a in proposal.ambiguities if a.sequence not in {*stated, *chosen}]
     if open_questions:
         questions = " ".join(a.reason for a in open_questions)
-        first = open_questions[0]
         raise InputError(
-            f"The study in {study.folder} is ambiguous. {questions}",
-            f"Say which series is meant, for example {first.sequence.name}={first.candidates[0]}, "
-            f"or leave a sequence out, for example {first.sequence.name}={LEAVE_OUT}.",
+            f"The study in {printable(study.folder)} is ambiguous. {questions}{_losses(study)}",
+            _way_on(study, open_questions[0]),
         )
     if Sequence.T1CE not in chosen:
+        usable = [one for one in study.series if one.problem is None]
+        unknown = [s for s in usable if proposal.recognitions[s.key].verdict is not Verdict.OTHER]
+        example = f", for example T1CE={(unknown or usable)[0].key}" if usable else ""
         raise InputError(
-            f"No contrast-enhanced T1 was found in {study.folder}. The series are: "
-            f"{_series_list(study, proposal)}",
-            "If one of them is the T1CE, say so by its number, for example T1CE="
-            f"{study.series[0].key}.",
+            f"No contrast-enhanced T1 was found in {printable(study.folder)}. The series are: "
+            f"{_series_list(study, proposal)}{_losses(study)}",
+            f"If one of them is the T1CE, say so by its number{example}."
+            if usable
+            else "None of them can be used: export the study again.",
         )
     return {s: chosen[s] for s in Sequence if s in chosen}
+
+
+def _way_on(study: Study, question: Ambiguity) -> str:
+    """How to settle a question; only series that can be used are given as an example."""
+    name = question.sequence.name
+    leave = f"leave a sequence out, for example {name}={LEAVE_OUT}"
+    usable = [key for key in question.candidates if study.find(key).problem is None]
+    if usable:
+        return f"Say which series is meant, for example {name}={usable[0]}, or {leave}."
+    again = "Export it again from the archive, complete"
+    if question.sequence is Sequence.T1CE:
+        return f"{again}."
+    return f"{again}, or {leave}."
+
+
+def _losses(study: Study) -> str:
+    """What is not there for a reason that may explain an error."""
+    summary = left_out_summary(study.left_out, study.files)
+    return f" {summary}" if summary else ""
 
 
 def load_case_from_study(
@@ -237,7 +223,12 @@ def load_case_from_study(
     """
     proposal = choice if isinstance(choice, Proposal) else propose_sequences(study)
     series = choose_series(study, choice if choice is not None else proposal)
-    scans = {sequence: _scan(one) for sequence, one in series.items()}
+    try:
+        scans = {sequence: _scan(one) for sequence, one in series.items()}
+    except InputError as error:
+        # Files of known series are named by the series already.
+        unknown = replace(study, left_out=tuple(o for o in study.left_out if not o.series))
+        raise InputError(f"{error.message}{_losses(unknown)}", error.remedy) from error
     identity = f"study-{hashlib.sha256(study.uid.encode()).hexdigest()[:8]}"
     case = make_case(identity, scans, reference)
     warnings = [*case.warnings, *study.warnings, *proposal.warnings]
@@ -280,6 +271,13 @@ def describe_study(study: Study, proposal: Proposal) -> str:
             f"{series.description:<32.32}  {reason}{problem}"
         )
     lines += [f"Ambiguous: {a.reason}" for a in proposal.ambiguities]
+    if study.files:
+        lines.append(f"{study.files} files in the folder, {len(study.left_out)} left out.")
+    for one in study.left_out[:_SHOWN]:
+        shown = one.path.relative_to(study.folder) if study.folder in one.path.parents else one.path
+        lines.append(f"Left out: {printable(shown)}: {one.reason}.")
+    if len(study.left_out) > _SHOWN:
+        lines.append(f"Left out: {len(study.left_out) - _SHOWN} more.")
     lines += [f"Note: {warning}" for warning in (*study.warnings, *proposal.warnings)]
     return "\n".join(lines)
 
