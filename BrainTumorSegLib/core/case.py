@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .errors import InputError
+from .mix_ups import is_same_scan, refuse_label_map
 from .sequences import Sequence
 
 #: Largest number of voxels a scan may have: 1024 x 1024 x 512, far above any
@@ -19,6 +20,10 @@ MAX_VOXELS = 1024 * 1024 * 512
 
 #: Shortest and longest side of the imaged box in mm that can hold a head.
 MIN_EXTENT_MM, MAX_EXTENT_MM = 40.0, 600.0
+
+#: Voxels with two sides of the former length in mm, or slices farther apart than the latter, are
+#: worth a warning. The usual clinical slice is 5 mm with a gap of up to 1 mm.
+COARSE_VOXEL_MM, COARSE_SLICES_MM = 4.0, 6.0
 
 
 #: Places of one image that differ by no more are the same: a NIfTI quaternion is no finer.
@@ -100,7 +105,7 @@ def make_case(
 
     Raises:
         InputError: when a scan cannot be used, when T1CE or the reference is
-            missing, when one image is given twice, or when scans do not overlap.
+            missing, when one scan is given twice, also rescaled, or when scans do not overlap.
     """
     for sequence, scan in scans.items():
         check_scan(scan, sequence)
@@ -223,6 +228,7 @@ def check_scan(scan: Scan, sequence: Sequence) -> None:
             f"{name} has the same value {values.flat[0]} everywhere.",
             "The scan is empty or was exported wrongly; export it again.",
         )
+    refuse_label_map(image, name)
 
 
 def _check_distinct_images(scans: Mapping[Sequence, Scan]) -> None:
@@ -230,17 +236,11 @@ def _check_distinct_images(scans: Mapping[Sequence, Scan]) -> None:
     for position, (first, a) in enumerate(items):
         for second, b in items[position + 1 :]:
             same_file = a.sha256 is not None and a.sha256 == b.sha256
-            if same_file or _equal_images(a.image, b.image):
+            if same_file or is_same_scan(a.image, b.image):
                 raise InputError(
-                    f"{first.name} ({a.source}) and {second.name} ({b.source}) are the same image.",
+                    f"{first.name} ({a.source}) and {second.name} ({b.source}) are the same scan.",
                     "Give each sequence its own scan.",
                 )
-
-
-def _equal_images(a: sitk.Image, b: sitk.Image) -> bool:
-    return a.GetSize() == b.GetSize() and bool(
-        np.array_equal(sitk.GetArrayViewFromImage(a), sitk.GetArrayViewFromImage(b))
-    )
 
 
 def _check_overlap(scans: Mapping[Sequence, Scan], reference: Sequence) -> None:
@@ -282,9 +282,6 @@ def physical_bounds(image: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
 
 def _suspicions(scans: Mapping[Sequence, Scan]) -> tuple[str, ...]:
     """Warnings that need a look at the scans together but no computation."""
-    warnings = []
-    for missing in (s for s in Sequence if s not in scans):
-        warnings.append(f"{missing.name} was not given; the result is less certain.")
     patients = {scan.dicom["PatientID"] for scan in scans.values() if scan.dicom.get("PatientID")}
     if len(patients) > 1:
         names = ", ".join(scan.source for scan in scans.values())
@@ -292,4 +289,26 @@ def _suspicions(scans: Mapping[Sequence, Scan]) -> tuple[str, ...]:
             f"The scans {names} belong to different patients.",
             "Give scans of one patient from one study.",
         )
+    warnings = list(missing_sequences(scans))
+    for sequence, scan in scans.items():
+        if _is_coarse(scan.image):
+            sides = " x ".join(f"{side:.1f}" for side in scan.image.GetSpacing())
+            warnings.append(
+                f"{sequence.name} ({scan.source}) has very large voxels ({sides} mm); small parts "
+                "of the tumour may be missed, and the volumes are less certain."
+            )
     return tuple(warnings)
+
+
+def missing_sequences(scans: Mapping[Sequence, Scan]) -> tuple[str, ...]:
+    """A warning for every sequence that there is no scan of."""
+    return tuple(
+        f"{missing.name} was not given; the result is less certain."
+        for missing in Sequence
+        if missing not in scans
+    )
+
+
+def _is_coarse(image: sitk.Image) -> bool:
+    _, middle, longest = sorted(image.GetSpacing())
+    return bool(middle >= COARSE_VOXEL_MM or longest > COARSE_SLICES_MM)

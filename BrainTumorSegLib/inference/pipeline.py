@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +30,9 @@ from BrainTumorSegLib.preprocessing.bias_field import (
     correct_bias_field,
 )
 from BrainTumorSegLib.preprocessing.brain import BrainMask, extract_brain
+from BrainTumorSegLib.preprocessing.doubts import doubts_about_scans
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalize, to_grid
 from BrainTumorSegLib.preprocessing.registration import Alignment, BrainsfitClient, align
-from BrainTumorSegLib.preprocessing.swapped_t1 import t1_t1ce_swapped
 from BrainTumorSegLib.reporting.record import SCHEMA, confidence, measured, now
 
 from .ensemble import Prediction, predict_volume
@@ -216,7 +215,8 @@ def _prepare(
         # NaN where a scan ends before the brain does, so that it cannot be taken for dark tissue.
         raw[sequence] = to_grid(scan.image, grid, alignment.transforms[sequence], outside=np.nan)
         progress.advance()
-    _warn_if_swapped(case, raw, inside, progress)
+    for doubt in doubts_about_scans(case, raw, inside, pack.in_plane_mm):
+        progress.warn(doubt)
     needed = {sequence: volume for sequence, volume in raw.items() if sequence in pack.sequences}
     evened, found = correct_bias_field(needed, inside, grid, shading)
     low, high = pack.percentiles
@@ -225,19 +225,6 @@ def _prepare(
     if record is not None and record["corrected"] and shading == "auto":
         progress.warn(bias_field_warning(found))
     return normalized, record
-
-
-def _warn_if_swapped(
-    case: Case, raw: Mapping[Sequence, np.ndarray], inside: np.ndarray, progress: Progress
-) -> None:
-    if not {Sequence.T1, Sequence.T1CE} <= raw.keys():
-        return
-    t1, t1ce = raw[Sequence.T1], raw[Sequence.T1CE]
-    if t1_t1ce_swapped(t1, t1ce, inside & np.isfinite(t1) & np.isfinite(t1ce)):
-        progress.warn(
-            f"T1 ({case.scans[Sequence.T1].source}) looks contrast-enhanced and T1CE "
-            f"({case.scans[Sequence.T1CE].source}) does not: were they exchanged?"
-        )
 
 
 def _registered(case: Case, alignment: Alignment) -> dict[str, sitk.Image]:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from BrainTumorSegLib.core.case import Case, make_case
-from BrainTumorSegLib.core.sequences import Sequence
+from BrainTumorSegLib.core.mix_ups import contradiction
+from BrainTumorSegLib.core.sequences import Sequence, recognize
 
 from .volumes import read_scan
 
@@ -18,6 +19,8 @@ def load_case(
     identity: str | None = None,
 ) -> Case:
     """Read one patient's scans and check them singly and together.
+
+    A file whose name says that it is another sequence is worth a warning.
 
     Args:
         paths: the image file of each sequence there is.
@@ -33,5 +36,9 @@ def load_case(
         named = scans.get(reference) or next(iter(scans.values()), None)
         identity = f"case-{named.sha256[:8]}" if named and named.sha256 else "case"
     case = make_case(identity, scans, reference)
-    noticed = tuple(text for scan in scans.values() for text in scan.warnings)
+    noticed = [text for scan in scans.values() for text in scan.warnings]
+    for sequence, path in paths.items():
+        # Folders testify of nothing here: their names often speak of a whole study.
+        found = contradiction(str(path), sequence, recognize(Path(path).name))
+        noticed += [found] if found else []
     return replace(case, warnings=(*case.warnings, *noticed))

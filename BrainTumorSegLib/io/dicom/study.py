@@ -11,6 +11,7 @@ from pathlib import Path
 from BrainTumorSegLib.core.case import Case, Scan, make_case
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.file_names import printable
+from BrainTumorSegLib.core.mix_ups import contradiction
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Ambiguity, Sequence, Verdict
 
@@ -239,8 +240,9 @@ def load_case_from_study(
         if proposed is not None and proposed.key == one.key:
             if found.confidence < WORTH_A_WARNING:
                 warnings.append(f"{one.title} was taken for {sequence.name}. {found.reason}")
-        elif found.sequence is not sequence:
-            warnings.append(f"{one.title} was given as {sequence.name}, although: {found.reason}")
+        else:
+            told = contradiction(one.title, sequence, found, silence_counts=True)
+            warnings += [told] if told else []
     return replace(case, warnings=tuple(dict.fromkeys(warnings)))
 
 
