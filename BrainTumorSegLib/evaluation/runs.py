@@ -21,6 +21,7 @@ from BrainTumorSegLib.core.case import Case, Scan, make_case
 from BrainTumorSegLib.core.errors import InputError, TrainingError
 from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.progress import Progress
+from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import recognize_files
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.inference.pipeline import check_sequences, segment
@@ -33,6 +34,8 @@ from BrainTumorSegLib.synthesis.config import Kind, SynthesisConfig, held_out
 from BrainTumorSegLib.synthesis.generator import synthesize
 from BrainTumorSegLib.synthesis.sources import Sources
 from BrainTumorSegLib.training.cohort import LabeledCase
+from BrainTumorSegLib.training.label_placement import check_placement
+from BrainTumorSegLib.training.volumes import stripped_brain
 
 from .conditions import AS_IS, CONDITIONS, Condition, PerturbedCase, perturb_case
 from .metrics import CaseScore, score_labels
@@ -249,7 +252,12 @@ def score_subjects(
                 bias_field=condition.bias_field,
                 keep_distant_components=condition.keep_distant_components,
             )
-            labels = _segment(perturbed.case, arm, used, device, options, progress)
+            result = _segment(perturbed.case, arm, used, device, options, progress)
+            labels = result.labels
+            if arm is arms[0]:
+                # Every arm would say much the same of the scans.
+                for text in result.record["warnings"]:
+                    progress.warn(f"{one.name}: {text}")
             groups = score_labels(
                 sitk.GetArrayViewFromImage(labels),
                 sitk.GetArrayViewFromImage(perturbed.reference_labels),
@@ -304,11 +312,13 @@ def load_labeled(case: LabeledCase) -> tuple[Case, sitk.Image]:
     Labels on another grid are brought to it by nearest neighbor.
 
     Raises:
-        TrainingError: when no labelled voxel lies in the scans though there are some.
+        TrainingError: when labelled voxels do not lie in the scans, see `check_placement`.
         InputError: when a file cannot be read, or a label means nothing in the protocol.
     """
     loaded = load_case(case.scans, identity=case.name)
     labels = read_reference_labels(case.labels)
+    images = {sequence: scan.image for sequence, scan in loaded.scans.items()}
+    check_placement(case, labels, images, _brain_of_prepared(case, loaded))
     resampled = sitk.Resample(
         labels, loaded.reference_scan.image, sitk.Transform(), sitk.sitkNearestNeighbor
     )
@@ -321,6 +331,14 @@ def load_labeled(case: LabeledCase) -> tuple[Case, sitk.Image]:
     allowed = sitk.GetImageFromArray(allowed_tissues(values, case.protocol, str(case.labels)))
     allowed.CopyInformation(resampled)
     return loaded, allowed
+
+
+def _brain_of_prepared(case: LabeledCase, loaded: Case) -> sitk.Image | None:
+    """The brain on the reference, where scans are in register and without skull."""
+    images = {sequence: scan.image for sequence, scan in loaded.scans.items()}
+    reference = loaded.reference_scan.image
+    on_one_grid = all(image.IsSameImageGeometryAs(reference) for image in images.values())
+    return stripped_brain(images) if case.preparation.nothing_to_do and on_one_grid else None
 
 
 def synthetic_subjects(
@@ -370,6 +388,6 @@ def _segment(
     device: str,
     options: Options,
     progress: Progress,
-) -> sitk.Image:
+) -> Segmentation:
     options = replace(options, pack=arm.pack.folder, members=members, tta=arm.tta, device=device)
-    return segment(case, options, Progress(cancel=progress.cancel)).labels
+    return segment(case, options, Progress(cancel=progress.cancel))

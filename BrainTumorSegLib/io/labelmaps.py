@@ -17,6 +17,8 @@ from .volumes import read_image
 #: How far a value may lie from a whole number: programs that store 0, 1, 2, 4 as bytes with a
 #: scale read 1.004 for 1, half a step of 4/255 at most.
 ROUNDING = 0.01
+#: More unknown values than this are those of a scan rather than of another protocol.
+_MANY_LABELS = 20
 
 
 def read_labels(path: Path, warn: Callable[[str], None] | None = None) -> sitk.Image:
@@ -65,6 +67,12 @@ def check_protocol(labels: np.ndarray, protocol: LabelProtocol, source: str = "T
         InputError: naming the values that have none.
     """
     unknown = sorted(set(np.unique(labels).tolist()) - protocol.labels.keys())
+    if len(unknown) > _MANY_LABELS:
+        raise InputError(
+            f"{source} hold(s) {len(unknown)} values that the label protocol {protocol.name!r} "
+            "does not know: this looks like a scan.",
+            "Give the labels.",
+        )
     if unknown:
         raise InputError(
             f"{source} hold(s) the value(s) {_list(unknown)}, which the label protocol "

@@ -98,6 +98,29 @@ def case_folders(folder: Path) -> Iterator[Path]:
             yield holder
 
 
+def unlabeled_folders(folder: Path) -> list[Path]:
+    """Folders with scans but no labels, which would be left out of a cohort without a word.
+
+    What lies in a case's own folder or holds labelled cases is none.
+    """
+    labeled = set(case_folders(folder))
+    found: dict[Path, list[Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        place = path.parent
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
+        if path.name.lower().endswith(READABLE_SUFFIXES) and path.is_file():
+            found.setdefault(place, []).append(path)
+    above = {parent for place in labeled for parent in place.parents}
+    return [
+        place
+        for place, images in found.items()
+        if place not in above
+        and not labeled & {place, *place.parents}
+        and any(r.sequence is not None for r in recognize_files(images).recognitions.values())
+    ]
+
+
 def is_label_file(path: Path) -> bool:
     """Whether a name is that of labels: ``.seg.nrrd``, or with a word like *seg* or *labels*."""
     name = path.name.lower()

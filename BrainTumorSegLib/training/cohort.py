@@ -27,7 +27,13 @@ from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.preprocessing.brain import METHODS
 from BrainTumorSegLib.preprocessing.registration import ENGINES
 
-from .case_files import case_folders, find_case_files, named_files, read_protocol
+from .case_files import (
+    case_folders,
+    find_case_files,
+    named_files,
+    read_protocol,
+    unlabeled_folders,
+)
 
 TABLE = "cases.tsv"
 COLUMNS = (
@@ -37,6 +43,9 @@ COLUMNS = (
 
 #: Column of a run's table only: SHA-256 of the labels that its members learn from.
 _DIGEST = "labels_sha256"
+
+#: So many cases are named in a message.
+_NAMED = 10
 
 _FORMAT = (
     "Columns are separated by tabs, the text is in UTF-8; case, looks_like, fold and "
@@ -131,7 +140,8 @@ def read_cohort(folder: Path, config: CohortConfig | None = None) -> tuple[Label
     With ``cases.tsv`` the cases are its rows. The column ``case`` is needed; ``looks_like``,
     ``fold``, ``label_protocol``, ``registration`` and ``brain`` may be there; the columns
     ``t1``, ``t1ce``, ``flair`` and ``labels`` may name files. Unnamed files are looked for in
-    ``brats/CASE/`` or ``CASE/``. Without a table, every folder with a file of labels is a case.
+    ``brats/CASE/`` or ``CASE/``. Without a table, every folder with a file of labels is a case,
+    and one with scans but no labels a mistake.
 
     Args:
         folder: with the table or the cases.
@@ -378,6 +388,14 @@ def _rows_of_folders(folder: Path) -> list[dict[str, str]]:
             f"{folder} holds neither {TABLE} nor a folder with scans and labels.",
             "Put each case into a folder of its own, for example with t1.nii.gz, t1ce.nii.gz, "
             f"flair.nii.gz and labels.nii.gz or tumour.seg.nrrd; or write {TABLE}.",
+        )
+    unlabeled = [str(place.relative_to(folder)) for place in unlabeled_folders(folder)]
+    if unlabeled:
+        more = f" and {len(unlabeled) - _NAMED} more" if len(unlabeled) > _NAMED else ""
+        raise TrainingError(
+            f"There are scans but no labels in {', '.join(unlabeled[:_NAMED])}{more} of {folder}.",
+            "Put the labels there, in a file like labels.nii.gz; or move these folders away; or "
+            f"list the cases to be used in {TABLE}.",
         )
     return rows
 

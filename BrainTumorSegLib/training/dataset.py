@@ -127,6 +127,10 @@ def real_cases(cases: SequenceOf[LabeledCase]) -> tuple[RealCase, ...]:
 
 def _load(case: LabeledCase, cache: Path, progress: Progress) -> LabeledVolume:
     volume = load_volume(case, cache, Progress(cancel=progress.cancel))
+    for text in (f"Case {case.name}: {warning}" for warning in volume.warnings):
+        # Every member would say the same of the same cases.
+        if text not in progress.warnings:
+            progress.warn(text)
     progress.advance(1, case.name)
     return volume
 

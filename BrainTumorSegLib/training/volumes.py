@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from scipy import ndimage
 
-from BrainTumorSegLib.core.case import check_one_place
+from BrainTumorSegLib.core.case import Case, check_one_place, missing_sequences
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, TrainingError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
@@ -25,8 +25,8 @@ from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.io.reference_labels import read_reference_labels
-from BrainTumorSegLib.io.volumes import read_scan
 from BrainTumorSegLib.preprocessing.brain import extract_brain
+from BrainTumorSegLib.preprocessing.doubts import doubts_about_scans
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalize, to_grid
 from BrainTumorSegLib.preprocessing.registration import align
 from BrainTumorSegLib.synthesis.config import SynthesisConfig
@@ -34,10 +34,11 @@ from BrainTumorSegLib.synthesis.generator import GENERATOR_VERSION, Sample, synt
 from BrainTumorSegLib.synthesis.sources import Sources
 
 from .cohort import LabeledCase
+from .label_placement import check_placement
 from .losses import BACKGROUND, tissue_bits
 
-#: Raise when the preparation changes, so that old files are not used.
-CACHE_VERSION = 1
+#: Raise when the preparation or its checks change, so that old files are not used.
+CACHE_VERSION = 2
 
 #: A larger share of a scan than this cannot be brain: a skull and noise in the air are there.
 MOST_BRAIN = 0.9
@@ -58,11 +59,13 @@ class LabeledVolume:
             a sequence that is missing is zero, the mean of a normalised brain.
         allowed: uint8 ``[slice, row, column]``; bit ``t`` is set when the voxel may
             be tissue ``t`` (see `io.labelmaps.allowed_tissues`).
+        warnings: what whoever trains on it must know of its scans.
     """
 
     name: str
     scans: np.ndarray
     allowed: np.ndarray
+    warnings: tuple[str, ...] = ()
 
 
 def load_volume(
@@ -124,7 +127,8 @@ def store_volume(path: Path, volume: LabeledVolume) -> None:
         name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()
     }
     with atomic_path(path, overwrite=True) as temporary:
-        save_file(tensors, temporary, {"name": volume.name})
+        told = json.dumps(volume.warnings)
+        save_file(tensors, temporary, {"name": volume.name, "warnings": told})
 
 
 def map_volume(path: Path) -> LabeledVolume:
@@ -137,9 +141,9 @@ def map_volume(path: Path) -> LabeledVolume:
     """
     with safe_open(path, "pt") as file:
         scans, allowed = (file.get_tensor(name).numpy() for name in ("scans", "allowed"))
-        name = file.metadata()["name"]
+        told = file.metadata()
     scans.flags.writeable = allowed.flags.writeable = False
-    return LabeledVolume(name, scans, allowed)
+    return LabeledVolume(told["name"], scans, allowed, tuple(json.loads(told["warnings"])))
 
 
 def prepare_volume(case: LabeledCase, progress: Progress | None = None) -> LabeledVolume:
@@ -152,30 +156,32 @@ def prepare_volume(case: LabeledCase, progress: Progress | None = None) -> Label
             brain fails.
     """
     try:
-        if case.preparation.nothing_to_do:
-            scans, grid = _prepared_scans(case)
-        else:
-            scans, grid = _raw_scans(case, progress)
+        loaded = load_case(case.scans, identity=case.name)
+        transforms, brain = _register_and_strip(case, loaded, progress)
+        images = {sequence: scan.image for sequence, scan in loaded.scans.items()}
+        outside = 0.0 if transforms is None else np.nan
+        scans, grid, doubts = _on_grid(
+            images, loaded.reference_scan.image, brain, transforms, outside, loaded
+        )
     except (TrainingError, Cancelled):
         raise
     except BrainTumorSegError as error:
         raise type(error)(f"Case {case.name}: {error.message}", error.remedy) from error
     reference_labels = read_reference_labels(case.labels, progress.warn if progress else None)
+    check_placement(case, reference_labels, images, brain)
     labels = to_grid(reference_labels, grid, interpolator=sitk.sitkNearestNeighbor)
     allowed = allowed_tissues(labels, case.protocol, str(case.labels))
-    if not labels.any() and sitk.GetArrayViewFromImage(reference_labels).any():
-        raise TrainingError(
-            f"No labelled voxel of {case.labels} lies in the brain of case {case.name}.",
-            "The labels must lie in the space of the T1CE scan.",
-        )
-    return LabeledVolume(case.name, scans, separate_core(allowed, grid.spacing[::-1]))
+    expected = missing_sequences(loaded.scans)
+    warnings = tuple(text for text in loaded.warnings if text not in expected)
+    separated = separate_core(allowed, grid.spacing[::-1])
+    return LabeledVolume(case.name, scans, separated, (*warnings, *doubts))
 
 
 def prepare_sample(sample: Sample, name: str) -> LabeledVolume:
     """Bring a synthetic sample to its model grid, as `prepare_volume` does with a real case."""
     images = {s: sample.image(array) for s, array in sample.scans.items()}
     brain = sample.image(sample.brain.astype(np.uint8))
-    scans, grid = _on_grid(images, images[Sequence.T1CE], brain)
+    scans, grid, _ = _on_grid(images, images[Sequence.T1CE], brain)
     allowed = to_grid(
         sample.image(sample.allowed),
         grid,
@@ -232,19 +238,23 @@ def stripped_brain(images: Mapping[Sequence, sitk.Image]) -> sitk.Image:
     return sitk.BinaryFillhole(mask)
 
 
-def _prepared_scans(case: LabeledCase) -> tuple[np.ndarray, ModelGrid]:
-    """Scans that are registered and stripped of the skull already."""
-    read = {s: read_scan(path) for s, path in case.scans.items()}
-    check_one_place(read, Sequence.T1CE)
-    images = {s: scan.image for s, scan in read.items()}
-    reference = images[Sequence.T1CE]
-    for sequence, image in images.items():
-        if not image.IsSameImageGeometryAs(reference):
+def _register_and_strip(
+    case: LabeledCase, loaded: Case, progress: Progress | None
+) -> tuple[Mapping[Sequence, sitk.Transform] | None, sitk.Image]:
+    """Transforms, None for scans that are in register, and the brain on the grid of T1CE."""
+    if not case.preparation.nothing_to_do:
+        alignment = align(loaded, engine=case.preparation.registration, progress=progress)
+        transforms, method = alignment.transforms, case.preparation.brain
+        return transforms, extract_brain(loaded, transforms, method=method, progress=progress).image
+    check_one_place(loaded.scans, Sequence.T1CE)
+    reference = loaded.reference_scan.image
+    for sequence, scan in loaded.scans.items():
+        if not scan.image.IsSameImageGeometryAs(reference):
             raise TrainingError(
                 f"The {sequence.name} scan of case {case.name} does not lie on the voxels of T1CE.",
                 "Set registration = 'auto' in the table [data] of the recipe.",
             )
-    brain = stripped_brain(images)
+    brain = stripped_brain({sequence: scan.image for sequence, scan in loaded.scans.items()})
     filled = float(sitk.GetArrayViewFromImage(brain).mean())
     if filled > MOST_BRAIN:
         raise TrainingError(
@@ -252,17 +262,7 @@ def _prepared_scans(case: LabeledCase) -> tuple[np.ndarray, ModelGrid]:
             "the skull was not removed.",
             "Set brain = 'auto' in the table [data] of the recipe.",
         )
-    return _on_grid(images, reference, brain)
-
-
-def _raw_scans(case: LabeledCase, progress: Progress | None) -> tuple[np.ndarray, ModelGrid]:
-    """Scans that are registered and stripped here, in memory."""
-    loaded = load_case(case.scans, identity=case.name)
-    alignment = align(loaded, engine=case.preparation.registration, progress=progress)
-    transforms, method = alignment.transforms, case.preparation.brain
-    brain = extract_brain(loaded, transforms, method=method, progress=progress)
-    images = {s: scan.image for s, scan in loaded.scans.items()}
-    return _on_grid(images, loaded.reference_scan.image, brain.image, transforms, np.nan)
+    return None, brain
 
 
 def _on_grid(
@@ -271,17 +271,24 @@ def _on_grid(
     brain: sitk.Image,
     transforms: Mapping[Sequence, sitk.Transform] | None = None,
     outside: float = 0.0,
-) -> tuple[np.ndarray, ModelGrid]:
-    """Normalised scans ``[3, slice, row, column]`` on the grid about the brain, and that grid."""
+    case: Case | None = None,
+) -> tuple[np.ndarray, ModelGrid, list[str]]:
+    """Normalised scans ``[3, slice, row, column]`` on the grid about the brain, and that grid.
+
+    With the case that they belong to, also what is doubtful about them.
+    """
     grid = model_grid(reference, brain)
     inside = to_grid(brain, grid, interpolator=sitk.sitkNearestNeighbor) > 0
+    raw = {
+        sequence: to_grid(image, grid, transforms and transforms[sequence], outside=outside)
+        for sequence, image in images.items()
+    }
     scans = np.zeros((len(Sequence), *grid.shape), np.float16)
     for number, sequence in enumerate(Sequence):
-        if sequence in images:
-            transform = transforms[sequence] if transforms else None
-            raw = to_grid(images[sequence], grid, transform, outside=outside)
-            scans[number] = normalize(raw, inside)
-    return scans, grid
+        if sequence in raw:
+            scans[number] = normalize(raw[sequence], inside)
+    doubts = [] if case is None else doubts_about_scans(case, raw, inside, grid.spacing[0])
+    return scans, grid, doubts
 
 
 def _cached(path: Path, make: Callable[[], LabeledVolume]) -> LabeledVolume:

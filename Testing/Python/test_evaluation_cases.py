@@ -75,7 +75,7 @@ def test_labels_that_lie_elsewhere_are_not_scored_as_if_they_lay_on_the_scan(coh
         return image
 
     change(labels_of(cohort, "toy1"), away)
-    with pytest.raises(TrainingError, match="No labelled voxel of"):
+    with pytest.raises(TrainingError, match="have the voxels of its T1 but lie 500 mm"):
         load_labeled(read_cohort(cohort)[1])
     assert evaluate(cohort, pack, cohort / "scores") == 9
     assert "toy1" in capsys.readouterr().err

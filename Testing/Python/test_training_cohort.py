@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 import SimpleITK as sitk
 from toy_cases import write_toy_cohort
 
-from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.core.errors import InputError, TrainingError
+from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.io.seg_nrrd import write_seg_nrrd
@@ -23,6 +25,8 @@ from BrainTumorSegLib.training.cohort import (
     read_cohort,
     write_cohort,
 )
+from BrainTumorSegLib.training.config import TrainingConfig
+from BrainTumorSegLib.training.dataset import prepare_cases
 from BrainTumorSegLib.training.volumes import (
     LabeledVolume,
     load_volume,
@@ -142,8 +146,8 @@ def test_a_table_may_name_files_anywhere_and_is_understood_again_when_written(tm
 
 def test_scans_with_skull_are_refused_unless_the_brain_is_to_be_found(tmp_path):
     write_files(tmp_path / "a", ())
-    for name in THREE:
-        sitk.WriteImage(image_of(ball(skull=True)[0]), str(tmp_path / "a" / name))
+    for number, name in enumerate(THREE):
+        sitk.WriteImage(image_of(ball(number, skull=True)[0]), str(tmp_path / "a" / name))
     (case,) = read_cohort(tmp_path, CORE1)
     with pytest.raises(TrainingError, match="skull"):
         prepare_volume(case)
@@ -163,9 +167,8 @@ def test_scans_whose_brain_is_to_be_found_go_the_way_of_a_new_case(tmp_path):
     folder = tmp_path / "a"
     write_files(folder, ())
     sitk.WriteImage(image_of(ball()[1]), str(folder / "labels.nii.gz"))
-    scan, _ = ball()
     for number, name in enumerate(THREE):
-        sitk.WriteImage(image_of(scan + (scan > 0) * number), str(folder / name))
+        sitk.WriteImage(image_of(ball(number)[0]), str(folder / name))
     ready, raw = (
         read_cohort(tmp_path, CohortConfig(CORE1.label_protocol, brain=how))[0]
         for how in ("stripped", "auto")
@@ -336,3 +339,84 @@ def test_scans_that_are_given_another_name_are_prepared_anew(tmp_path):
         (case,) = read_cohort(tmp_path, CORE1)
         shown.append([bool(scan.any()) for scan in load_volume(case, tmp_path / "cache").scans])
     assert shown == [[False, True, True], [True, True, False]]
+
+
+# What would train without a word
+
+
+def moved(folder, millimetres):
+    path = folder / "labels.nii.gz"
+    image = sitk.ReadImage(str(path))
+    image.SetOrigin([place + millimetres for place in image.GetOrigin()])
+    sitk.WriteImage(image, str(path))
+
+
+def test_labels_whose_header_lies_elsewhere_than_that_of_their_scan_are_refused(tmp_path):
+    write_files(tmp_path / "anna", THREE)
+    moved(tmp_path / "anna", 30)
+    (case,) = read_cohort(tmp_path, CORE1)
+    with pytest.raises(TrainingError, match=r"of case anna .* its T1 but lie 30 mm away") as told:
+        prepare_volume(case)
+    assert "T1CE" in told.value.remedy
+
+
+def test_labels_drawn_on_a_part_of_the_scan_that_lie_outside_the_brain_are_refused(tmp_path):
+    write_files(tmp_path / "anna", THREE)
+    path = tmp_path / "anna" / "labels.nii.gz"
+    part = sitk.ReadImage(str(path))[5:40, 5:40, 2:18]
+    sitk.WriteImage(part, str(path))
+    prepare_volume(*read_cohort(tmp_path, CORE1))
+    moved(tmp_path / "anna", 45)
+    with pytest.raises(TrainingError, match=r"% of the labelled voxels of .* brain of case anna"):
+        prepare_volume(*read_cohort(tmp_path, CORE1))
+
+
+def test_labels_stored_in_another_order_of_axes_are_in_their_place(tmp_path):
+    write_files(tmp_path / "anna", THREE)
+    expected = prepare_volume(*read_cohort(tmp_path, CORE1)).allowed
+    path = tmp_path / "anna" / "labels.nii.gz"
+    sitk.WriteImage(sitk.DICOMOrient(sitk.ReadImage(str(path)), "RAS"), str(path))
+    assert np.array_equal(prepare_volume(*read_cohort(tmp_path, CORE1)).allowed, expected)
+
+
+def test_cases_without_labels_beside_labelled_ones_are_named(tmp_path):
+    write_files(tmp_path / "anna", THREE)
+    (tmp_path / "anna" / "derived").mkdir()
+    shutil.copy(tmp_path / "anna" / "t1.nii.gz", tmp_path / "anna" / "derived" / "t1.nii.gz")
+    (tmp_path / "notes.xlsx").write_bytes(b"x")
+    (tmp_path / "empty").mkdir()
+    assert len(read_cohort(tmp_path, CORE1)) == 1
+    write_files(tmp_path / "site" / "berta", THREE, label_name=None)
+    write_files(tmp_path / "clara", THREE, label_name=None)
+    with pytest.raises(TrainingError, match=r"no labels in .*clara, site.berta") as told:
+        read_cohort(tmp_path, CORE1)
+    assert "cases.tsv" in told.value.remedy
+
+
+def test_one_scan_given_as_two_sequences_is_refused_with_the_case(tmp_path):
+    write_files(tmp_path / "anna", THREE)
+    scan = sitk.ReadImage(str(tmp_path / "anna" / "t1.nii.gz"))
+    sitk.WriteImage(scan * 2, str(tmp_path / "anna" / "t1ce.nii.gz"))
+    with pytest.raises(InputError, match=r"Case anna: T1 .* and T1CE .* are the same scan"):
+        prepare_volume(*read_cohort(tmp_path, CORE1))
+
+
+def test_a_label_map_given_as_a_scan_is_refused_with_the_case(tmp_path):
+    write_files(tmp_path / "anna", THREE)
+    shutil.copy(tmp_path / "anna" / "labels.nii.gz", tmp_path / "anna" / "flair.nii.gz")
+    with pytest.raises(InputError, match=r"Case anna: The FLAIR scan .* segmentation or a mask"):
+        prepare_volume(*read_cohort(tmp_path, CORE1))
+
+
+def test_what_is_doubtful_about_a_case_is_told_again_when_it_comes_from_the_cache(tmp_path):
+    write_files(tmp_path / "data" / "anna", THREE)
+    columns = ("case", "label_protocol", "t1", "t1ce", "flair", "labels")
+    files = [f"anna/{name}.nii.gz" for name in ("t1", "flair", "t1ce", "labels")]
+    row = ("anna", "core1_edema2_enhancing4", *files)
+    (tmp_path / "data" / "cases.tsv").write_text("\t".join(columns) + "\n" + "\t".join(row))
+    for _ in range(2):
+        progress = Progress()
+        cases = read_cohort(tmp_path / "data")
+        prepare_cases(cases, TrainingConfig(), tmp_path / "cache", progress)
+        told = [text for text in progress.warnings if " was given as " in text]
+        assert len(told) == 2 and all(text.startswith("Case anna: ") for text in told)
