@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from BrainTumorSegLib.core.case import Case
+from BrainTumorSegLib.core.notices import warnings_section
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region
@@ -59,6 +60,8 @@ def report_page(case: Case, result: Segmentation) -> str:
     return _template().render(
         record=result.record,
         notice=NOTICE,
+        # Escaped where it is made.
+        warnings=warnings_section(result.record),
         pictures=_pictures(case, result),
         regions=regions,
         tissues=[

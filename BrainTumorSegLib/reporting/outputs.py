@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.errors import OutputError
+from BrainTumorSegLib.core.notices import notices
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.io.atomic import (
     check_not_inputs,
@@ -207,5 +208,12 @@ def _check_dicom_reference(case: Case) -> None:
 def _dicom_job(case: Case, result: Segmentation) -> Callable[[Path], None]:
     from BrainTumorSegLib.io.dicom.seg import write_dicom_seg
 
-    files, pack = case.reference_scan.files, result.record["pack"]["name"]
-    return lambda path: write_dicom_seg(result.labels, files, path, pack=pack, overwrite=True)
+    files, record = case.reference_scan.files, result.record
+    return lambda path: write_dicom_seg(
+        result.labels,
+        files,
+        path,
+        pack=record["pack"]["name"],
+        warnings=notices(record),
+        overwrite=True,
+    )

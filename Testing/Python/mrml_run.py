@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 from mrml_nodes import OBLIQUE, RAS_LPS, add_volume, affine, head
 
+from BrainTumorSegLib.core.notices import warnings_section
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.core.volumes import volumes_ml
@@ -78,6 +79,7 @@ def finish_run(
     report = record(image, scans, Sequence(settings.reference)) | changes
     (folder / "report.json").write_text(json.dumps(report, ensure_ascii=False), encoding="utf-8")
     page = "<!doctype html><p>t1ce-scan.nrrd &amp; flair-scan.nrrd: größer</p>" + "x" * 400
+    page += warnings_section(report)
     (folder / "report.html").write_text(page, encoding="utf-8")
     return labels
 

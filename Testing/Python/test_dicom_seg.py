@@ -81,6 +81,17 @@ def image_points(labels: sitk.Image, tissue: Tissue) -> set[tuple[float, ...]]:
     }
 
 
+def test_warnings_become_image_comments_in_any_script(tmp_path):
+    image = head(SIZE, SPACING, ORIENTATIONS["axial"])
+    files = write_series(tmp_path / "mr", image, 3, "t1ce")
+    told = ["T1 “größer” ist vertauscht?", "BRAINSFit \\ 見つからない"]
+    write_dicom_seg(labels_on(image), files, tmp_path / "seg.dcm", warnings=told)
+    header = pydicom.dcmread(tmp_path / "seg.dcm")
+    assert header.ImageComments.splitlines() == told
+    write_dicom_seg(labels_on(image), files, tmp_path / "long.dcm", warnings=["x" * 20000])
+    assert len(pydicom.dcmread(tmp_path / "long.dcm").ImageComments) == 10240
+
+
 @pytest.mark.parametrize("order", ["ascending", "interleaved"])
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_every_voxel_comes_back_at_its_place(tmp_path, orientation, order):

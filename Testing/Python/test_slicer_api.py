@@ -12,12 +12,16 @@ pytest.importorskip("slicer", reason="slicer-core is not installed")
 from mrml_nodes import add_volume, head
 from mrml_scene import snapshot
 
+from BrainTumorSegLib.cli.application import build_parser
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, InputError
+from BrainTumorSegLib.core.option_fields import options_of
+from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.slicer_app import api
 from BrainTumorSegLib.slicer_app.host.models import chosenPack, packChoices
 from BrainTumorSegLib.slicer_app.run.inputs import whatIsMissing
 from BrainTumorSegLib.slicer_app.run.segmentation_run import RunSettings
+from BrainTumorSegLib.slicer_app.run.settings import scanFiles, workerArguments
 
 QUICK = {"registration": "none", "tta": "none", "members": 1, "device": "cpu"}
 
@@ -77,6 +81,24 @@ def test_an_unknown_word_is_refused_with_the_choices(scans, option, value):
     with pytest.raises(InputError, match=f"{option} cannot be '{value}'") as caught:
         api.runSettings(t1ce=scans["t1ce"], **{option: value})
     assert "Choose one of" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        (name, choice)
+        for name, definition in options_of(Options).items()
+        if definition.choices and definition.flags
+        for choice in definition.choices
+    ],
+)
+def test_every_choice_of_every_option_is_accepted_and_reaches_the_worker(scans, option, value):
+    settings = api.runSettings(t1ce=scans["t1ce"], **{option: value})
+    assert getattr(settings.options, option) == value
+    registration = value if option == "registration" else "none"
+    arguments = workerArguments(settings, scanFiles(settings), registration)
+    parsed = build_parser().parse_args(arguments)
+    assert getattr(parsed, option) == value
 
 
 def test_the_reference_is_given_as_word_or_sequence(scans):

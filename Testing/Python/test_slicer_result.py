@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import subprocess
 import sys
@@ -335,6 +336,10 @@ def test_a_parent_that_changes_volumes_is_warned_about(scene, settings, tmp_path
     result = importResult(tmp_path, settings)
     assert any("changes volumes by a factor of 1.33" in warning for warning in result.warnings)
     assert result.warnings == tuple(json.loads(result.reportNode.GetText())["warnings"])
+    attribute = result.segmentationNode.GetAttribute("BrainTumorSeg.Warnings")
+    assert json.loads(attribute) == list(result.warnings)
+    page = html.unescape(result.pageNode.GetText())
+    assert len(result.warnings) > 1 and all(text in page for text in result.warnings)
 
 
 def test_inputs_and_selection_are_left_alone(scene, settings, finished):

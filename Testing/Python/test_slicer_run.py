@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import shutil
@@ -451,6 +452,16 @@ def test_a_closed_scene_ends_the_run_in_words(
     assert snapshot(scene) == before and list(temporary.iterdir()) == []
 
 
+def assert_told_everywhere(result):
+    """Every warning stands in the record, the page and the attributes."""
+    told = list(result.warnings)
+    node = result.segmentationNode
+    assert json.loads(node.GetAttribute("BrainTumorSeg.Warnings")) == told
+    assert json.loads(result.reportNode.GetText())["warnings"] == told
+    page = html.unescape(result.pageNode.GetText())
+    assert told and all(f"<li>{text}</li>" in page for text in told)
+
+
 def test_a_volume_that_was_changed_meanwhile_is_told_in_the_record(nodes, replay):
     import slicer
 
@@ -465,6 +476,7 @@ def test_a_volume_that_was_changed_meanwhile_is_told_in_the_record(nodes, replay
     assert len(warnings) == 1 and "ФЛЭР" in warnings[0]
     assert warnings[0] in run.result.warnings
     assert any(warnings[0] in line for line in run.log)
+    assert_told_everywhere(run.result)
 
 
 def test_a_volume_that_was_moved_meanwhile_is_told_in_the_record(scene, nodes, replay):
@@ -517,6 +529,24 @@ def test_where_brainsfit_is_missing_simpleitk_is_used_and_that_is_recorded(
     warnings = [text for text in run.result.report["warnings"] if "BRAINSFit" in text]
     assert len(warnings) == 1 and "SimpleITK" in warnings[0]
     assert any("BRAINSFit" in line for line in run.log)
+    assert_told_everywhere(run.result)
+
+
+def test_volumes_chosen_for_other_sequences_than_their_names_say_are_told(nodes, replay):
+    nodes[Sequence.FLAIR].SetName("AX T1 POST GAD")
+    nodes[Sequence.T1CE].SetName("AX FLAIR")
+    run = SegmentationRun(quick_settings(nodes))
+    run.start()
+    run.wait()
+    assert run.state == "finished", "\n".join(run.log)
+    told = [text for text in run.result.warnings if " was given as " in text]
+    assert [text.partition(", although")[0] for text in told] == [
+        "“AX FLAIR” was given as T1CE",
+        "“AX T1 POST GAD” was given as FLAIR",
+    ]
+    assert_told_everywhere(run.result)
+    names = scanFiles(quick_settings(nodes))
+    assert names[Sequence.FLAIR] == "flair.nrrd" and names[Sequence.T1CE] == "t1ce.nrrd"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import html
 import json
 import time
 from pathlib import Path
@@ -26,7 +27,7 @@ from mrml_nodes import (
 from mrml_results import add_result, correct, labels_of
 from mrml_scene import snapshot
 
-from BrainTumorSegLib.core.errors import InputError, OutputError
+from BrainTumorSegLib.core.errors import BrainTumorSegError, InputError, OutputError
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
 from BrainTumorSegLib.slicer_app.export.saving import (
@@ -41,6 +42,9 @@ from BrainTumorSegLib.slicer_app.review.reviews import writeReview
 from BrainTumorSegLib.slicer_app.scene.geometry import gridMatrix
 from BrainTumorSegLib.slicer_app.scene.scene_scans import hierarchyPath
 from BrainTumorSegLib.slicer_app.scene.volumes import imageFromNode
+
+#: SOP class of a DICOM SEG.
+SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
 
 
 @pytest.fixture
@@ -61,6 +65,12 @@ def reference(made):
 
 def files_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def header_of(path: Path):
+    import pydicom
+
+    return pydicom.dcmread(path)
 
 
 def saved(node, folder, *formats, **options) -> SaveJob:
@@ -539,6 +549,7 @@ def test_a_job_repeats_what_preflight_says(node, tmp_path):
 
 def exporter_that(problem="", files=1):
     """A stand-in for Slicer's export; keeps what it was given."""
+    import pydicom
     import slicer
 
     class Exportable:
@@ -565,7 +576,15 @@ def exporter_that(problem="", files=1):
 
         def export(self, exportables):
             for number in range(files):
-                Path(exportables[0].directory, f"{number}.dcm").write_bytes(b"from Slicer")
+                dataset = pydicom.Dataset()
+                dataset.SeriesDescription = "from Slicer"
+                dataset.SpecificCharacterSet = "ISO_IR 100"
+                dataset.file_meta = pydicom.dataset.FileMetaDataset()
+                dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+                dataset.file_meta.MediaStorageSOPClassUID = SEGMENTATION_STORAGE
+                dataset.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+                path = Path(exportables[0].directory, f"{number}.dcm")
+                dataset.save_as(path, enforce_file_format=True)
             return problem
 
     return Exporter
@@ -592,7 +611,7 @@ def test_slicers_export_is_used_where_it_is_installed(scene, dicom, slicer_expor
     seen = slicer_export()
     before = snapshot(scene)
     job = saved(node, tmp_path / "out", "dcm")
-    assert job.written[0].read_bytes() == b"from Slicer"
+    assert header_of(job.written[0]).SeriesDescription == "from Slicer"
     assert snapshot(scene) == before
     assert seen["levels"] == ["Study", "Patient"]
     assert seen["kind"] == "AUTOMATIC"
@@ -612,6 +631,13 @@ def test_where_slicers_export_fails_ours_is_used_and_that_is_told(
     assert "Slicer's DICOM export failed" in job.warnings[0]
     assert "own export was used instead" in job.warnings[0]
     assert snapshot(scene) == before
+
+
+def test_warnings_of_the_run_are_comments_of_what_slicer_writes(dicom, slicer_export, tmp_path):
+    slicer_export()
+    text = json.loads(dicom[0].GetAttribute("BrainTumorSeg.Warnings"))
+    job = saved(dicom[0], tmp_path / "out", "dcm")
+    assert text and header_of(job.written[0]).ImageComments.splitlines() == text
 
 
 def test_where_slicers_export_lacks_its_converter_it_is_not_tried_and_that_is_told(
@@ -657,3 +683,37 @@ def test_every_format_at_once(dicom, tmp_path):
     job = saved(dicom[0], tmp_path / "alles", *FORMATS)
     assert len(job.written) == 5
     assert files_in(tmp_path / "alles") == sorted(path.name for path in job.written)
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_every_warning_of_the_run_stands_in_every_saved_report(dicom, tmp_path, corrected):
+    node, reference, _ = dicom
+    told = json.loads(node.GetAttribute("BrainTumorSeg.Warnings"))
+    if corrected:
+        correct(node, reference)
+    job = saved(node, tmp_path / "out", "json", "html", "dcm")
+    files = {path.suffix: path for path in job.written}
+    page = html.unescape(files[".html"].read_text(encoding="utf-8"))
+    comments = header_of(files[".dcm"]).ImageComments
+    report = json.loads(files[".json"].read_text(encoding="utf-8"))
+    for text in told:
+        assert text in report["warnings"] and text in page and text in comments
+    assert told
+
+
+def test_a_job_that_was_not_started_cannot_be_waited_for(node, tmp_path):
+    job = SaveJob(node, {"seg.nrrd": tmp_path / "a.seg.nrrd"})
+    with pytest.raises(BrainTumorSegError, match="was not started"):
+        job.wait()
+    assert list(tmp_path.glob("*.nrrd")) == []
+
+
+def test_a_job_that_could_not_start_can_be_started_once_that_is_mended(node, tmp_path):
+    target = tmp_path / "a.seg.nrrd"
+    target.write_text("of yesterday")
+    job = SaveJob(node, {"seg.nrrd": target})
+    with pytest.raises(OutputError):
+        job.start()
+    target.unlink()
+    job.start()
+    assert job.wait() == [target] and job.state == "finished"

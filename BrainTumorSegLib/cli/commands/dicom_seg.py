@@ -51,6 +51,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.add_argument("--pack", metavar="NAME", help="model pack that made the labels, to record")
+    shared.add_files(
+        parser,
+        record="the JSON report of the run: its warnings and model pack are recorded",
+    )
     parser.add_argument(
         "--corrected", action="store_true", help="an expert has edited the labels (SEMIAUTOMATIC)"
     )
@@ -72,13 +76,16 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("No file to write was named.", "Give -o FILE.dcm.")
     progress = shared.make_progress(args.progress, STAGES)
     progress.stage("read")
+    from BrainTumorSegLib.core.notices import notices
     from BrainTumorSegLib.io.atomic import check_writable
     from BrainTumorSegLib.io.dicom.lattice import pasted
     from BrainTumorSegLib.io.dicom.seg import highdicom_module, preflight, write_dicom_seg
     from BrainTumorSegLib.io.reference_labels import read_tissues
+    from BrainTumorSegLib.reporting.record import read_record
 
     if not args.check:
         check_writable(args.output, args.overwrite)
+    record = None if args.record is None else read_record(args.record)
     labels = None
     if args.labels is not None:
         labels = read_tissues(args.labels, args.numbering, progress.warn)
@@ -103,8 +110,9 @@ def run(args: argparse.Namespace) -> int:
         labels if placed is None else placed,
         files,
         args.output,
-        pack=args.pack,
+        pack=args.pack or (record and record["pack"]["name"]),
         corrected=args.corrected,
+        warnings=notices(record) if record else (),
         overwrite=args.overwrite,
     )
     progress.finish()

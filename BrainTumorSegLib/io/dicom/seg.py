@@ -13,6 +13,7 @@ import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import DependencyError, InputError
 from BrainTumorSegLib.core.file_names import printable
+from BrainTumorSegLib.core.notices import dicom_comment
 from BrainTumorSegLib.core.tissue import ANATOMY, CATEGORY, STYLES, TUMOR_TISSUES, Code, Tissue
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.io.atomic import atomic_path, check_writable
@@ -53,7 +54,7 @@ def write_dicom_seg(
     pack: str | None = None,
     corrected: bool = False,
     series_description: str = "Brain tumour segmentation (BrainTumorSeg)",
-    series_number: int | None = None,
+    warnings: Sequence[str] = (),
     overwrite: bool = False,
 ) -> None:
     """Write labels as a DICOM Segmentation (BINARY) that refers to the reference series.
@@ -70,7 +71,7 @@ def write_dicom_seg(
         pack: name of the model pack, recorded as a parameter of the algorithm.
         corrected: whether a person edited the result (SEMIAUTOMATIC).
         series_description: at most 64 characters.
-        series_number: by default 100 times that of the reference plus 1.
+        warnings: of the run, which become Image Comments.
         overwrite: whether an existing file may be replaced.
 
     Raises:
@@ -98,8 +99,9 @@ def write_dicom_seg(
         _values_on(labels, grid),
         _descriptions(highdicom, pack, corrected),
         series_description[:64],
-        series_number,
     )
+    if warnings:
+        segmentation.ImageComments = dicom_comment(list(warnings))
     with atomic_path(path, overwrite) as temporary:
         segmentation.save_as(temporary)
 
@@ -110,7 +112,6 @@ def _segmentation(
     values: np.ndarray,
     descriptions: list[Any],
     series_description: str,
-    series_number: int | None = None,
 ) -> Any:
     """The object in memory, of labels ``[slice, row, column]`` on the grid of the reference.
 
@@ -120,8 +121,7 @@ def _segmentation(
     highdicom, grid = highdicom_module(), reference.grid
     assert grid is not None  # `_volume_problems` would have said so
     number = reference.attributes.get("SeriesNumber", "")
-    if series_number is None:
-        series_number = 100 * int(number) + 1 if number.isdigit() and int(number) > 0 else 9001
+    series_number = 100 * int(number) + 1 if number.isdigit() and int(number) > 0 else 9001
     try:
         sources = [_completed(datasets[file], grid) for file in reference.files]
         segmentation = highdicom.seg.Segmentation(

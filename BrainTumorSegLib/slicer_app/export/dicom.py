@@ -14,6 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, OutputError
+from BrainTumorSegLib.core.notices import dicom_comment
 from BrainTumorSegLib.core.tissue import TUMOR_TISSUES
 
 from ..host.application import runFolder, usesOtherPython
@@ -104,11 +105,16 @@ def collectReference(reference: Any, folder: Path) -> Iterator[None]:
             yield
 
 
-def exportBySlicer(segmentationNode: Any, path: Path, corrected: bool) -> None:
+def exportBySlicer(
+    segmentationNode: Any, path: Path, corrected: bool, warnings: list[str] | None = None
+) -> None:
     """Let Slicer's own exporter write a DICOM SEG.
 
     It is given a temporary segmentation without empty segments, about which it would
     ask, that says which algorithm made it.
+
+    Args:
+        warnings: of the run, which become Image Comments; the exporter knows no such field.
 
     Raises:
         OutputError: with what the exporter says.
@@ -122,10 +128,27 @@ def exportBySlicer(segmentationNode: Any, path: Path, corrected: bool) -> None:
             problem = _("it wrote {count} files").format(count=len(written))
         if problem:
             raise _refused(problem)
+        if warnings:
+            _comment(written[0], warnings)
         shutil.copyfile(written[0], path)
     finally:
         removeWithParts(temporary)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _comment(path: Path, warnings: list[str]) -> None:
+    import pydicom
+
+    try:
+        dataset = pydicom.dcmread(path)
+    except pydicom.errors.InvalidDicomError as error:
+        raise _refused(_("it wrote no DICOM file")) from error
+    # Slicer's exporter may name an older character set than warnings need.
+    if not dicom_comment(warnings).isascii():
+        dataset.decode()
+        dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.ImageComments = dicom_comment(warnings)
+    dataset.save_as(path)
 
 
 def _export(temporary: Any, name: str, folder: Path) -> str:

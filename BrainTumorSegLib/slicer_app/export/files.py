@@ -124,6 +124,14 @@ def reportRecord(segmentationNode: Any) -> dict[str, Any]:
     return record
 
 
+def recordIfAny(segmentationNode: Any) -> dict[str, Any] | None:
+    """The same, or None where there is none: labels can be saved without."""
+    try:
+        return reportRecord(segmentationNode)
+    except InputError:
+        return None
+
+
 def finishedReports(segmentationNode: Any, formats: set[str]) -> dict[str, str]:
     """Reports that are ready: those of the run, as long as nobody corrected or reviewed it.
 
@@ -157,8 +165,7 @@ def exportForReport(segmentationNode: Any, folder: Path, names: dict[str, str]) 
             _("The scan that was segmented is no longer in the scene."),
             _("Load it again, or save without a report."),
         )
-    text = json.dumps(record, ensure_ascii=False)
-    (folder / RECORD).write_text(text, encoding="utf-8")
+    writeRecord(record, folder)
     writePlain(labelsOf(segmentationNode), folder / LABELS)
     names[LABELS] = segmentationNode.GetName()
     yield
@@ -170,6 +177,12 @@ def exportForReport(segmentationNode: Any, folder: Path, names: dict[str, str]) 
     if entropy is not None and entropy.GetImageData() is not None:
         writePlain(imageFromNode(entropy), folder / DISAGREEMENT)
         yield
+
+
+def writeRecord(record: Mapping[str, Any], folder: Path) -> None:
+    """Write a record for the worker."""
+    text = json.dumps(record, ensure_ascii=False)
+    (folder / RECORD).write_text(text, encoding="utf-8")
 
 
 def reportArguments(
@@ -189,13 +202,21 @@ def reportArguments(
     return arguments
 
 
-def dicomArguments(segmentationNode: Any, reference: str, output: str) -> list[str]:
-    """The command line for the worker that writes a DICOM SEG."""
+def dicomArguments(
+    segmentationNode: Any, reference: str, output: str, hasRecord: bool = False
+) -> list[str]:
+    """The command line for the worker that writes a DICOM SEG.
+
+    Args:
+        hasRecord: whether the record of the run lies in the folder, see `writeRecord`.
+    """
     arguments = ["dicom-seg", "--labels", LABELS, "--reference", reference, "--output", output]
     arguments += ["--progress", "json"]
     pack = segmentationNode.GetAttribute(f"{provenance.PREFIX}Pack")
     if pack:
         arguments.append(f"--pack={pack}")
+    if hasRecord:
+        arguments += ["--record", RECORD]
     if wasCorrected(segmentationNode):
         arguments.append("--corrected")
     return arguments

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, InputError, OutputError
+from BrainTumorSegLib.core.notices import notices
 from BrainTumorSegLib.io.atomic import atomic_group, check_not_inputs
 
 from ..host.application import runFolder
@@ -35,12 +36,14 @@ from .files import (
     fileStem,
     finishedReports,
     hasMovedInWorld,
+    recordIfAny,
     reportArguments,
     reportRecord,
     scanFiles,
     worldLabels,
     writeLabelMap,
     writePlain,
+    writeRecord,
     writeSegNrrd,
 )
 
@@ -122,7 +125,7 @@ class SaveJob(PolledJob):
         self._engine = dicomEngine
         self._onFinished = onFinished
         self._task: WorkerTask | None = None
-        self._work = self._steps()
+        self._work: Iterator[None] = iter(())
 
     def start(self) -> None:
         """Check everything and begin; returns at once.
@@ -134,6 +137,8 @@ class SaveJob(PolledJob):
         if self.state != "idle":
             raise RuntimeError("A job is started once.")
         self._check()
+        # Made here: one that failed at its beginning is over, and could not be started again.
+        self._work = self._steps()
         next(self._work)
         self.state = "running"
 
@@ -266,7 +271,11 @@ class SaveJob(PolledJob):
             for _file in collectReference(referenceOf(node), task.folder / "reference"):
                 self._stopIfCancelled()
                 yield
-            yield from task.run(dicomArguments(node, "reference", "segmentation.dcm"))
+            record = recordIfAny(node)
+            if record is not None:
+                writeRecord(record, task.folder)
+            arguments = dicomArguments(node, "reference", "segmentation.dcm", record is not None)
+            yield from task.run(arguments)
             shutil.copyfile(task.folder / "segmentation.dcm", paths["dcm"])
 
     def _writtenBySlicer(self, path: Path) -> bool:
@@ -278,7 +287,8 @@ class SaveJob(PolledJob):
             reason = " ".join(missingForSlicer(node))
         if not reason:
             try:
-                exportBySlicer(node, path, wasCorrected(node))
+                record = recordIfAny(node)
+                exportBySlicer(node, path, wasCorrected(node), notices(record) if record else [])
                 return True
             except OutputError as error:
                 if self._engine == "slicer" or dicomPreflight(node, "library"):

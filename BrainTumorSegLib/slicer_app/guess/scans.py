@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from BrainTumorSegLib.core.mix_ups import contradiction
 from BrainTumorSegLib.core.sequence_headers import header_evidence
 from BrainTumorSegLib.core.sequence_names import name_evidence, plain
 from BrainTumorSegLib.core.sequences import (
@@ -129,6 +130,12 @@ def guessScans(study: str | None = None) -> Guess:
 def reasonFor(node: Any) -> str:
     """What one volume node looks like, for a user who chooses it."""
     return whyNoScan(node) or _recognize(describeScan(node)).reason
+
+
+def contradictionOf(node: Any, sequence: Sequence) -> str | None:
+    """A warning when header, name or file of a volume say that it is something else."""
+    scan = describeScan(node)
+    return contradiction(f"“{node.GetName()}”", sequence, _recognize(scan))
 
 
 def _nothing(reason: str) -> Guess:

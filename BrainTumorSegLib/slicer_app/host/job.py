@@ -68,9 +68,14 @@ class PolledJob:
         """Poll until the end while the application stays alive.
 
         Called from a callback of this very job it returns at once.
+
+        Raises:
+            BrainTumorSegError: when it was not started, or could not be.
         """
         if self.state == "idle":
-            raise RuntimeError("The job was not started.")
+            raise BrainTumorSegError(
+                _("This job was not started."), _("Call start() before wait().")
+            )
         while not self.poll() and not self._polling:
             processEvents()
             time.sleep(0.01)

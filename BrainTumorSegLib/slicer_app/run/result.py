@@ -12,6 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError, OutputError
+from BrainTumorSegLib.core.notices import page_with_notices
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
 
@@ -304,8 +305,10 @@ def readRun(folder: Path, scans: Mapping[Sequence, Any], reference: Any) -> RunF
         for sequence, file in files.items()
     }
     names = {file: scans[sequence].GetName() for sequence, file in files.items()}
-    page = _readPage(folder / REPORT_PAGE, names)
-    return RunFiles(labels, entropy, provenance.withNodeNames(report, names), page, grids)
+    report, page = provenance.withNodeNames(report, names), _readPage(folder / REPORT_PAGE, names)
+    # The worker made the page before the last warnings were known.
+    page = page and page_with_notices(page, report)
+    return RunFiles(labels, entropy, report, page, grids)
 
 
 def _readImage(path: Path) -> sitk.Image:

@@ -18,6 +18,7 @@ from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled
 from BrainTumorSegLib.core.progress import ProgressEvent
 from BrainTumorSegLib.core.sequences import Sequence
 
+from ..guess.scans import contradictionOf
 from ..host.application import runFolder, workerPython
 from ..host.job import PolledJob, callBack
 from ..host.translation import tr as _
@@ -117,8 +118,9 @@ class SegmentationRun(PolledJob):
         self.phase, self.state = Phase.EXPORT, "running"
         _current = weakref.ref(self)
         self.log.append(_("Computing with {python}.").format(python=python.description))
-        if warning is not None:
-            self._warn(warning)
+        told = (contradictionOf(node, sequence) for sequence, node in settings.scans.items())
+        for text in filter(None, (warning, *told)):
+            self._warn(text)
 
     def cancel(self) -> None:
         """Request the end; `poll` carries it on, which takes less than two seconds.

@@ -14,6 +14,8 @@ from BrainTumorSegLib.core.option_fields import command_line, options_of
 from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.sequences import Sequence
 
+from ..guess.scans import contradictionOf
+
 #: Files that the worker writes into the run folder.
 LABELS, DISAGREEMENT = "labels.nrrd", "disagreement.nrrd"
 REPORT, REPORT_PAGE = "report.json", "report.html"
@@ -62,8 +64,14 @@ class RunSettings:
 
 
 def scanFiles(settings: RunSettings) -> dict[Sequence, str]:
-    """Names of the files to export the volumes to; reports and messages will show them."""
-    return {s: _scanFile(s, node.GetName()) for s, node in settings.scans.items()}
+    """Names of the files to export the volumes to; reports and messages will show them.
+
+    A name that contradicts the choice is left out: we warn of it, the worker shall not as well.
+    """
+    return {
+        s: _scanFile(s, "" if contradictionOf(node, s) else node.GetName())
+        for s, node in settings.scans.items()
+    }
 
 
 def _scanFile(sequence: Sequence, name: str) -> str:
