@@ -6,6 +6,7 @@ while the application stays alive. Files appear under their names when everythin
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -14,12 +15,15 @@ from typing import Any
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, InputError, OutputError
 from BrainTumorSegLib.core.notices import notices
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io.atomic import atomic_group, check_not_inputs
 
 from ..host.application import runFolder
 from ..host.job import PolledJob, callBack, pollUntilOver
 from ..host.translation import tr as _
 from ..review.readings import labelsOf, referenceOf
+from ..scene.provenance import scanRole
+from ..scene.scene_scans import folderOf
 from .dicom import (
     collectReference,
     dicomPreflight,
@@ -47,10 +51,20 @@ from .files import (
     writeSegNrrd,
 )
 
-__all__ = ["FORMATS", "SaveJob", "defaultTargets", "dicomPreflight", "save"]
+__all__ = ["FORMATS", "SaveJob", "defaultFolder", "defaultTargets", "dicomPreflight", "save"]
 
 #: Formats by their endings, in the order in which they are written.
 FORMATS = ("seg.nrrd", "nii.gz", "json", "html", "dcm")
+
+
+def defaultFolder(segmentationNode: Any) -> Path | None:
+    """The folder of the scans, the reference's first; None where files may not be written there."""
+    scans = [segmentationNode.GetNodeReference(scanRole(sequence)) for sequence in Sequence]
+    for node in (referenceOf(segmentationNode), *scans):
+        folder = folderOf(node) if node is not None else None
+        if folder is not None and os.access(folder, os.W_OK):
+            return folder
+    return None
 
 
 def defaultTargets(

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..export.saving import SaveJob, defaultTargets, dicomPreflight, save
+from ..export.saving import SaveJob, defaultFolder, defaultTargets, dicomPreflight, save
 from ..host.application import SAVE_FOLDER, getSetting, installsHere, setSetting
 from ..host.translation import tr as _
 from ..install.dependencies import install
@@ -26,6 +26,10 @@ class SavingSection:
         self.state = state
         self.job: SaveJob | None = None
         self._outcome = ""
+        #: The segmentation that the outcome speaks of, and the folder that was proposed for it.
+        self._of: str | None = None
+        self._proposed: Path | None = None
+        self._proposing = False
         self._preflight: tuple[Any, list[str]] = (None, [])
         ui = state.ui
         self._checks = {
@@ -35,7 +39,7 @@ class SavingSection:
             "json": ui.jsonCheck,
             "dcm": ui.dicomCheck,
         }
-        ui.folderButton.directory = getSetting(SAVE_FOLDER, "") or str(Path.home())
+        ui.folderButton.directory = str(_usualFolder())
         for check in self._checks.values():
             check.toggled.connect(self.update)
         ui.folderButton.directoryChanged.connect(self.onFolder)
@@ -55,7 +59,9 @@ class SavingSection:
         return [name for name, check in self._checks.items() if check.checked]
 
     def onFolder(self, folder: str) -> None:
-        """Remember the folder on this computer."""
+        """Remember the folder on this computer, for scans that have none."""
+        if self._proposing:
+            return
         setSetting(SAVE_FOLDER, folder)
         self._outcome = ""
         self.update()
@@ -130,6 +136,7 @@ class SavingSection:
         """Enable *Save* when it can work; say what is missing for DICOM."""
         ui, busy = self.state.ui, self.busy
         usable = self.state.result is not None and not self.state.busy
+        self._propose()
         for widget in (*self._checks.values(), ui.folderButton):
             widget.enabled = usable and not busy
         missing = self._missingForDicom() if usable and not busy else []
@@ -138,6 +145,23 @@ class SavingSection:
         ui.saveButton.enabled = busy or (usable and bool(self.formats) and not missing)
         ui.savedLabel.text = escape(self.job.step) if busy else self._outcome
         ui.savedLabel.visible = bool(ui.savedLabel.text)
+
+    def _propose(self) -> None:
+        """With another segmentation: the folder of its scans, and nothing said of the last one."""
+        node = self.state.segmentation if self.state.result is not None else None
+        of = node.GetID() if node is not None else None
+        if of == self._of:
+            return
+        self._of, self._outcome = of, ""
+        if node is None:
+            return
+        folder = defaultFolder(node) or _usualFolder()
+        # The other reading of a case leaves the folder that was chosen for it.
+        if folder == self._proposed:
+            return
+        self._proposed, self._proposing = folder, True
+        self.state.ui.folderButton.directory = str(folder)
+        self._proposing = False
 
     def _missingForDicom(self) -> list[str]:
         """Checked anew only when the segmentation has changed: it takes a moment."""
@@ -159,3 +183,8 @@ class SavingSection:
         ui.installDicomButton.visible = bool(
             missing and installsHere() and missingPackages(DICOM_EXTRA)
         )
+
+
+def _usualFolder() -> Path:
+    """The folder that was chosen last on this computer."""
+    return Path(getSetting(SAVE_FOLDER, "") or Path.home())

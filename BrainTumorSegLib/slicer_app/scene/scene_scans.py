@@ -11,7 +11,9 @@ from typing import Any
 from BrainTumorSegLib.core.errors import DependencyError
 from BrainTumorSegLib.io.dicom.headers import SERIES_KEYWORDS, read_frames
 
+from ..host.host import inApplication
 from ..host.translation import tr as _
+from .frames import isOneOfManyFrames
 from .scene import hierarchyOf, nodesOfClass
 
 #: Every attribute of a node that begins so was set by us.
@@ -101,9 +103,9 @@ def whyNoScan(node: Any) -> str | None:
         return _("It holds colours, vectors or tensors, not one value a voxel.")
     if min(image.GetDimensions()) < FEWEST_SLICES:
         return _("It has only {count} slices.").format(count=min(image.GetDimensions()))
-    if node.GetHideFromEditors():
-        return _("It is hidden.")
-    return None
+    if isOneOfManyFrames(node):
+        return _("It is one frame of a sequence and changes while that is played.")
+    return _("It is hidden.") if node.GetHideFromEditors() else None
 
 
 def describeScan(node: Any) -> SceneScan:
@@ -124,6 +126,29 @@ def describeScan(node: Any) -> SceneScan:
 def instanceUIDs(node: Any) -> list[str]:
     """SOP instance UIDs of the DICOM images that a volume was loaded from."""
     return (node.GetAttribute("DICOM.instanceUIDs") or "").split()
+
+
+def folderOf(node: Any) -> Path | None:
+    """Folder that a volume was read from, if a person keeps it; None for Slicer's own copies."""
+    uids, database = instanceUIDs(node), dicomDatabase()
+    file = _file(node)
+    if file is None and uids and database is not None:
+        name = database.fileForInstance(uids[0])
+        file = Path(name) if name else None
+    if file is None or not file.parent.is_dir():
+        return None
+    folder = file.parent.resolve()
+    return None if any(folder.is_relative_to(own) for own in _ownFolders(database)) else folder
+
+
+def _ownFolders(database: Any) -> list[Path]:
+    """Where Slicer keeps what it has copied, downloaded and made for the moment."""
+    folders = [database.databaseDirectory] if database is not None else []
+    if inApplication():
+        import slicer
+
+        folders += [slicer.app.temporaryPath, slicer.app.cachePath]
+    return [Path(folder).resolve() for folder in folders if folder]
 
 
 def dicomDatabase() -> Any:

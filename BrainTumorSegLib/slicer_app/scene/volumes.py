@@ -20,6 +20,7 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io.atomic import atomic_path, explain_write_failure
 
 from ..host.translation import tr as _
+from .frames import isOneOfManyFrames
 from .geometry import (
     gridMatrix,
     ijkToRAS,
@@ -31,7 +32,6 @@ from .geometry import (
     transformBetween,
     voxels,
 )
-from .scene import nodesOfClass
 
 
 def checkVolumes(
@@ -232,21 +232,13 @@ def _checkNode(node: Any, sequence: Sequence) -> None:
         )
     if isSkewed(ijkToRAS(node)):
         raise _skewed(node)
-    if _isOneOfManyFrames(node):
+    if isOneOfManyFrames(node):
         raise InputError(
             _(
                 "The {sequence} volume “{name}” shows one frame of a sequence and changes with it."
             ).format(**name),
             _("Go to the right frame, clone the volume in the module Data, choose the clone."),
         )
-
-
-def _isOneOfManyFrames(node: Any) -> bool:
-    for browser in nodesOfClass(node.GetScene(), "vtkMRMLSequenceBrowserNode"):
-        frames = browser.GetSequenceNode(node) if browser.IsProxyNode(node.GetID()) else None
-        if frames is not None and frames.GetNumberOfDataNodes() > 1:
-            return True
-    return False
 
 
 def _skewed(node: Any) -> InputError:
