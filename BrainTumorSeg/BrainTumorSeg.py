@@ -172,6 +172,7 @@ class BrainTumorSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneReplaced)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneReplaced)
+        self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeAboutToBeRemoved)
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
@@ -211,6 +212,12 @@ class BrainTumorSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Emptied, or loaded: then the nodes follow after the parameters that refer to them."""
         if self.parent.isEntered:
             self.initializeParameterNode()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAboutToBeRemoved(self, caller: Any, event: str, node: Any) -> None:
+        """Heard before the selectors hear it, which would choose another node in its place."""
+        if not caller.IsClosing():
+            self.panel.removalOf(node)
 
     def initializeParameterNode(self) -> None:
         """Make sure that there is a parameter node and that the panel shows it."""

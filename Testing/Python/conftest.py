@@ -129,3 +129,39 @@ def result(settings: Any, finished: Path) -> Any:
     from BrainTumorSegLib.slicer_app.run.result import importResult
 
     return importResult(finished, settings)
+
+
+@pytest.fixture
+def module(scene: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The module's own file, loaded as Slicer loads it (see slicer_fakes.py)."""
+    pytest.importorskip("PySide6", reason="the panel runs on PySide6 here")
+    from slicer_fakes import module_in_application
+
+    for name in ("PYTHON", "WORKER_PYTHON", "WHEEL_FOLDER", "READER", "SAVE_FOLDER"):
+        # Set and removed again: what the panel keeps in the environment ends with the test.
+        monkeypatch.setenv(f"BRAINTUMORSEG_{name}", "")
+        monkeypatch.delenv(f"BRAINTUMORSEG_{name}")
+    with module_in_application(monkeypatch) as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def widget(module: Any) -> Iterator[Any]:
+    """The module's panel; no error may be shown in it."""
+    from slicer_fakes import open_widget
+
+    with open_widget(module) as opened:
+        yield opened
+    assert module.errors == []
+
+
+@pytest.fixture
+def scans(scene: Any) -> dict[str, Any]:
+    """Three volumes of one patient, by parameter."""
+    from mrml_nodes import add_volume, head
+
+    names = {"t1": "Doe T1 native", "t1ce": "Doe T1 post contrast", "flair": "Doe FLAIR"}
+    return {
+        key: add_volume(scene, name, head(seed=seed))
+        for seed, (key, name) in enumerate(names.items())
+    }

@@ -17,6 +17,7 @@ from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import shiboken6
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtUiTools import QUiLoader
 
@@ -176,7 +177,32 @@ class NodeSelector(QtWidgets.QWidget):
         self._show()
 
     def setMRMLScene(self, scene: Any) -> None:
+        import slicer
+        import vtk
+
         self.scene = scene
+
+        @vtk.calldata_type(vtk.VTK_OBJECT)
+        def removal(caller: Any, _event: str, node: Any) -> None:
+            if shiboken6.isValid(self) and not caller.IsClosing():
+                self._removal(node)
+
+        # As late as Slicer's model of the scene hears of it.
+        scene.AddObserver(slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, removal, -10.0)
+
+    def _removal(self, node: Any) -> None:
+        """As QComboBox does when the row of its current item goes: the row below is current."""
+        kinds = QtCore.QObject.property(self, "nodeTypes") or []
+        known = self.scene.GetNodes()
+        nodes = [known.GetItemAsObject(n) for n in range(known.GetNumberOfItems())]
+        nodes = [n for n in nodes if n.GetClassName() in kinds]
+        if node not in nodes:
+            return
+        self.nodeAboutToBeRemoved.emit(node)
+        if node is self._node:
+            place = nodes.index(node)
+            others = [*nodes[:place], *nodes[place + 1 :]]
+            self.setCurrentNode(others[min(place, len(others) - 1)] if others else None)
 
     def addAttribute(self, nodeType: str, name: str, value: Any = None) -> None:
         self.attributes.append((nodeType, name))

@@ -14,8 +14,9 @@ pytest.importorskip("slicer", reason="slicer-core is not installed")
 from mrml_nodes import RAS_LPS, add_volume, head
 from mrml_results import add_result
 from mrml_scene import snapshot
+from panel_steps import choose, live, pump, start
 from PySide6 import QtGui
-from slicer_fakes import module_in_application, open_widget
+from slicer_fakes import open_widget
 
 from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.progress import ProgressEvent
@@ -24,38 +25,6 @@ from BrainTumorSegLib.slicer_app.host.application import getSetting
 from BrainTumorSegLib.slicer_app.review.readings import startSecondReading
 from BrainTumorSegLib.slicer_app.review.reviews import writeReview
 from BrainTumorSegLib.slicer_app.scene.segments import labelImage
-
-
-@pytest.fixture
-def module(scene, monkeypatch, tmp_path):
-    for name in ("PYTHON", "WORKER_PYTHON", "WHEEL_FOLDER", "READER", "SAVE_FOLDER"):
-        # Set and removed again: what the panel keeps in the environment ends with the test.
-        monkeypatch.setenv(f"BRAINTUMORSEG_{name}", "")
-        monkeypatch.delenv(f"BRAINTUMORSEG_{name}")
-    with module_in_application(monkeypatch) as loaded:
-        yield loaded
-
-
-@pytest.fixture
-def widget(module):
-    with open_widget(module) as opened:
-        yield opened
-    assert module.errors == []
-
-
-@pytest.fixture
-def scans(scene):
-    names = {"t1": "Doe T1 native", "t1ce": "Doe T1 post contrast", "flair": "Doe FLAIR"}
-    return {
-        key: add_volume(scene, name, head(seed=seed))
-        for seed, (key, name) in enumerate(names.items())
-    }
-
-
-def choose(widget, scans):
-    for name, node in scans.items():
-        setattr(widget.panel.parameters, name, node)
-
 
 # Before a run
 
@@ -198,24 +167,6 @@ def test_without_brainsfit_the_panel_says_what_is_used_instead(widget, module):
 # A run
 
 
-def pump(widget, condition, seconds):
-    """Poll as the application's timer does."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, widget.panel.state.run and widget.panel.state.run.log
-        widget.panel.state.run.poll()
-        time.sleep(0.02)
-
-
-def start(widget, scans, module):
-    choose(widget, scans)
-    parameters = widget.panel.parameters
-    parameters.registration, parameters.device = module.Registration.NONE, "cpu"
-    parameters.members, parameters.views = 2, module.Views.NONE
-    widget.ui.applyButton.click()
-    assert widget.panel.state.busy, module.errors
-
-
 def test_a_run_disables_the_settings_and_cancel_is_answered_at_once(widget, scene, scans, module):
     start(widget, scans, module)
     before = snapshot(scene)
@@ -286,9 +237,8 @@ def test_with_the_first_reading_its_reviews_disappear(widget, scene, tmp_path):
     widget.panel.parameters.result = second
     widget.ui.reviewButton.setCollapsed(False)
     assert "R. One" in widget.ui.reviewsLabel.text()
-    widget.ui.resultSelector.nodeAboutToBeRemoved.emit(first)
     scene.RemoveNode(first)
-    QtGui.QGuiApplication.processEvents()
+    live(widget)
     assert widget.ui.reviewsLabel.text() == ""
     assert widget.panel.state.segmentation is second
 
@@ -338,7 +288,8 @@ def test_progress_is_shown_with_stage_step_and_time_left(widget, scans, module):
     event = ProgressEvent("progress", "segment", 3, 10, "", 0.42, 95.0)
     widget.panel.run.onProgress(event)
     assert widget.ui.progressBar.value() == 420
-    assert widget.ui.stageLabel.text() == "Looking for the tumour · step 4 of 10 · about 2 min left"
+    text = "Looking for the tumour · step 4 of 10 · about 1 min 35 s left"
+    assert widget.ui.stageLabel.text() == text
     widget.panel.run.cancel()
     pump(widget, lambda: not widget.panel.state.busy, 3)
 
@@ -487,12 +438,12 @@ def test_the_system_is_looked_at_and_every_remedy_offered(widget):
         system.check.poll()
         time.sleep(0.05)
     assert ui.checkButton.isEnabled()
-    tree = ui.findingsTree
-    names = [tree.topLevelItem(n).text(0) for n in range(tree.topLevelItemCount())]
+    table = ui.findingsTable
+    names = [table.item(row, 0).text() for row in range(table.rowCount())]
     assert {"torch", "memory"} <= set(names)
     assert ui.systemLabel.text()
     for number, finding in enumerate(system.check.findings):
-        tree.setCurrentItem(tree.topLevelItem(number))
+        table.selectRow(number)
         assert ui.remedyButton.isEnabled() == (finding.action is not None)
         assert ui.remedyLabel.text() == (finding.remedy or "")
     ui.copyFindingsButton.click()

@@ -14,7 +14,8 @@ from mrml_nodes import add_volume
 from mrml_scene import snapshot
 
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.slicer_app.guess.scans import guessScans, reasonFor
+from BrainTumorSegLib.slicer_app.guess.doubts import impressionOf
+from BrainTumorSegLib.slicer_app.guess.scans import guessScans
 
 T1, T1CE, FLAIR = Sequence.T1, Sequence.T1CE, Sequence.FLAIR
 SMALL = np.arange(6 * 7 * 8, dtype=np.int16).reshape(6, 7, 8)
@@ -147,7 +148,7 @@ def test_our_own_volumes_are_passed_over(scene):
     (map_,) = load(scene, "t1ce disagreement")
     map_.SetAttribute("BrainTumorSeg.Role", "disagreement")
     assert len(guessScans().chosen) == 3
-    assert reasonFor(copy) == "It was made here from another scan."
+    assert impressionOf(copy, T1).reason == "It was made here from another scan."
 
 
 def test_volumes_made_from_another_one_are_passed_over(scene):
@@ -172,7 +173,7 @@ def test_volumes_without_image_or_with_few_slices_are_passed_over(scene):
     scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "t1ce empty")
     thin = add_volume(scene, "flair localizer", SMALL[:3])
     assert len(guessScans().chosen) == 3
-    assert reasonFor(thin) == "It has only 3 slices."
+    assert impressionOf(thin, T1).reason == "It has only 3 slices."
 
 
 # Two patients, two times
@@ -393,7 +394,7 @@ def test_the_database_answers_where_pydicom_cannot_read(scene, database, tmp_pat
     monkeypatch.setattr(scene_scans, "read_frames", unreadable)
     node = load_dicom(scene, database, tmp_path, 1, "t1ce", Examination(), name="1: brain")
     assert guessScans().chosen == {T1CE: node}
-    assert "Gadovist" in reasonFor(node)
+    assert "Gadovist" in impressionOf(node, T1).reason
 
 
 def test_without_a_database_names_must_do(scene, database, tmp_path, monkeypatch):
@@ -414,9 +415,9 @@ def test_a_database_that_lost_the_files_is_like_none(scene, database, tmp_path):
 
 def test_the_reason_for_a_single_node_is_a_sentence(scene):
     (node,) = load(scene, "3: t1_mprage_sag_KM")
-    assert reasonFor(node) == "T1CE: the name says “t1” and “km”."
+    assert impressionOf(node, T1).reason == "T1CE: the name says “t1” and “km”."
     (other,) = load(scene, "Tensor")
-    assert "diffusion" in reasonFor(other)
+    assert "diffusion" in impressionOf(other, T1).reason
 
 
 def test_missing_modules_of_the_application_do_not_matter(scene, monkeypatch):

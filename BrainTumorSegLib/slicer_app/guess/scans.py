@@ -26,7 +26,7 @@ from BrainTumorSegLib.io.dicom.stack import Grid
 from ..host.translation import tr as _
 from ..scene.geometry import gridOf, ijkToRAS
 from ..scene.scene import nodesOfClass
-from ..scene.scene_scans import SceneScan, describeScan, sceneScans, whyNoScan
+from ..scene.scene_scans import SceneScan, describeScan, sceneScans
 from .patient_grouping import Group, groupScans
 
 #: Words that an image gets when it was made from another one.
@@ -127,9 +127,9 @@ def guessScans(study: str | None = None) -> Guess:
     )
 
 
-def reasonFor(node: Any) -> str:
+def recognizeNode(node: Any) -> Recognition:
     """What one volume node looks like, for a user who chooses it."""
-    return whyNoScan(node) or _recognize(describeScan(node)).reason
+    return _recognize(describeScan(node))
 
 
 def contradictionOf(node: Any, sequence: Sequence) -> str | None:

@@ -39,18 +39,24 @@ class Panel:
         self.state.parameters = parameters
         self.state.changed()
 
+    def removalOf(self, node: Any) -> None:
+        """A node is about to be removed from the scene."""
+        self.state.removalOf(node)
+
     def enter(self) -> None:
         """The panel is shown again; the world may have changed meanwhile."""
         self.state.readPacks()
-        self.state.changed()
+        self.state.show(True)
 
     def exit(self) -> None:
         """Another module is shown; a run goes on."""
         endAlignment()
+        self.state.show(False)
 
     def sceneCloses(self) -> None:
         """The scene is about to be emptied: nothing may be put into it any more."""
         self.run.cancel()
+        self.run.forget()
         self.saving.abandon()
         self.scans.forget()
         self.setParameters(None)
@@ -61,3 +67,4 @@ class Panel:
         self.saving.abandon()
         self.system.cancel()
         self.state.parameters = None
+        self.state.show(False)

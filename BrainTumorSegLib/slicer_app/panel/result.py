@@ -39,7 +39,6 @@ class ResultSection:
         self._prepareTable()
         # Only what a run has made, or was made from it.
         ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", f"{PREFIX}Version")
-        ui.resultSelector.nodeAboutToBeRemoved.connect(self.onRemoval)
         ui.showButton.clicked.connect(self.onShow)
         ui.threeDButton.clicked.connect(self.onThreeD)
         ui.editButton.clicked.connect(self.onEdit)
@@ -52,12 +51,6 @@ class ResultSection:
         node = self.state.segmentation
         role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
         return node.GetNodeReference(role) if node is not None else None
-
-    def onRemoval(self, _node: Any) -> None:
-        """Update once the node is gone: while it is being removed, half of it is still there."""
-        import qt
-
-        qt.QTimer.singleShot(0, self.state.changed)
 
     def onShow(self) -> None:
         """Show scan and result, centered on the tumour."""

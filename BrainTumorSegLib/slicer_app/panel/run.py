@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import platform
 import time
+from typing import Any
 
 from BrainTumorSegLib.core.option_fields import command_line
 from BrainTumorSegLib.core.progress import ProgressEvent
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.version import __version__
 
 from .. import api
+from ..guess.doubts import doubtsAbout
 from ..host.application import usesOtherPython
 from ..host.translation import tr as _
 from ..install.dependencies import install
 from ..install.packages import missingPackages
 from ..run.inputs import whatIsMissing
+from ..run.progress import duration
 from ..run.segmentation_run import SegmentationRun
-from ..run.settings import settingsFrom
+from ..run.settings import RunSettings, settingsFrom
 from ..viewing.display import show3D, showResult
 from .dialogs import confirm, errorsShown, showError, showFailure
+from .looks import bringIntoSight
 from .state import PanelState
-from .wording import duration, progressText
+from .wording import costOfMissing, progressText
 
 #: Steps of the progress bar.
 FULL = 1000
@@ -37,6 +42,10 @@ class RunSection:
         self._started = 0.0
         self._abandoned = False
         self._outcome = ""
+        #: What was chosen when that came about; with other choices it says nothing any more.
+        self._outcomeOf: tuple[Any, ...] | None = None
+        #: Questions that were answered with yes, and are not asked again.
+        self._agreed: set[str] = set()
         self._shownLog: list[str] = []
         state.ui.applyButton.clicked.connect(self.onApply)
         state.ui.cancelButton.clicked.connect(self.cancel)
@@ -48,7 +57,7 @@ class RunSection:
         try:
             self.apply()
         except Exception as error:
-            self._outcome = _("It could not be started.")
+            self._setOutcome(_("It could not be started."))
             self.state.changed()
             showError(error)
 
@@ -61,11 +70,11 @@ class RunSection:
         if self.state.busy or self.missing():
             return
         settings = settingsFrom(self.state.parameters)
-        if not self._mayReplace(settings.outputSegmentation):
+        if not (self._mayCompute(settings) and self._mayReplace(settings.outputSegmentation)):
             return
         self._installPackages(("hdbet",) if settings.options.brain == "hdbet" else ())
         self._started = time.monotonic()
-        self._outcome = ""
+        self._setOutcome("")
         self._show(0.0, _("Starting"))
         self.state.run = api.start(settings, self.onProgress, self.onFinished)
         self.state.changed()
@@ -110,7 +119,25 @@ class RunSection:
         ui.applyButton.toolTip = (
             "\n".join(missing) if missing else _("Segment the tumour on the chosen scans.")
         )
-        ui.stageLabel.text = self._outcome or (missing[0] if missing else _("Ready."))
+        if self._outcomeOf != self._present():
+            self._setOutcome("")
+        ui.stageLabel.text = missing[0] if missing else self._outcome or _("Ready.")
+
+    def forget(self) -> None:
+        """The scene was emptied: what was done in it is of no interest any more."""
+        self._setOutcome("")
+        self._agreed.clear()
+        self.state.ui.stageLabel.text = ""
+
+    def _setOutcome(self, text: str) -> None:
+        self._outcome, self._outcomeOf = text, self._present()
+
+    def _present(self) -> tuple[Any, ...]:
+        """What an outcome speaks of: the choices, and the result."""
+        parameters = self.state.parameters
+        if parameters is None:
+            return ()
+        return settingsFrom(parameters), self.state.segmentation
 
     def onProgress(self, event: ProgressEvent) -> None:
         """Show what the run reports."""
@@ -128,18 +155,18 @@ class RunSection:
         self.state.run = run
         spent = duration(time.monotonic() - self._started)
         if run.state == "finished":
-            self._outcome = _("Done in {time}.").format(time=spent)
-            self._present(run)
+            self._showResult(run)
+            self._setOutcome(_("Done in {time}.").format(time=spent))
         elif run.state == "cancelled":
-            self._outcome = _("Cancelled; nothing was changed.")
+            self._setOutcome(_("Cancelled; nothing was changed."))
         else:
-            self._outcome = _("It failed; nothing was changed.")
+            self._setOutcome(_("It failed; nothing was changed."))
             self.state.ui.logBox.collapsed = False
         self.state.changed()
         if run.state == "failed" and run.failure is not None:
             showFailure(run.failure)
 
-    def _present(self, run: SegmentationRun) -> None:
+    def _showResult(self, run: SegmentationRun) -> None:
         """Show the new result; that it cannot be shown does not make it fail."""
         parameters = self.state.parameters
         if parameters is None:
@@ -152,10 +179,22 @@ class RunSection:
             showResult(run.result, show3D=parameters.show3D)
             if not parameters.show3D:
                 show3D(node, False)
+        bringIntoSight(self.state.ui.resultButton)
 
     def _show(self, fraction: float, text: str) -> None:
         self.state.ui.progressBar.value = round(FULL * fraction)
         self.state.ui.stageLabel.text = text
+
+    def _mayCompute(self, settings: RunSettings) -> bool:
+        """Ask once whether a run that will probably be wrong, or worse, is meant."""
+        doubts = doubtsAbout(settings.scans)
+        doubts += [costOfMissing(s) for s in Sequence if s not in settings.scans]
+        question = "\n\n".join([*doubts, _("Segment all the same?")])
+        if doubts and question not in self._agreed:
+            if not confirm(question, _("Before the run")):
+                return False
+            self._agreed.add(question)
+        return True
 
     def _mayReplace(self, node: object) -> bool:
         if node is None or node.GetSegmentation().GetNumberOfSegments() == 0:

@@ -6,9 +6,12 @@ from typing import Any
 
 from BrainTumorSegLib.core.sequences import Sequence
 
-from ..guess.scans import guessScans, reasonFor
+from ..guess.doubts import Impression, impressionOf
+from ..guess.scans import guessScans
 from ..host.translation import tr as _
+from ..scene.frames import cloneFrame, isOneOfManyFrames
 from .dialogs import errorsShown
+from .looks import OneLine
 from .state import PanelState
 
 
@@ -19,16 +22,19 @@ class ScansSection:
         self.state = state
         ui = state.ui
         self._selectors = {
-            Sequence.T1: (ui.t1Selector, ui.t1Reason),
-            Sequence.T1CE: (ui.t1ceSelector, ui.t1ceReason),
-            Sequence.FLAIR: (ui.flairSelector, ui.flairReason),
+            Sequence.T1: (ui.t1Selector, OneLine(ui.t1Reason, ui.t1Mark)),
+            Sequence.T1CE: (ui.t1ceSelector, OneLine(ui.t1ceReason, ui.t1ceMark)),
+            Sequence.FLAIR: (ui.flairSelector, OneLine(ui.flairReason, ui.flairMark)),
         }
         #: What was guessed, and why: node id or None. The user's own choice takes precedence.
         self._guessed: dict[Sequence, tuple[str | None, str]] = {}
-        self._reasons: dict[tuple[str, str], str] = {}
+        self._impressions: dict[tuple[Sequence, str, str], Impression] = {}
         self._studies: tuple[str, ...] = ()
+        #: A frame of a sequence that was chosen, and as what.
+        self._frame: tuple[Sequence, str] | None = None
         ui.guessButton.clicked.connect(self.onGuess)
         ui.studyCombo.activated.connect(self.onStudy)
+        ui.frameButton.clicked.connect(self.onCloneFrame)
         state.observe(self.update)
 
     def onGuess(self) -> None:
@@ -43,6 +49,15 @@ class ScansSection:
             with errorsShown():
                 self.guess(self._studies[index])
 
+    def onCloneFrame(self) -> None:
+        """Choose a copy of the frame that was refused."""
+        sequence, frame = self._frame[0], self._refusedFrame()
+        if frame is not None:
+            with errorsShown():
+                setattr(self.state.parameters, sequence.value, cloneFrame(frame))
+        self._frame = None
+        self.state.changed()
+
     def guess(self, study: str | None = None) -> None:
         """Fill the selectors; what is not certain is left empty, with the reason.
 
@@ -50,6 +65,7 @@ class ScansSection:
             study: title of the patient or time that is meant, where there are several.
         """
         guess = guessScans(study)
+        self._frame = None
         self._offerStudies(guess.studies, guess.study)
         for sequence in Sequence:
             node = guess.chosen.get(sequence)
@@ -61,22 +77,25 @@ class ScansSection:
     def forget(self) -> None:
         """The scene was emptied."""
         self._guessed.clear()
-        self._reasons.clear()
+        self._impressions.clear()
+        self._frame = None
         self._offerStudies((), "")
 
     def update(self) -> None:
-        """Show below each scan why it was chosen."""
+        """Show below each scan why it was chosen, or why it should be looked at."""
         ui = self.state.ui
         idle = not self.state.busy
+        self._refuseFrames()
         ui.guessButton.enabled = idle
         ui.referenceCombo.enabled = idle
         ui.studyCombo.enabled = idle
         ui.studyCombo.visible = ui.studyComboLabel.visible = len(self._studies) > 1
-        for sequence, (selector, label) in self._selectors.items():
+        ui.frameButton.enabled = idle
+        ui.frameButton.visible = self._refusedFrame() is not None
+        for sequence, (selector, line) in self._selectors.items():
             selector.enabled = idle
-            text = self._reason(sequence)
-            label.text = text
-            label.visible = bool(text)
+            impression = self._impression(sequence)
+            line.show(impression.reason, impression.doubtful)
 
     def _offerStudies(self, studies: tuple[str, ...], chosen: str) -> None:
         self._studies = studies
@@ -87,19 +106,40 @@ class ScansSection:
         combo.currentIndex = studies.index(chosen) if chosen in studies else -1
 
     def _chosen(self, sequence: Sequence) -> Any:
-        return getattr(self.state.parameters, sequence.value)
+        node = getattr(self.state.parameters, sequence.value)
+        return node if node is not None and node.GetScene() is not None else None
 
-    def _reason(self, sequence: Sequence) -> str:
+    def _refuseFrames(self) -> None:
+        """Leave a selector empty whose volume is another image when its sequence is played."""
+        for sequence in Sequence:
+            node = self._chosen(sequence)
+            if node is not None and isOneOfManyFrames(node):
+                self._frame = (sequence, node.GetID())
+                setattr(self.state.parameters, sequence.value, None)
+            elif node is not None and self._frame is not None and self._frame[0] is sequence:
+                self._frame = None
+
+    def _refusedFrame(self) -> Any:
+        import slicer
+
+        return slicer.mrmlScene.GetNodeByID(self._frame[1]) if self._frame is not None else None
+
+    def _impression(self, sequence: Sequence) -> Impression:
         node = self._chosen(sequence)
         guessedId, reason = self._guessed.get(sequence, (None, ""))
-        if node is None or node.GetScene() is None:
-            return reason if guessedId is None else ""
+        if node is None:
+            frame = self._refusedFrame()
+            if frame is not None and self._frame[0] is sequence:
+                text = _("“{name}” is one frame of a sequence and changes while that is played.")
+                return Impression(text.format(name=frame.GetName()), True)
+            return Impression(reason if guessedId is None else "", True)
         others = [s for s in Sequence if s is not sequence and self._chosen(s) is node]
         if others:
-            return _("The same volume is chosen as {sequence}.").format(sequence=others[0].name)
+            text = _("The same volume is chosen as {sequence}.")
+            return Impression(text.format(sequence=others[0].name), True)
         if node.GetID() == guessedId and reason:
-            return reason
-        key = (node.GetID(), node.GetName())
-        if key not in self._reasons:
-            self._reasons[key] = reasonFor(node)
-        return self._reasons[key]
+            return Impression(reason)
+        key = (sequence, node.GetID(), node.GetName())
+        if key not in self._impressions:
+            self._impressions[key] = impressionOf(node, sequence)
+        return self._impressions[key]

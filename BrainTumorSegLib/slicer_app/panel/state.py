@@ -9,9 +9,13 @@ from BrainTumorSegLib.core.errors import BrainTumorSegError
 
 from ..host.models import PackChoice, chosenPack, packChoices
 from ..run.result import RunResult, findResult
+from ..scene.scene import referencesOf
 
 if TYPE_CHECKING:
     from ..run.segmentation_run import SegmentationRun
+
+#: Milliseconds in which several changes count as one.
+SOON_MS = 100
 
 
 class PanelState:
@@ -23,6 +27,7 @@ class PanelState:
         run: the latest run; None before the first.
         packs, packProblem: the models that there are, or why they cannot be listed.
         devices: graphics cards that a check of the system has found: name and title.
+        shown: whether the panel is the one that is shown; else it is brought up to date later.
     """
 
     def __init__(self, ui: Any) -> None:
@@ -32,9 +37,12 @@ class PanelState:
         self.packs: tuple[PackChoice, ...] = ()
         self.packProblem = ""
         self.devices: list[tuple[str, str]] = []
+        self.shown = True
         self._observers: list[Callable[[], None]] = []
         self._result: RunResult | None = None
-        self._updating = False
+        self._updating = self._pending = False
+        self._watched: Any = None
+        self._watchTag = 0
         self.readPacks()
 
     def observe(self, update: Callable[[], None]) -> None:
@@ -47,7 +55,10 @@ class PanelState:
 
         # A section may correct a parameter, which reports a change again. Nodes of a scene that
         # is being loaded are still empty; this is called again afterwards.
-        if self._updating or self.parameters is None or slicer.mrmlScene.IsImporting():
+        if self._updating or slicer.mrmlScene.IsImporting():
+            return
+        if self.parameters is None:
+            self._watch()
             return
         self._updating = True
         try:
@@ -55,6 +66,57 @@ class PanelState:
                 update()
         finally:
             self._updating = False
+        self._watch()
+
+    def _watch(self) -> None:
+        """Hear of every edit of the chosen segmentation, undone ones too, while it is shown."""
+        node = self.segmentation if self.shown else None
+        content = node.GetSegmentation() if node is not None else None
+        if content is self._watched:
+            return
+        if self._watched is not None:
+            self._watched.RemoveObserver(self._watchTag)
+        self._watched = content
+        if content is not None:
+            self._watchTag = content.AddObserver("AnyEvent", self._onEdit)
+
+    def _onEdit(self, _caller: Any, _event: str) -> None:
+        self.changedSoon()
+
+    def changedSoon(self) -> None:
+        """Bring every section up to date once what happens now is over; once for many calls."""
+        import qt
+
+        if not self._pending:
+            self._pending = True
+            qt.QTimer.singleShot(SOON_MS, self._settle)
+
+    def _settle(self) -> None:
+        self._pending = False
+        if self.shown:
+            self.changed()
+
+    def show(self, shown: bool) -> None:
+        """The panel is shown, or another module is, or it ends."""
+        self.shown = shown
+        if shown:
+            self.changed()
+        else:
+            self._watch()
+
+    def removalOf(self, node: Any) -> None:
+        """Take a node that is about to be removed out of every choice.
+
+        A selector whose node is gone chooses the next one by itself, unless it is empty by then.
+        """
+        parameters = self.parameters.parameterNode if self.parameters is not None else None
+        if parameters is None or node is parameters:
+            return
+        for role, ids in referencesOf(parameters).items():
+            if node.GetID() in ids:
+                parameters.SetNodeReferenceID(role, None)
+        # What refers to it, half of it is still there now.
+        self.changedSoon()
 
     @property
     def busy(self) -> bool:

@@ -14,6 +14,9 @@ from .state import PanelState
 #: Colours of the statuses, legible on light and dark windows.
 COLORS = {OK: "#2e9d4f", WARNING: "#d18b00", PROBLEM: "#d63b3b"}
 
+#: Pixels for the names of what was looked at; longer ones are wrapped.
+NAME_WIDTH = 120
+
 #: Graphics cards as the doctor names them.
 CARD = r"cuda:\d+"
 
@@ -26,9 +29,9 @@ class SystemSection:
         self.check: SystemCheck | None = None
         self._shown: tuple[Finding, ...] = ()
         ui = state.ui
-        self._prepareTree()
+        self._prepareTable()
         ui.checkButton.clicked.connect(self.onCheck)
-        ui.findingsTree.itemSelectionChanged.connect(self.onSelection)
+        ui.findingsTable.itemSelectionChanged.connect(self.onSelection)
         ui.remedyButton.clicked.connect(self.onRemedy)
         ui.copyFindingsButton.clicked.connect(self.onCopy)
         state.observe(self.update)
@@ -93,7 +96,7 @@ class SystemSection:
         running = check is not None and check.running
         findings = check.findings if check is not None else ()
         ui.checkButton.enabled = not running
-        ui.findingsTree.visible = bool(findings)
+        ui.findingsTable.visible = bool(findings)
         ui.remedyButton.visible = bool(findings)
         ui.copyFindingsButton.visible = bool(findings)
         if findings != self._shown or not findings:
@@ -119,37 +122,38 @@ class SystemSection:
             )
         return _("Everything is in order.")
 
-    def _prepareTree(self) -> None:
+    def _prepareTable(self) -> None:
         import qt
 
-        tree = self.state.ui.findingsTree
-        tree.columnCount = 2
-        tree.setHeaderLabels([_("What"), _("Found")])
-        tree.header().setSectionResizeMode(0, qt.QHeaderView.ResizeToContents)
-        tree.visible = False
+        table = self.state.ui.findingsTable
+        table.columnCount = 2
+        table.setHorizontalHeaderLabels([_("What"), _("Found")])
+        table.verticalHeader().visible = False
+        # Rows as high as their wrapped texts, whatever the width.
+        table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header = table.horizontalHeader()
+        header.resizeSection(0, NAME_WIDTH)
+        header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
+        table.visible = False
 
     def _show(self, findings: tuple[Finding, ...]) -> None:
         import qt
 
-        tree = self.state.ui.findingsTree
-        tree.clear()
-        for finding in findings:
-            item = qt.QTreeWidgetItem()
-            item.setText(0, finding.name)
-            item.setText(1, finding.detail)
-            item.setIcon(0, _dot(COLORS[finding.status]))
-            for column in (0, 1):
-                item.setToolTip(column, "\n".join(filter(None, (finding.detail, finding.remedy))))
-            tree.addTopLevelItem(item)
+        table = self.state.ui.findingsTable
+        table.rowCount = len(findings)
+        for row, finding in enumerate(findings):
+            for column, text in enumerate((finding.name, finding.detail)):
+                item = qt.QTableWidgetItem(text)
+                item.setToolTip("\n".join(filter(None, (finding.detail, finding.remedy))))
+                table.setItem(row, column, item)
+            table.item(row, 0).setIcon(_dot(COLORS[finding.status]))
         if findings:
-            tree.setCurrentItem(tree.topLevelItem(0))
+            table.selectRow(0)
         self.onSelection()
 
     def _selected(self) -> Finding | None:
-        tree = self.state.ui.findingsTree
-        item = tree.currentItem()
-        index = tree.indexOfTopLevelItem(item) if item is not None else -1
-        return self._shown[index] if 0 <= index < len(self._shown) else None
+        row = self.state.ui.findingsTable.currentRow()
+        return self._shown[row] if 0 <= row < len(self._shown) else None
 
 
 def _dot(color: str) -> Any:

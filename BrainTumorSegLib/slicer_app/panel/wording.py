@@ -5,8 +5,10 @@ from __future__ import annotations
 from enum import Enum
 
 from BrainTumorSegLib.core.progress import ProgressEvent
+from BrainTumorSegLib.core.sequences import Sequence
 
 from ..host.translation import tr as _
+from ..run.progress import duration
 
 
 def choiceTitle(choice: Enum) -> str:
@@ -58,9 +60,23 @@ def timeLeft(seconds: float | None) -> str:
         return ""
     if seconds < 10:
         return _("a few seconds left")
-    if seconds < 90:
-        return _("about {seconds} s left").format(seconds=5 * round(seconds / 5))
-    return _("about {minutes} min left").format(minutes=max(2, round(seconds / 60)))
+    # As exact as it can be known.
+    step = 5 if seconds < 180 else 60
+    return _("about {time} left").format(time=duration(step * round(seconds / step)))
+
+
+def costOfMissing(sequence: Sequence) -> str:
+    """What a run without T1 or FLAIR costs, in figures of ``Resources/Experiments/packs.md``."""
+    return {
+        Sequence.T1: _(
+            "T1 is not chosen: the tumour core becomes less exact. In 6 test cases of glioma-sx50 "
+            "its Dice was 0.66 instead of 0.70."
+        ),
+        Sequence.FLAIR: _(
+            "FLAIR is not chosen: edema can only be guessed. In 6 test cases of glioma-sx50 the "
+            "Dice of the whole tumour was 0.60 instead of 0.86."
+        ),
+    }[sequence]
 
 
 def progressText(event: ProgressEvent) -> str:
@@ -71,13 +87,6 @@ def progressText(event: ProgressEvent) -> str:
         parts.append(_("step {step} of {total}").format(step=step, total=event.total))
     left = timeLeft(event.seconds_left)
     return " · ".join([*parts, left] if left else parts)
-
-
-def duration(seconds: float) -> str:
-    """A time that was spent, in words."""
-    if seconds < 90:
-        return _("{seconds} s").format(seconds=round(seconds))
-    return _("{minutes} min").format(minutes=round(seconds / 60))
 
 
 def millilitres(volume: float) -> str:

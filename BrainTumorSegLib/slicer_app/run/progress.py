@@ -18,6 +18,19 @@ EXPORT_SHARE, IMPORT_SHARE = 0.04, 0.04
 EXPORTING, IMPORTING, DONE = "export", "import", "done"
 
 
+def duration(seconds: float) -> str:
+    """A time in words, such as *1 min 35 s*; every time that a person reads is written so."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return _("{hours} h {minutes} min").format(hours=hours, minutes=minutes)
+    if minutes and rest:
+        return _("{minutes} min {seconds} s").format(minutes=minutes, seconds=rest)
+    if minutes:
+        return _("{minutes} min").format(minutes=minutes)
+    return _("{seconds} s").format(seconds=rest)
+
+
 class RunProgress:
     """Tells of the whole run and keeps its log.
 

@@ -27,7 +27,7 @@ from ..worker.failures import Failure, describe
 from ..worker.worker import Worker
 from .brainsfit import BrainsfitRequests, chooseRegistration
 from .inputs import WatchedVolume, describeChanges, refuseLost, scanTitle, watch
-from .progress import DONE, EXPORTING, IMPORTING, RunProgress
+from .progress import DONE, EXPORTING, IMPORTING, RunProgress, duration
 from .result import RunResult, importResult
 from .settings import REPORT, RunSettings, scanFiles, workerArguments
 
@@ -262,8 +262,8 @@ class SegmentationRun(PolledJob):
         elif self._endsAs == "cancelled":
             self.log.append(_("Cancelled; the scene is as it was before."))
         else:
-            seconds = round(time.monotonic() - self._began)
-            self._progress.stage(DONE, _("Finished after {seconds} s.").format(seconds=seconds))
+            spent = duration(time.monotonic() - self._began)
+            self._progress.stage(DONE, _("Finished after {time}.").format(time=spent))
         self._worker.dispose()
         self.phase, self.state = Phase.OVER, self._endsAs
         _current = None

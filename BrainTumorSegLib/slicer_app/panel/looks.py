@@ -1,0 +1,79 @@
+"""How widgets of the panel look: lines that are cut to fit, marks of doubt, the place in sight."""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: Of a line that must be noticed; dark on amber is legible on light and dark windows alike.
+AMBER = "background-color: #ffd266; color: #3a2a00; border-radius: 3px; padding: 0px 3px;"
+
+#: Of a line that only explains.
+QUIET = "color: gray;"
+
+#: Width in pixels that the line's own padding takes.
+PADDING = 8
+
+#: Milliseconds after which widgets that were shown have found their places.
+SETTLED_MS = 50
+
+
+class OneLine:
+    """A label whose text is cut where its width ends; the tooltip has all of it.
+
+    Args:
+        label: with a horizontal size policy that lets it become narrower than its text.
+        mark: the label that shows a warning sign before a text in doubt.
+    """
+
+    def __init__(self, label: Any, mark: Any) -> None:
+        import qt
+
+        self._label, self._mark, self._text = label, mark, ""
+        self._doubtful: bool | None = None
+
+        class Fitting(qt.QObject):
+            def eventFilter(_self, _watched: Any, event: Any) -> bool:  # noqa: N805
+                if event.type() == qt.QEvent.Resize:
+                    self._fit()
+                return False
+
+        # Kept: Qt does not own it.
+        self._fitting = Fitting()
+        label.installEventFilter(self._fitting)
+
+    def show(self, text: str, doubtful: bool = False) -> None:
+        """Show a sentence, in amber and with a warning sign if it is a doubt; empty for none."""
+        import qt
+
+        doubtful = doubtful and bool(text)
+        self._text = self._label.toolTip = text
+        if doubtful is not self._doubtful:
+            self._doubtful = doubtful
+            self._label.styleSheet = AMBER if doubtful else QUIET
+            icon = self._mark.style().standardIcon(qt.QStyle.SP_MessageBoxWarning)
+            self._mark.pixmap = icon.pixmap(16, 16) if doubtful else qt.QPixmap()
+        self._label.visible = bool(text)
+        self._mark.visible = doubtful
+        self._fit()
+
+    def _fit(self) -> None:
+        import qt
+
+        metrics, room = qt.QFontMetrics(self._label.font), self._label.contentsRect().width()
+        self._label.text = metrics.elidedText(self._text, qt.Qt.ElideRight, room - PADDING)
+
+
+def bringIntoSight(widget: Any) -> None:
+    """Scroll the panel so that a widget is at the top; nothing where the panel does not scroll."""
+    import qt
+
+    area = widget.parent()
+    while area is not None and not area.inherits("QScrollArea"):
+        area = area.parent()
+    if area is not None:
+
+        def scroll() -> None:
+            place = widget.mapTo(area.widget(), qt.QPoint(0, 0))
+            area.verticalScrollBar().value = place.y()
+
+        qt.QTimer.singleShot(SETTLED_MS, scroll)
