@@ -200,6 +200,15 @@ def test_the_applications_test_has_tests():
     assert len([name for name in methods if name.startswith("test_")]) >= 6
 
 
+def test_the_applications_test_presses_every_button():
+    from BrainTumorSegLib.slicer_app.self_test_panel import NOT_PRESSED
+
+    text = (APP / "self_test_panel.py").read_text(encoding="utf-8")
+    buttons = {name for name, kind in names_in_ui().items() if kind == "QPushButton"}
+    pressed = {name for name in buttons if re.search(rf"\bui\.{name}\b", text)}
+    assert buttons - pressed == set(NOT_PRESSED)
+
+
 # Panel and .ui agree
 
 
