@@ -7,6 +7,7 @@ PythonQt (``button.enabled = True``), so that the panel's code runs here as it s
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import os
 import sys
@@ -34,7 +35,12 @@ UNLIMITED = (1 << 24) - 1
 
 def application() -> QtWidgets.QApplication:
     """The one application of this process, without a screen."""
-    return QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
+    existing = QtWidgets.QApplication.instance()
+    if existing is None and sys.version_info < (3, 12):
+        # PySide6 gives a reference to None away with every call, and None is immortal only from
+        # 3.12: after some hundred thousand calls the process would end.
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+    return existing or QtWidgets.QApplication([])
 
 
 class Folding(QtWidgets.QWidget):

@@ -24,6 +24,8 @@ from BrainTumorSegLib.slicer_app.host.application import setSetting
 from BrainTumorSegLib.slicer_app.install.system_check import Finding
 from BrainTumorSegLib.slicer_app.panel.looks import bringIntoSight
 from BrainTumorSegLib.slicer_app.panel.wording import timeLeft
+from BrainTumorSegLib.slicer_app.review.readings import startSecondReading
+from BrainTumorSegLib.slicer_app.review.reviews import writeReview
 from BrainTumorSegLib.slicer_app.run.progress import duration
 
 #: Of the module panel on a 1366 x 768 screen, in which *Data Probe* is unfolded.
@@ -184,6 +186,19 @@ def test_nothing_is_wider_than_the_dock_with_everything_unfolded(widget, dock):
     assert dock.widget().minimumSizeHint().width() <= dock.viewport().width()
 
 
+def test_long_names_and_paths_do_not_widen_the_dock(widget, dock, tmp_path):
+    ui = widget.ui
+    for part in ui._top.findChildren(Folding):
+        part.setCollapsed(False)
+    name = "T1_AX_POST_GAD_" * 8
+    for label in [w for w in ui._top.findChildren(QtWidgets.QLabel) if w.wordWrap()]:
+        label.setText(name)
+        label.setVisible(True)
+    ui.folderButton.setDirectory(str(tmp_path / name))
+    live(widget)
+    assert dock.widget().minimumSizeHint().width() <= dock.viewport().width()
+
+
 def test_below_wrapped_lines_there_is_no_gap(widget, dock, scene, tmp_path):
     for part in widget.ui._top.findChildren(Folding):
         part.setCollapsed(False)
@@ -226,6 +241,23 @@ def test_what_the_check_of_the_system_found_can_be_read(widget, dock):
             assert need.height() <= table.rowHeight(row), text
             assert need.width() <= width, text
     assert table.horizontalHeader().length() <= table.viewport().width()
+
+
+def test_the_agreement_of_two_readers_fits_the_dock(widget, dock, scene, tmp_path):
+    result, settings = add_result(scene, tmp_path / "run")
+    first = result.segmentationNode
+    correct(first, settings.t1ce, layers=4)
+    writeReview(first, "A reader with a long name", "corrected", "A comment of some length.")
+    second = startSecondReading(first)
+    writeReview(second, "Reader Two", "approved")
+    widget.panel.parameters.result = second
+    widget.ui.reviewButton.setCollapsed(False)
+    live(widget)
+    whole(dock, "review")
+    label = widget.ui.agreementLabel
+    assert label.isVisible() and "ET" in label.text()
+    assert label.minimumSizeHint().width() <= label.width()
+    assert dock.widget().minimumSizeHint().width() <= dock.viewport().width()
 
 
 # What is true now
@@ -369,8 +401,6 @@ def test_files_of_another_patient_do_not_go_to_the_folder_of_the_first(widget, s
 
 
 def test_a_folder_that_was_chosen_stays_for_the_other_reading(widget, scene, tmp_path):
-    from BrainTumorSegLib.slicer_app.review.readings import startSecondReading
-
     result, settings = add_result(scene, tmp_path / "run")
     stored(scene, settings.t1ce, tmp_path / "Doe")
     widget.panel.parameters.result = result.segmentationNode

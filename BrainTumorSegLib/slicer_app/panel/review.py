@@ -196,7 +196,7 @@ class ReviewSection:
         regions = [region.name for region in Region]
         head = "".join(f"<th align='right'>&nbsp;{name}</th>" for name in regions)
         body = "".join(
-            f"<tr><td style='white-space:nowrap'>{escape(title)}</td>"
+            f"<tr><td>{escape(title)}</td>"
             + "".join(f"<td align='right'>&nbsp;{_score(agreement, r)}</td>" for r in regions)
             + "</tr>"
             for title, agreement in rows
@@ -208,4 +208,5 @@ class ReviewSection:
 
 
 def _score(agreement: Agreement, region: str) -> str:
-    return f"{agreement.dice[region]:.2f}, {agreement.volumeChangeMl[region]:+.1f}"
+    # Below each other: side by side they are wider than the panel of a laptop.
+    return f"{agreement.dice[region]:.2f}<br>{agreement.volumeChangeMl[region]:+.1f}"

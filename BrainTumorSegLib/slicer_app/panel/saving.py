@@ -143,7 +143,9 @@ class SavingSection:
         self._showMissing(missing)
         ui.saveButton.text = _("Cancel") if busy else _("Save")
         ui.saveButton.enabled = busy or (usable and bool(self.formats) and not missing)
-        ui.savedLabel.text = escape(self.job.step) if busy else self._outcome
+        ui.savedLabel.text = ui.savedLabel.toolTip = (
+            escape(self.job.step) if busy else self._outcome
+        )
         ui.savedLabel.visible = bool(ui.savedLabel.text)
 
     def _propose(self) -> None:
