@@ -46,7 +46,7 @@ def test_the_same_volume_twice_keeps_apply_disabled(widget, scans):
     choose(widget, {"t1": scans["t1"], "t1ce": scans["t1"]})
     assert not widget.ui.applyButton.isEnabled()
     assert "same volume" in widget.ui.applyButton.toolTip()
-    assert "T1CE" in widget.ui.t1Reason.text()
+    assert "T1CE" in widget.ui.t1Reason.toolTip()
 
 
 def test_a_volume_without_an_image_keeps_apply_disabled(widget, scene):
@@ -77,13 +77,13 @@ def test_guessing_chooses_the_scans_and_says_why(widget, scans):
     parameters = widget.panel.parameters
     assert {name: getattr(parameters, name) for name in scans} == scans
     assert widget.ui.t1ceSelector.currentNode() is scans["t1ce"]
-    assert "contrast" in widget.ui.t1ceReason.text()
+    assert "contrast" in widget.ui.t1ceReason.toolTip()
     assert widget.ui.flairReason.isVisibleTo(widget.ui._top)
 
 
 def test_a_scan_chosen_by_hand_is_described_too(widget, scans):
     widget.panel.parameters.flair = scans["t1"]
-    assert "T1" in widget.ui.flairReason.text()
+    assert "T1" in widget.ui.flairReason.toolTip()
 
 
 def test_scans_of_two_patients_are_offered_for_choice(widget, scene, scans):
