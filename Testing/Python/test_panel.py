@@ -22,8 +22,8 @@ from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.progress import ProgressEvent
 from BrainTumorSegLib.io.seg_nrrd import read_seg_nrrd
 from BrainTumorSegLib.slicer_app.host.application import getSetting
-from BrainTumorSegLib.slicer_app.review.readings import startSecondReading
 from BrainTumorSegLib.slicer_app.review.reviews import writeReview
+from BrainTumorSegLib.slicer_app.review.second_reading import startSecondReading
 from BrainTumorSegLib.slicer_app.scene.segments import labelImage
 
 # Before a run

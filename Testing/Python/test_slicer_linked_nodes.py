@@ -6,8 +6,8 @@ import pytest
 from mrml_results import add_result, correct
 from mrml_scene import snapshot
 
-from BrainTumorSegLib.slicer_app.review.readings import startSecondReading
 from BrainTumorSegLib.slicer_app.review.reviews import writeReview
+from BrainTumorSegLib.slicer_app.review.second_reading import startSecondReading
 from BrainTumorSegLib.slicer_app.run.result import findResult
 from BrainTumorSegLib.slicer_app.scene.provenance import watchDeletions
 from BrainTumorSegLib.slicer_app.scene.scene import removeWithParts

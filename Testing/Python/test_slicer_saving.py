@@ -37,8 +37,8 @@ from BrainTumorSegLib.slicer_app.export.saving import (
     dicomPreflight,
     save,
 )
-from BrainTumorSegLib.slicer_app.review.readings import startSecondReading
 from BrainTumorSegLib.slicer_app.review.reviews import writeReview
+from BrainTumorSegLib.slicer_app.review.second_reading import startSecondReading
 from BrainTumorSegLib.slicer_app.scene.geometry import gridMatrix
 from BrainTumorSegLib.slicer_app.scene.scene_scans import hierarchyPath
 from BrainTumorSegLib.slicer_app.scene.volumes import imageFromNode

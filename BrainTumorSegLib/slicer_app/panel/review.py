@@ -10,7 +10,8 @@ from BrainTumorSegLib.core.tissue import Region
 from ..host.application import READER, getSetting, setSetting
 from ..host.translation import tr as _
 from ..review.agreement import Agreement
-from ..review.readings import positionOf, readingOf, secondReading, showReading, startSecondReading
+from ..review.blindness import seenFrom, showReading
+from ..review.readings import positionOf, readingOf, secondReading
 from ..review.reviews import (
     VERDICTS,
     Review,
@@ -21,6 +22,7 @@ from ..review.reviews import (
     suggestVerdict,
     writeReview,
 )
+from ..review.second_reading import startSecondReading
 from ..scene.segments import editState
 from .dialogs import confirm, errorsShown
 from .state import PanelState
@@ -48,14 +50,30 @@ class ReviewSection:
         state.observe(self.update)
 
     def onPosition(self) -> None:
-        """Go to the segmentation of the other reader."""
+        """Go to the segmentation of the other reader; one that must stay unseen, after asking."""
         node = self.state.segmentation
         position = self.state.ui.positionCombo.currentIndex + 1
         other = readingOf(node, position) if node is not None else None
-        if other is not None and other is not node:
+        if other is not None and other is not node and self._mayOpen(node, position):
             showReading(node, position)
             self.state.parameters.result = other
         self.state.changed()
+
+    @staticmethod
+    def _mayOpen(node: Any, position: int) -> bool:
+        if position in seenFrom(node):
+            return True
+        question = {
+            1: _(
+                "The second reader has not recorded a review yet and must not see the first "
+                "reader's work. Open it only if you are the first reader."
+            ),
+            2: _(
+                "The first reader has not recorded a review yet and must not see the second "
+                "reader's work. Open it only if you are the second reader."
+            ),
+        }
+        return confirm(question[position], _("Independent readings"))
 
     def onRecord(self) -> None:
         """Store the review; an earlier one is replaced only after asking."""
@@ -116,17 +134,19 @@ class ReviewSection:
         if state == self._shown:
             return
         self._shown = state
-        self._showReviews(node, position)
+        self._showReviews(node)
 
-    def _showReviews(self, node: Any, position: int) -> None:
+    def _showReviews(self, node: Any) -> None:
         ui = self.state.ui
-        blind = node is not None and position == 2 and reviewAt(node, 2) is None
-        reviews = readReviews(node) if node is not None and not blind else []
-        ui.reviewsLabel.text = (
-            _("The first reader's review is shown after you have recorded yours.")
-            if blind
-            else "\n".join(self._line(node, review) for review in reviews)
-        )
+        reviews = readReviews(node) if node is not None else []
+        lines = [self._line(node, review) for review in reviews]
+        if node is not None and secondReading(node) is not None:
+            hidden = {
+                1: _("The first reader's review is shown after you have recorded yours."),
+                2: _("The second reader's review is shown after you have recorded yours."),
+            }
+            lines += [text for other, text in hidden.items() if other not in seenFrom(node)]
+        ui.reviewsLabel.text = "\n".join(lines)
         ui.reviewsLabel.visible = bool(ui.reviewsLabel.text)
         ui.agreementLabel.text = self._agreement(node, reviews)
         ui.agreementLabel.visible = bool(ui.agreementLabel.text)
@@ -188,7 +208,7 @@ class ReviewSection:
             if review.agreement is not None:
                 title = _("Automatic – reader {position}").format(position=review.position)
                 rows.append((title, review.agreement))
-        between = betweenReaders(node) if len(reviews) == 2 else None
+        between = betweenReaders(node) if node is not None else None
         if between is not None:
             rows.append((_("Reader 1 – reader 2"), between))
         if not rows:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from BrainTumorSegLib.core.errors import BrainTumorSegError
 
 from ..host.models import PackChoice, chosenPack, packChoices
+from ..review.blindness import openReading, settle
 from ..run.result import RunResult, findResult
 from ..scene.scene import referencesOf
 
@@ -62,6 +63,7 @@ class PanelState:
             return
         self._updating = True
         try:
+            self._openReading()
             for update in self._observers:
                 update()
         finally:
@@ -117,6 +119,14 @@ class PanelState:
                 parameters.SetNodeReferenceID(role, None)
         # What refers to it, half of it is still there now.
         self.changedSoon()
+
+    def _openReading(self) -> None:
+        """Instead of a reading that is put away, show the one that is open."""
+        node = self.segmentation
+        if node is not None:
+            settle(node)
+            if openReading(node) is not node:
+                self.parameters.result = openReading(node)
 
     @property
     def busy(self) -> bool:

@@ -1,8 +1,7 @@
 """The readings of a result: the one of the first reader, and an independent second one.
 
 The first reader works on the result itself. The second works on a segmentation of their
-own, made from the automatic result unless asked otherwise, while the first is hidden.
-Reviews, copies and scores of both are kept with the result.
+own, see `second_reading`. Reviews, copies and scores of both are kept with the result.
 """
 
 from __future__ import annotations
@@ -12,11 +11,8 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from BrainTumorSegLib.core.errors import InputError
-
-from ..host.translation import tr as _
 from ..scene import provenance
-from ..scene.scene import SceneEdit, placeBeside, referencesOf
+from ..scene.scene import SceneEdit
 from ..scene.segments import CLOSED_SURFACE, applyDisplayDefaults, labelImage, setTissues
 
 #: From the result to the second reading, and back.
@@ -25,9 +21,6 @@ SECOND, FIRST = provenance.PREFIX + "SecondReading", provenance.PREFIX + "FirstR
 #: On a second reading: what it was made from, and the fingerprint of that.
 STARTED_FROM = provenance.PREFIX + "StartedFrom"
 START_LABELS = provenance.PREFIX + "StartLabels"
-
-#: What a second reading can be made from.
-STARTS = ("automatic", "first")
 
 
 def firstReading(node: Any) -> Any:
@@ -62,58 +55,6 @@ def reviewedCopy(node: Any, position: int) -> Any | None:
 def startedFrom(node: Any) -> str:
     """``automatic``, or ``first`` for a second reading made from the first."""
     return node.GetAttribute(STARTED_FROM) or "automatic"
-
-
-def startSecondReading(node: Any, startFrom: str = "automatic", restart: bool = False) -> Any:
-    """Make the segmentation for the second reader, show it, and hide the first reader's.
-
-    Args:
-        node: the result, or its second reading.
-        startFrom: ``automatic``, so that the second reader sees nothing of the first's
-            work; ``first`` for what the first reader approved or corrected.
-        restart: give up what the second reader has done so far; without, a second
-            reading that exists is shown again as it is.
-
-    Returns:
-        The second reader's segmentation node.
-
-    Raises:
-        InputError: when there is nothing to start from.
-    """
-    first = firstReading(node)
-    existing = secondReading(first)
-    if existing is not None and not restart:
-        showReading(first, 2)
-        return existing
-    source = _source(first, startFrom)
-    with SceneEdit(first.GetScene()) as edit:
-        edit.willChange(first)
-        if existing is None:
-            second = edit.add(
-                "vtkMRMLSegmentationNode",
-                _("{name} (second reading)").format(name=first.GetName()),
-            )
-            applyDisplayDefaults(second)
-            placeBeside(second, first)
-        else:
-            second = existing
-            edit.willChange(second)
-        _inherit(second, first)
-        fill(second, labelsOf(source), first)
-        second.SetAttribute(STARTED_FROM, startFrom)
-        second.SetAttribute(START_LABELS, fingerprint(labelsOf(second)))
-        second.SetNodeReferenceID(FIRST, first.GetID())
-        first.SetNodeReferenceID(SECOND, second.GetID())
-        showReading(first, 2)
-    return second
-
-
-def showReading(node: Any, position: int) -> None:
-    """Show the segmentation of one reader and hide the other's."""
-    for number in (1, 2):
-        reading = readingOf(node, number)
-        if reading is not None and reading.GetDisplayNode() is not None:
-            reading.GetDisplayNode().SetVisibility(number == position)
 
 
 def hiddenCopy(
@@ -178,43 +119,3 @@ def fingerprint(labels: sitk.Image) -> str:
     digest = hashlib.sha256(repr(values.shape).encode())
     digest.update(values.tobytes())
     return digest.hexdigest()
-
-
-def _source(first: Any, startFrom: str) -> Any:
-    if startFrom not in STARTS:
-        raise InputError(
-            _("A second reading cannot start from {start}.").format(start=repr(startFrom)),
-            _("Choose one of {choices}.").format(choices=", ".join(STARTS)),
-        )
-    if startFrom == "first":
-        source = reviewedCopy(first, 1)
-        if source is None:
-            raise InputError(
-                _("The first reader has not approved or corrected “{name}” yet.").format(
-                    name=first.GetName()
-                ),
-                _("Enter the first review, or start from the automatic result."),
-            )
-        return source
-    source = first.GetNodeReference(provenance.AUTOMATIC)
-    if source is None:
-        raise InputError(
-            _("The automatic result of “{name}” is no longer in the scene.").format(
-                name=first.GetName()
-            ),
-            _("Start from the first reading, or segment again."),
-        )
-    return source
-
-
-def _inherit(second: Any, first: Any) -> None:
-    """What the result knows of its making: facts, and references to scans and linked nodes."""
-    own = (SECOND, FIRST, STARTED_FROM, START_LABELS)
-    personal = (f"{provenance.PREFIX}Review", f"{provenance.PREFIX}Agreement")
-    for name in first.GetAttributeNames():
-        if name.startswith(provenance.PREFIX) and not name.startswith(personal):
-            second.SetAttribute(name, first.GetAttribute(name))
-    for role, ids in referencesOf(first).items():
-        isOurs = role.startswith(provenance.PREFIX) and role not in own
-        if isOurs and not role.startswith(personal) and any(ids):
-            second.SetNodeReferenceID(role, ids[0])

@@ -8,7 +8,8 @@ differ from the automatic ones and from the other reader's.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from ..host.translation import tr as _
 from ..scene import provenance
 from ..scene.scene import SceneEdit, placeBeside, removeWithParts
 from .agreement import Agreement, compareLabels, fillAgreementTable
+from .blindness import HISTORY, isBlind, read, reviewAttribute, seenFrom, settle
 from .readings import (
     START_LABELS,
     fingerprint,
@@ -28,14 +30,12 @@ from .readings import (
     positionOf,
     readingOf,
     reviewedCopy,
+    secondReading,
     startedFrom,
 )
 
 #: ``approved`` as the reading began, ``corrected`` by the reader, ``rejected`` as useless.
 VERDICTS = ("approved", "corrected", "rejected")
-
-#: Reviews that were replaced or withdrawn, on the result.
-HISTORY = provenance.PREFIX + "Review.History"
 
 #: What a report tells of a review.
 _RECORDED = ("position", "reader", "date", "verdict", "comment")
@@ -70,17 +70,18 @@ class Review:
 
 
 def readReviews(node: Any) -> list[Review]:
-    """The reviews of a result, the first reader's first.
+    """The reviews that the reader of ``node`` may see now, the first reader's first.
 
     Args:
         node: the result's segmentation, or its second reading.
     """
-    return [review for position in (1, 2) if (review := reviewAt(node, position)) is not None]
+    seen = sorted(seenFrom(node))
+    return [review for position in seen if (review := reviewAt(node, position)) is not None]
 
 
 def reviewAt(node: Any, position: int) -> Review | None:
-    """One reader's review, or None."""
-    text = firstReading(node).GetAttribute(_attributeOf(position))
+    """One reader's review, or None; whether it may be shown says `blindness.seenFrom`."""
+    text = read(firstReading(node), reviewAttribute(position))
     if not text:
         return None
     values = json.loads(text)
@@ -89,13 +90,17 @@ def reviewAt(node: Any, position: int) -> Review | None:
 
 
 def replacedReviews(node: Any) -> list[dict[str, Any]]:
-    """Reviews that were replaced or withdrawn, oldest first, with ``ended`` and ``how``."""
-    return json.loads(firstReading(node).GetAttribute(HISTORY) or "[]")
+    """Reviews that were replaced or withdrawn, oldest first, with ``ended`` and ``how``.
+
+    Those that the reader of ``node`` may see now.
+    """
+    seen = seenFrom(node)
+    return [entry for entry in _history(firstReading(node)) if entry["position"] in seen]
 
 
 def betweenReaders(node: Any) -> Agreement | None:
     """The first reader's labels (first) and the second's; None unless both have accepted some."""
-    text = firstReading(node).GetAttribute(BETWEEN)
+    text = firstReading(node).GetAttribute(BETWEEN) if seenFrom(node) == {1, 2} else None
     return Agreement(**json.loads(text)) if text else None
 
 
@@ -105,7 +110,10 @@ def agreementTable(node: Any) -> Any | None:
 
 
 def reviewRecords(node: Any) -> list[dict[str, Any]]:
-    """The reviews as they stand in a report, see ``Resources/Schemas/report.schema.json``."""
+    """The reviews as they stand in a report, see ``Resources/Schemas/report.schema.json``.
+
+    Those that the reader of ``node`` may see now.
+    """
     records = []
     reviews = readReviews(node)
     for review in reviews:
@@ -175,20 +183,20 @@ def writeReview(
         agreement=agreement,
     )
 
-    def change(edit: SceneEdit) -> None:
+    with changingReviews(first, position) as edit:
         if before is not None:
             _archiveReview(first, before, "replaced")
         if verdict == "rejected":
             first.RemoveNodeReferenceIDs(provenance.REVIEWED[position])
         else:
-            name = _("{name} (as {verdict} by reader {position})").format(
-                name=first.GetName(), verdict=verdict, position=position
+            # The verdict is not for the other reader, who may meet this name.
+            name = _("{name} (kept for reader {position})").format(
+                name=first.GetName(), position=position
             )
             copy = hiddenCopy(edit, reading, labels, name, reviewedCopy(first, position))
             first.SetNodeReferenceID(provenance.REVIEWED[position], copy.GetID())
-        first.SetAttribute(_attributeOf(position), json.dumps(asdict(review), ensure_ascii=False))
-
-    _change(first, position, change)
+        text = json.dumps(asdict(review), ensure_ascii=False)
+        first.SetAttribute(reviewAttribute(position), text)
     return review
 
 
@@ -207,12 +215,10 @@ def withdrawReview(node: Any, position: int) -> Review:
             _("There is nothing to withdraw."),
         )
 
-    def change(edit: SceneEdit) -> None:
+    with changingReviews(first, position):
         _archiveReview(first, review, "withdrawn")
-        first.RemoveAttribute(_attributeOf(position))
+        first.RemoveAttribute(reviewAttribute(position))
         first.RemoveNodeReferenceIDs(provenance.REVIEWED[position])
-
-    _change(first, position, change)
     return review
 
 
@@ -280,32 +286,40 @@ def _startFingerprint(reading: Any) -> str | None:
     return None if automatic is None else fingerprint(labelsOf(automatic))
 
 
-def _change(first: Any, position: int, change: Callable[[SceneEdit], None]) -> None:
-    """Change a review and all scores that follow from it, then drop a copy that is not used."""
-    copy = reviewedCopy(first, position)
-    table = agreementTable(first)
+@contextmanager
+def changingReviews(first: Any, position: int) -> Iterator[SceneEdit]:
+    """Change reviews or readings and all that follows from it, altogether or not at all.
+
+    Scores are taken anew, what must stay unseen is sealed, and nodes that nothing refers to
+    any more are removed.
+
+    Args:
+        first: the result.
+        position: whose reading is open then.
+    """
+    before = [reviewedCopy(first, 1), reviewedCopy(first, 2), agreementTable(first)]
     with SceneEdit(first.GetScene()) as edit:
-        edit.willChange(first)
-        if table is not None:
-            edit.willChange(table)
-        change(edit)
+        for node in (first, secondReading(first), agreementTable(first)):
+            if node is not None:
+                edit.willChange(node)
+        yield edit
         _scoreReviews(first, edit)
-    if copy is not None and reviewedCopy(first, position) is None:
-        removeWithParts(copy)
-    if table is not None and agreementTable(first) is None:
-        removeWithParts(table)
+        settle(first, position)
+    left = provenance.linkedNodes(first)
+    for node in before:
+        if node is not None and node not in left:
+            removeWithParts(node)
 
 
-def _attributeOf(position: int) -> str:
-    """The attribute of the result that keeps one reader's review."""
-    return f"{provenance.PREFIX}Review.{position}"
+def _history(first: Any) -> list[dict[str, Any]]:
+    return json.loads(read(first, HISTORY) or "[]")
 
 
 def _archiveReview(first: Any, review: Review, how: str) -> None:
     """Keep a review that goes, with the moment and ``replaced`` or ``withdrawn``."""
     ended = datetime.now().astimezone().isoformat(timespec="seconds")
     entry = {**asdict(review), "ended": ended, "how": how}
-    entries = [*replacedReviews(first), entry]
+    entries = [*_history(first), entry]
     first.SetAttribute(HISTORY, json.dumps(entries, ensure_ascii=False))
 
 
@@ -319,9 +333,11 @@ def _scoreReviews(first: Any, edit: SceneEdit) -> None:
     else:
         first.RemoveAttribute(BETWEEN)
     names = {1: _("reader 1"), 2: _("reader 2")}
+    # A table is for everybody who opens the scene.
+    shown = [] if isBlind(first) else readReviews(first)
     columns = [
         (_("automatic"), names[review.position], review.agreement)
-        for review in readReviews(first)
+        for review in shown
         if review.agreement is not None
     ]
     if between is not None:

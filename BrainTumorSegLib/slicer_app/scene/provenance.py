@@ -20,7 +20,7 @@ from BrainTumorSegLib.core.sequences import Sequence
 
 from ..host.host import inApplication
 from ..host.translation import tr as _
-from .scene import nodesOfClass, referencesOf, removeWithParts
+from .scene import nodesOfClass, outOfTree, referencesOf, removeWithParts
 from .volumes import hasVoxels
 
 #: Begins the name of every attribute and reference role of ours.
@@ -102,6 +102,7 @@ def clearProvenance(node: Any) -> None:
     for name in list(node.GetAttributeNames()):
         if name.startswith(PREFIX):
             node.RemoveAttribute(name)
+    node.RemoveAttribute(outOfTree())  # a reading that was put away comes back
     for role in referencesOf(node):
         if role.startswith(PREFIX):
             node.RemoveNodeReferenceIDs(role)

@@ -68,8 +68,6 @@ class SceneEdit:
             name: made unique by a number where it is taken.
             hidden: keep it out of selectors, editors and the tree of the subject hierarchy.
         """
-        import slicer
-
         node = self.scene.CreateNodeByClass(className)
         node.UnRegister(None)
         node.SetName(self.scene.GenerateUniqueName(name))
@@ -78,8 +76,7 @@ class SceneEdit:
         if hidden and node.IsA("vtkMRMLSegmentationNode"):
             # Slicer looks for its item whenever a segment changes and complains when there is
             # none. What is hidden before it is added gets none.
-            constants = slicer.vtkMRMLSubjectHierarchyConstants
-            node.SetAttribute(constants.GetSubjectHierarchyExcludeFromTreeAttributeName(), "1")
+            node.SetAttribute(outOfTree(), "1")
             node = self.scene.AddNode(node)
             node.SetHideFromEditors(True)
             return node
@@ -126,6 +123,13 @@ def referencesOf(node: Any) -> dict[str, list[str]]:
         role: [node.GetNthNodeReferenceID(role, n) for n in range(count)]
         for role, count in counts.items()
     }
+
+
+def outOfTree() -> str:
+    """The attribute that keeps a node out of the tree of the subject hierarchy."""
+    import slicer
+
+    return slicer.vtkMRMLSubjectHierarchyConstants.GetSubjectHierarchyExcludeFromTreeAttributeName()
 
 
 def hierarchyOf(scene: Any) -> Any:
