@@ -19,9 +19,7 @@ from mrml_nodes import (
     to_world,
 )
 from mrml_run import finish_run, tumor
-from mrml_scene import snapshot
 
-from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.slicer_app.run.result import findResult, importResult
@@ -29,8 +27,6 @@ from BrainTumorSegLib.slicer_app.scene.registered import registeredCopy
 from BrainTumorSegLib.slicer_app.viewing.display import (
     FOREGROUND_OPACITY,
     centerViews,
-    checkAlignment,
-    endAlignmentCheck,
     show3D,
     showResult,
     tumorCenter,
@@ -158,7 +154,13 @@ def test_all_slices_meet_in_the_middle_of_the_largest_part_of_the_tumour(
     showResult(result)
     expected = voxel_position(settings.t1ce, middle_of_tumor(labels))
     for view in slices(scene):
-        np.testing.assert_allclose(matrix_of_slice(view)[:3, 3], expected, atol=1e-6)
+        assert distance_to_slice(view, expected) == pytest.approx(0, abs=1e-6)
+
+
+def distance_to_slice(view, point) -> float:
+    """How far in mm a point lies before a slice."""
+    toRAS = matrix_of_slice(view)
+    return float((np.array(point) - toRAS[:3, 3]) @ toRAS[:3, 2])
 
 
 def matrix_of_slice(view):
@@ -198,15 +200,27 @@ def test_without_a_tumour_the_middle_of_the_scan_is_shown(scene, settings, tmp_p
     showResult(result, show3D=True)
     expected = (OBLIQUE @ [24.5, 23.5, 19.5, 1])[:3]
     for view in slices(scene):
-        np.testing.assert_allclose(matrix_of_slice(view)[:3, 3], expected, atol=1e-6)
+        assert distance_to_slice(view, expected) == pytest.approx(0, abs=1e-6)
 
 
-def test_views_can_be_centred_on_a_point(scene):
+def test_slices_are_moved_and_not_the_field_of_view(scene):
     crosshair = scene.AddNewNodeByClass("vtkMRMLCrosshairNode")
-    centerViews(scene, (1.0, -2.0, 3.0))
-    for view in slices(scene):
-        np.testing.assert_allclose(matrix_of_slice(view)[:3, 3], (1, -2, 3))
-    assert tuple(crosshair.GetCrosshairRAS()) == (1, -2, 3)
+    before = [matrix_of_slice(view) for view in slices(scene)]
+    centerViews(scene, (11.0, -22.0, 33.0))
+    for view, was in zip(slices(scene), before, strict=True):
+        assert distance_to_slice(view, (11, -22, 33)) == pytest.approx(0, abs=1e-9)
+        moved = matrix_of_slice(view)[:3, 3] - was[:3, 3]
+        np.testing.assert_allclose(moved, (moved @ was[:3, 2]) * was[:3, 2], atol=1e-9)
+    assert tuple(crosshair.GetCrosshairRAS()) == (11, -22, 33)
+
+
+def test_a_view_follows_to_a_point_outside_its_field_of_view(scene):
+    view = slices(scene)[0]
+    view.SetFieldOfView(50, 40, 1)
+    centerViews(scene, (24.0, -19.0, 3.0))
+    assert tuple(matrix_of_slice(view)[:2, 3]) == (0, 0)
+    centerViews(scene, (24.0, -21.0, 3.0))
+    np.testing.assert_allclose(matrix_of_slice(view)[:3, 3], (24, -21, 3))
 
 
 def test_a_hidden_segmentation_is_shown_with_its_result(result):
@@ -219,84 +233,7 @@ def test_a_result_whose_reference_is_gone_is_shown_as_far_as_possible(scene, set
     scene.RemoveNode(settings.t1ce)
     showResult(result)
     expected = (OBLIQUE @ [*middle_of_tumor(tumor())[::-1], 1])[:3]
-    np.testing.assert_allclose(matrix_of_slice(slices(scene)[0])[:3, 3], expected, atol=1e-6)
-
-
-# Alignment.
-
-
-@pytest.fixture
-def in_use(scene, settings, result):
-    """Views that show something else before."""
-    other = add_volume(scene, "other")
-    for number, composite in enumerate(composites(scene)):
-        composite.SetBackgroundVolumeID(other.GetID())
-        composite.SetForegroundVolumeID(settings.t1.GetID() if number else None)
-        composite.SetForegroundOpacity(0.1 * number)
-        composite.SetCompositing(2)
-    registeredCopy(result, Sequence.FLAIR)
-    return result
-
-
-def test_alignment_is_checked_by_fading_and_then_all_is_as_before(scene, settings, in_use):
-    node = in_use.segmentationNode
-    before = snapshot(scene)
-    copy = registeredCopy(in_use, Sequence.FLAIR)
-    for blend in (0.5, 0.0, 1.0, 0.25):
-        checkAlignment(node, Sequence.FLAIR, blend)
-        assert layers(scene) == {(settings.t1ce.GetID(), copy.GetID(), blend)}
-        assert {composite.GetCompositing() for composite in composites(scene)} == {0}
-        assert not node.GetDisplayNode().GetVisibility()
-    assert endAlignmentCheck()
-    assert snapshot(scene) == before
-    assert not endAlignmentCheck()
-
-
-def test_another_scan_can_be_checked_in_between(scene, settings, in_use):
-    registeredCopy(in_use, "t1")
-    before = snapshot(scene)
-    checkAlignment(in_use.segmentationNode, "flair", 0.5)
-    checkAlignment(in_use.segmentationNode, "t1", 0.75)
-    copy = registeredCopy(in_use, "t1")
-    assert layers(scene) == {(settings.t1ce.GetID(), copy.GetID(), 0.75)}
-    endAlignmentCheck(scene)
-    assert snapshot(scene) == before
-
-
-def test_the_registered_copy_is_made_when_alignment_is_first_checked(scene, result):
-    checkAlignment(result.segmentationNode, "flair", 0.5)
-    copy = findResult(result.segmentationNode).registeredNodes[Sequence.FLAIR]
-    assert {layer[1] for layer in layers(scene)} == {copy.GetID()}
-
-
-@pytest.mark.parametrize(("blend", "shown"), [(-1, 0.0), (7, 1.0)])
-def test_the_blend_stays_between_none_and_all(scene, result, blend, shown):
-    checkAlignment(result.segmentationNode, "flair", blend)
-    assert {layer[2] for layer in layers(scene)} == {shown}
-
-
-def test_what_was_deleted_meanwhile_is_not_shown_again(scene, in_use):
-    checkAlignment(in_use.segmentationNode, "flair", 0.5)
-    scene.RemoveNode(scene.GetFirstNodeByName("other"))
-    endAlignmentCheck(scene)
-    assert {layer[0] for layer in layers(scene)} == {None}
-
-
-def test_showing_the_result_ends_the_check(scene, in_use):
-    checkAlignment(in_use.segmentationNode, "flair", 0.9)
-    showResult(in_use)
-    assert {layer[2] for layer in layers(scene)} == {FOREGROUND_OPACITY}
-    assert in_use.segmentationNode.GetDisplayNode().GetVisibility()
-    assert not endAlignmentCheck(scene)
-
-
-@pytest.mark.parametrize("gone", ["flair", "t1ce"])
-def test_an_alignment_that_cannot_be_shown_changes_nothing(scene, settings, result, gone):
-    scene.RemoveNode(getattr(settings, gone))
-    before = snapshot(scene)
-    with pytest.raises(InputError, match="is no longer in the scene"):
-        checkAlignment(result.segmentationNode, "flair", 0.5)
-    assert snapshot(scene) == before
+    assert distance_to_slice(slices(scene)[0], expected) == pytest.approx(0, abs=1e-6)
 
 
 # Surfaces.
@@ -326,14 +263,23 @@ def test_a_surface_encloses_its_tissue(scene, settings, result):
     np.testing.assert_allclose(bounds[:, 1], points.max(axis=0), atol=3)
 
 
-def test_the_3d_view_turns_around_the_tumour_and_keeps_its_direction(scene, result):
+@pytest.mark.parametrize("position", [(10, 500, 20), (10, 21, 20), (10, 20, 20)])
+def test_the_3d_view_turns_around_the_tumour_which_fits_into_it(scene, result, position):
     camera = scene.GetFirstNodeByClass("vtkMRMLCameraNode")
-    camera.SetPosition(10, 500, 20)
     camera.SetFocalPoint(10, 20, 20)
+    camera.SetPosition(*position)
     showResult(result, show3D=True)
-    expected = (OBLIQUE @ [*middle_of_tumor(tumor())[::-1], 1])[:3]
-    np.testing.assert_allclose(camera.GetFocalPoint(), expected, atol=1e-6)
-    np.testing.assert_allclose(np.subtract(camera.GetPosition(), expected), (0, 480, 0), atol=1e-6)
+    bounds = [0.0] * 6
+    result.segmentationNode.GetRASBounds(bounds)
+    low, high = np.reshape(bounds, (3, 2)).T
+    away = np.subtract(camera.GetPosition(), camera.GetFocalPoint())
+    np.testing.assert_allclose(camera.GetFocalPoint(), (low + high) / 2, atol=1e-6)
+    # The direction stays.
+    np.testing.assert_allclose(away / np.linalg.norm(away), (0, 1, 0), atol=1e-6)
+    seen = np.tan(np.radians(camera.GetViewAngle() / 2)) * np.linalg.norm(away)
+    radius = np.linalg.norm(high - low) / 2
+    assert 1.1 * radius < seen < 1.5 * radius
+    assert 1.1 * radius < camera.GetParallelScale() < 1.5 * radius
     assert result.segmentationNode.GetDisplayNode().GetVisibility3D()
 
 

@@ -14,7 +14,6 @@ from mrml_nodes import (
     add_transform,
     add_warp,
     affine,
-    matrix_of,
     node_positions,
     put_under,
     rotation,
@@ -22,18 +21,19 @@ from mrml_nodes import (
 from mrml_results import add_result
 from mrml_scene import snapshot
 
+from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.slicer_app.scene.geometry import setGrid
+from BrainTumorSegLib.slicer_app.scene.segments import labelImage
 from BrainTumorSegLib.slicer_app.scene.uncertainty import (
     REGIONS,
-    RegionNavigator,
-    UncertainRegion,
     findRegions,
     hasUncertainRegions,
-    jumpTo,
+    regionMask,
     rememberRegions,
     uncertainRegions,
 )
 from BrainTumorSegLib.slicer_app.scene.volumes import setVolume
+from BrainTumorSegLib.slicer_app.viewing.doubt import RegionNavigator
 
 SHAPE = (40, 48, 50)
 
@@ -63,8 +63,9 @@ def voxel_at(regions_center, positions):
 
 @pytest.fixture
 def result(scene, tmp_path):
-    made, _ = add_result(scene, tmp_path / "run")
-    rememberRegions(made.segmentationNode, entropy_map())
+    made, settings = add_result(scene, tmp_path / "run")
+    labels = labelImage(made.automaticNode, settings.t1ce)
+    rememberRegions(made.segmentationNode, entropy_map(), labels)
     return made
 
 
@@ -216,53 +217,73 @@ def test_regions_of_a_scan_that_was_below_a_transform_from_the_start(scene, tmp_
     assert voxel_at(region.center, positions) in box_voxels(*BOXES[1][:2])
 
 
-# Walking
+# Its tissues and its shape
 
 
-def test_a_jump_centres_every_slice_view_and_the_crosshair(scene):
-    region = UncertainRegion((12.5, -34.0, 56.25), 1.0, 0.5, 0.6)
-    crosshair = scene.AddNewNodeByClass("vtkMRMLCrosshairNode")
-    jumpTo(region)
-    for number in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceNode")):
-        view = scene.GetNthNodeByClass(number, "vtkMRMLSliceNode")
-        assert np.allclose(
-            matrix_of(lambda m, v=view: m.DeepCopy(v.GetSliceToRAS()))[:3, 3], region.center
-        )
-    assert np.allclose(crosshair.GetCrosshairRAS(), region.center)
+def labels_like(entropy, values) -> sitk.Image:
+    labels = sitk.GetImageFromArray(values.astype(np.uint8))
+    labels.CopyInformation(entropy)
+    return labels
 
 
-def test_a_jump_leaves_zoom_and_orientation_alone(scene):
-    view = scene.GetFirstNodeByClass("vtkMRMLSliceNode")
-    view.SetFieldOfView(80, 60, 1)
-    before = matrix_of(lambda m: m.DeepCopy(view.GetSliceToRAS()))[:3, :3]
-    jumpTo(UncertainRegion((1, 2, 3), 1.0, 0.5, 0.6))
-    assert tuple(view.GetFieldOfView()) == (80, 60, 1)
-    assert np.array_equal(matrix_of(lambda m: m.DeepCopy(view.GetSliceToRAS()))[:3, :3], before)
+def test_a_region_knows_on_which_tissues_the_networks_decided():
+    entropy = entropy_map(affine(), (((10, 10, 10), 10, 0.8),))
+    values = np.zeros(SHAPE, np.uint8)
+    values[10:20, 10:20, 10:17] = Tissue.EDEMA
+    values[10:20, 10:20, 17:19] = Tissue.ENHANCING
+    (region,) = findRegions(entropy, labels=labels_like(entropy, values))
+    assert list(region.tissuesMl) == ["edema", "enhancing", "background"]
+    assert region.tissuesMl["edema"] == pytest.approx(0.7 * region.volumeMl, rel=0.1)
+    assert sum(region.tissuesMl.values()) == pytest.approx(region.volumeMl)
 
 
-def test_the_walk_goes_round(result):
-    cursor = RegionNavigator(result.segmentationNode)
-    assert (cursor.position, cursor.count) == (0, 3)
-    assert cursor.text.startswith("3 doubtful regions, ")
-    seen = [cursor.next() for _ in range(4)]
-    assert seen[:3] == uncertainRegions(result.segmentationNode)
-    assert seen[3] == seen[0]
-    assert cursor.position == 1
-    assert cursor.previous() == seen[2]
-    assert cursor.text.startswith("3 of 3, 0.")
+def test_a_finished_run_remembers_the_tissues_of_its_doubt(scene, tmp_path):
+    made, _ = add_result(scene, tmp_path / "run")
+    setVolume(made.disagreementNode, entropy_map())
+    made.segmentationNode.RemoveAttribute(REGIONS)
+    regions = uncertainRegions(made.segmentationNode)
+    scene.RemoveNode(made.disagreementNode)
+    scene.RemoveNode(made.automaticNode)
+    assert all(region.tissuesMl for region in regions)
+    assert uncertainRegions(made.segmentationNode) == regions
 
 
-def test_the_walk_may_begin_backwards(result):
-    cursor = RegionNavigator(result.segmentationNode)
-    assert cursor.previous() == uncertainRegions(result.segmentationNode)[-1]
-    assert cursor.position == 3
+def test_regions_remembered_without_tissues_are_looked_up_again(result):
+    import json
+
+    setVolume(result.disagreementNode, entropy_map())
+    regions = json.loads(result.segmentationNode.GetAttribute(REGIONS))
+    # As 0.1.0 has saved them.
+    plain = [{k: v for k, v in region.items() if k != "tissuesMl"} for region in regions]
+    result.segmentationNode.SetAttribute(REGIONS, json.dumps(plain))
+    assert all(region.tissuesMl for region in uncertainRegions(result.segmentationNode))
 
 
-def test_where_all_agree_there_is_nowhere_to_go(result):
-    rememberRegions(result.segmentationNode, entropy_map(boxes=()))
-    cursor = RegionNavigator(result.segmentationNode)
-    assert cursor.next() is None
-    assert cursor.text == "No doubtful region."
+def test_regions_without_tissues_and_without_a_map_are_found_all_the_same(scene, result):
+    import json
+
+    scene.RemoveNode(result.disagreementNode)
+    regions = json.loads(result.segmentationNode.GetAttribute(REGIONS))
+    plain = [{k: v for k, v in region.items() if k != "tissuesMl"} for region in regions]
+    result.segmentationNode.SetAttribute(REGIONS, json.dumps(plain))
+    assert [region.tissuesMl for region in uncertainRegions(result.segmentationNode)] == [{}] * 3
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_the_mask_of_a_region_is_its_box(result, number):
+    setVolume(result.disagreementNode, entropy_map())
+    mask = regionMask(result.segmentationNode, number)
+    start, side, _ = sorted(BOXES, key=lambda box: -box[1])[number - 1]
+    whole = sitk.Resample(mask, entropy_map(), sitk.Transform(), sitk.sitkNearestNeighbor, 0)
+    found = {tuple(index) for index in np.argwhere(sitk.GetArrayFromImage(whole))}
+    assert found <= box_voxels(start, side)
+    # Corners are smoothed away.
+    assert len(found) > 0.8 * side**3
+
+
+def test_without_the_map_there_is_no_mask(scene, result):
+    scene.RemoveNode(result.disagreementNode)
+    assert regionMask(result.segmentationNode, 1) is None
 
 
 def test_looking_changes_nothing(scene, result):

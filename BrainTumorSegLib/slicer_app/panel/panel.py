@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .result import AlignmentSection, ResultSection, UncertaintySection, endAlignment
+from .result import ResultSection
 from .review import ReviewSection
 from .run import RunSection
 from .saving import SavingSection
@@ -12,6 +12,7 @@ from .scans import ScansSection
 from .settings import SettingsSection
 from .state import PanelState
 from .system import SystemSection
+from .viewing import AlignmentSection, LookingSection, UncertaintySection, endLooking
 
 
 class Panel:
@@ -23,6 +24,7 @@ class Panel:
         self.settings = SettingsSection(state)
         self.run = RunSection(state)
         self.result = ResultSection(state)
+        self.looking = LookingSection(state)
         self.alignment = AlignmentSection(state)
         self.uncertainty = UncertaintySection(state)
         self.review = ReviewSection(state)
@@ -50,7 +52,7 @@ class Panel:
 
     def exit(self) -> None:
         """Another module is shown; a run goes on."""
-        endAlignment()
+        endLooking(layout=False, mark=False)
         self.state.show(False)
 
     def sceneCloses(self) -> None:
@@ -59,6 +61,7 @@ class Panel:
         self.run.forget()
         self.saving.abandon()
         self.scans.forget()
+        endLooking()
         self.setParameters(None)
 
     def close(self) -> None:
@@ -66,5 +69,6 @@ class Panel:
         self.run.abandon()
         self.saving.abandon()
         self.system.cancel()
+        self.looking.close()
         self.state.parameters = None
         self.state.show(False)

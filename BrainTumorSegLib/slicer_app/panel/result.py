@@ -1,11 +1,9 @@
-"""The result: its volumes, ways to look at it and correct it, its alignment and uncertainty."""
+"""The result: its volumes, and ways to show and correct it; see `viewing` for closer looks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region, Tissue
 from BrainTumorSegLib.core.volumes import volume_title
 
@@ -14,18 +12,15 @@ from ..run.inputs import hasPixels
 from ..run.result import RunResult
 from ..scene.provenance import PREFIX
 from ..scene.segments import editState, labelImage
-from ..scene.uncertainty import RegionNavigator
-from ..viewing.display import checkAlignment, endAlignmentCheck, show3D, showResult
+from ..viewing.display import show3D, showResult
 from ..viewing.editing import editInSegmentEditor
 from .dialogs import errorsShown
 from .state import PanelState
+from .viewing import endLooking
 from .wording import millilitres
 
 #: Side of a color patch in pixels.
 PATCH = 12
-
-#: Steps of the blend slider.
-FULL = 100
 
 
 class ResultSection:
@@ -54,8 +49,10 @@ class ResultSection:
 
     def onShow(self) -> None:
         """Show scan and result, centered on the tumour."""
+        endLooking()
         with errorsShown():
             showResult(self.state.result)
+        self.state.changed()
 
     def onThreeD(self) -> None:
         """Show or hide the surfaces."""
@@ -64,7 +61,8 @@ class ResultSection:
 
     def onEdit(self) -> None:
         """Hand the segmentation over to Segment Editor."""
-        endAlignment()
+        endLooking(layout=False, mark=False)
+        self.state.changed()
         with errorsShown():
             editInSegmentEditor(self.state.segmentation)
 
@@ -135,105 +133,6 @@ class ResultSection:
         for column in (1, 2):
             header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         table.visible = False
-
-
-class AlignmentSection:
-    """The part *Check alignment* of the section *Result*."""
-
-    def __init__(self, state: PanelState) -> None:
-        self.state = state
-        self._offered: list[Sequence] = []
-        self._filling = False
-        state.ui.alignmentCombo.activated.connect(self.show)
-        state.ui.blendSlider.valueChanged.connect(self.onBlend)
-        state.observe(self.update)
-
-    def onBlend(self) -> None:
-        """Fade from one to the other."""
-        if not self._filling:
-            self.show()
-
-    def update(self) -> None:
-        """Offer the scans that were aligned to the reference."""
-        ui, result = self.state.ui, self.state.result
-        offered: list[Sequence] = []
-        if result is not None:
-            case = result.report.get("case", {})
-            given = {entry["sequence"] for entry in case.get("inputs", [])}
-            offered = [
-                sequence
-                for sequence in (Sequence.FLAIR, Sequence.T1, Sequence.T1CE)
-                if sequence.value in given and sequence.value != case.get("reference")
-            ]
-        ui.alignmentBox.enabled = bool(offered) and not self.state.busy
-        if offered == self._offered:
-            return
-        self._offered = offered
-        self._filling = True
-        ui.alignmentCombo.clear()
-        for sequence in offered:
-            ui.alignmentCombo.addItem(sequence.name)
-        ui.blendSlider.value = FULL // 2
-        self._filling = False
-        ui.alignmentCombo.toolTip = (
-            _("The scan to lay over the reference, as it was aligned.")
-            if offered
-            else _("There is no other scan to lay over the reference.")
-        )
-
-    def show(self, *_: object) -> None:
-        """Lay the chosen scan over the reference."""
-        index = self.state.ui.alignmentCombo.currentIndex
-        if not 0 <= index < len(self._offered):
-            return
-        blend = self.state.ui.blendSlider.value / FULL
-        with errorsShown():
-            checkAlignment(self.state.segmentation, self._offered[index], blend)
-
-
-class UncertaintySection:
-    """The part *Doubtful regions* of the section *Result*."""
-
-    def __init__(self, state: PanelState) -> None:
-        self.state = state
-        self._cursor: RegionNavigator | None = None
-        self._result: RunResult | None = None
-        state.ui.nextDoubtButton.clicked.connect(self.onNext)
-        state.ui.previousDoubtButton.clicked.connect(self.onPrevious)
-        state.observe(self.update)
-
-    def onNext(self) -> None:
-        """Jump to the next region; after the last one comes the first again."""
-        self._go(RegionNavigator.next)
-
-    def onPrevious(self) -> None:
-        """Jump to the region before."""
-        self._go(RegionNavigator.previous)
-
-    def update(self) -> None:
-        """Start over with another result."""
-        ui, result = self.state.ui, self.state.result
-        if result is not self._result:
-            self._result = result
-            self._cursor = RegionNavigator(result.segmentationNode) if result is not None else None
-        hasRegions = self._cursor is not None and self._cursor.count > 0
-        idle = not self.state.busy
-        ui.doubtBox.enabled = result is not None and idle
-        ui.nextDoubtButton.enabled = hasRegions and idle
-        ui.previousDoubtButton.enabled = hasRegions and idle and self._cursor.position > 0
-        ui.doubtLabel.text = self._cursor.text if self._cursor is not None else ""
-
-    def _go(self, step: Callable[[Any], None]) -> None:
-        endAlignment()
-        with errorsShown():
-            step(self._cursor)
-        self.update()
-
-
-def endAlignment() -> None:
-    """Show again what was shown before the alignment was checked, if it was."""
-    with errorsShown():
-        endAlignmentCheck()
 
 
 def _patch(tissue: Tissue) -> Any:

@@ -69,13 +69,15 @@ def settle(node: Any, position: int | None = None) -> None:
     """Seal what must not be seen by who opens the scene next, and open it when it may be.
 
     Args:
-        position: the reading that is open from now on; None for the one that is open now.
+        position: the reading that is open from now on; None for this one, or for the other
+            where this one is put away.
     """
     first, blind = firstReading(node), isBlind(node)
     for name in (reviewAttribute(1), reviewAttribute(2), HISTORY):
         _write(first, name, read(first, name), blind)
     if position is None:
-        position = 2 if isPutAway(first) else 1
+        own = positionOf(node)
+        position = 3 - own if isPutAway(node) else own
     seen = seenFrom(readingOf(first, position)) if blind else {1, 2}
     for number in (1, 2):
         reading = readingOf(first, number)

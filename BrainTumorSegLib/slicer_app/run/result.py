@@ -146,7 +146,7 @@ def importResult(folder: Path, settings: RunSettings) -> RunResult:
         if settings.registeredCopies:
             for sequence in scans:
                 registeredCopy(node, sequence, edit=edit)
-        rememberRegions(node, files.entropy)
+        rememberRegions(node, files.entropy, files.labels)
         placeBeside(node, reference)
         setTissues(node, files.labels, reference)
         result = _result(node, report)

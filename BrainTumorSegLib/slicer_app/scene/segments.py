@@ -101,7 +101,7 @@ def setTissues(segmentationNode: Any, labels: sitk.Image, reference: Any) -> Non
     segmentation.RemoveRepresentation(CLOSED_SURFACE)
     segmentationNode.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
     segmentationNode.SetReferenceImageGeometryParameterFromVolumeNode(reference)
-    layer = _layer(labels)
+    layer = labelLayer(labels)
     for tissue in TUMOR_TISSUES:
         segment = slicer.vtkSegment()
         applyTerminology(segment, tissue)
@@ -127,7 +127,7 @@ def applyDisplayDefaults(segmentationNode: Any) -> None:
     display.SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
 
 
-def _layer(labels: sitk.Image) -> Any:
+def labelLayer(labels: sitk.Image) -> Any:
     """A label map as ``vtkOrientedImageData``, cropped to what is labelled."""
     import slicer
 

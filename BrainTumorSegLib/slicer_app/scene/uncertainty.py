@@ -1,4 +1,4 @@
-"""Regions where the networks are uncertain, for a reader to look at first.
+"""Regions where the networks are uncertain, for a reader to look at first; see `viewing.doubt`.
 
 The map of disagreement (entropy) need not stay in the scene: its regions are remembered
 with the segmentation, in the segmentation's own coordinates.
@@ -7,24 +7,24 @@ with the segmentation, in the segmentation's own coordinates.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.masks import Box, bounding_box
+from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.core.volumes import DOUBTFUL_ENTROPY
 
-from ..host.translation import tr as _
+from . import provenance
 from .geometry import transformToWorld
+from .segments import labelImage
 from .volumes import imageFromNode
 
 #: Attribute of a segmentation that keeps its uncertain regions.
 REGIONS = "BrainTumorSeg.DoubtfulRegions"
-
-#: Reference role by which a segmentation knows its map of disagreement.
-DISAGREEMENT_ROLE = "BrainTumorSeg.Disagreement"
 
 #: Regions smaller than this many mL are not worth a reader's time.
 MINIMUM_ML = 0.1
@@ -53,16 +53,22 @@ class UncertainRegion:
             disagreement is highest, so that it is never outside a bent region.
         volumeMl: volume in mL.
         meanEntropy, maxEntropy: disagreement, 0..1.
+        tissuesMl: what the networks decided on in it, mL by `Tissue.key`, the most first;
+            empty where it is not known.
     """
 
     center: tuple[float, float, float]
     volumeMl: float
     meanEntropy: float
     maxEntropy: float
+    tissuesMl: Mapping[str, float] = field(default_factory=dict)
 
 
 def findRegions(
-    entropy: sitk.Image, threshold: float = DOUBTFUL_ENTROPY, minimumMl: float = MINIMUM_ML
+    entropy: sitk.Image,
+    threshold: float = DOUBTFUL_ENTROPY,
+    minimumMl: float = MINIMUM_ML,
+    labels: sitk.Image | None = None,
 ) -> list[UncertainRegion]:
     """The uncertain regions of a map, largest first.
 
@@ -73,6 +79,7 @@ def findRegions(
         entropy: 3D map in LPS, zero outside the brain.
         threshold: entropy above which a voxel counts as uncertain.
         minimumMl: smaller regions are left out.
+        labels: what the networks decided on, values of `Tissue` on the same grid.
 
     Returns:
         Regions with their centres in RAS, in the coordinates of the map.
@@ -83,11 +90,12 @@ def findRegions(
     regions = _regions(uncertain, threshold)
     statistics = sitk.LabelIntensityStatisticsImageFilter()
     statistics.Execute(regions, uncertain)
-    labels = sorted(statistics.GetLabels(), key=statistics.GetPhysicalSize, reverse=True)
+    order = sorted(statistics.GetLabels(), key=statistics.GetPhysicalSize, reverse=True)
     focus = sitk.LabelIntensityStatisticsImageFilter()
     focus.Execute(regions, _smoothed(uncertain, _FOCUS_MM))
+    tissues = None if labels is None else _like(labels, regions)
     found = []
-    for label in labels[:MAXIMUM_COUNT]:
+    for label in order[:MAXIMUM_COUNT]:
         millilitres = statistics.GetPhysicalSize(label) / 1000.0
         if millilitres < minimumMl:
             break
@@ -98,18 +106,22 @@ def findRegions(
                 volumeMl=millilitres,
                 meanEntropy=statistics.GetMean(label),
                 maxEntropy=statistics.GetMaximum(label),
+                tissuesMl={} if tissues is None else _tissuesMl(regions == label, tissues),
             )
         )
     return found
 
 
-def rememberRegions(segmentationNode: Any, entropy: sitk.Image) -> None:
+def rememberRegions(
+    segmentationNode: Any, entropy: sitk.Image, labels: sitk.Image | None = None
+) -> None:
     """Keep the uncertain regions with a segmentation.
 
     Args:
         entropy: map of disagreement in the segmentation's own coordinates (LPS).
+        labels: what the networks decided on, values of `Tissue` on the same grid.
     """
-    regions = [_rounded(region) for region in findRegions(entropy)]
+    regions = [_rounded(region) for region in findRegions(entropy, labels=labels)]
     segmentationNode.SetAttribute(REGIONS, json.dumps(regions))
 
 
@@ -134,94 +146,45 @@ def uncertainRegions(segmentationNode: Any) -> list[UncertainRegion]:
     ]
 
 
-def jumpTo(region: UncertainRegion) -> None:
-    """Show a region in the middle of all slice views, and put the crosshair there."""
-    import slicer
+def regionMask(segmentationNode: Any, number: int) -> sitk.Image | None:
+    """The voxels of an uncertain region, 1 inside, in the segmentation's coordinates (LPS).
 
-    slicer.vtkMRMLSliceNode.JumpAllSlices(
-        slicer.mrmlScene, *region.center, slicer.vtkMRMLSliceNode.CenteredJumpSlice
-    )
-    crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
-    if crosshair is not None:
-        crosshair.SetCrosshairRAS(*region.center)
+    Args:
+        number: from 1, as `uncertainRegions` orders them.
 
-
-class RegionNavigator:
-    """A walk through the uncertain regions of one segmentation.
-
-    The regions are looked up at every step: a transform may have moved them meanwhile.
-
-    Attributes:
-        count: how many regions there are.
-        position: which one was shown last, from 1; 0 before the first.
+    Returns:
+        A part of the grid; None when the map of disagreement is no longer in the scene.
     """
-
-    def __init__(self, segmentationNode: Any) -> None:
-        self.segmentationNode = segmentationNode
-        self.count = len(_localRegions(segmentationNode))
-        self.position = 0
-
-    def next(self) -> UncertainRegion | None:
-        """Go to the next region, after the last to the first again; None when there is none."""
-        return self._step(1)
-
-    def previous(self) -> UncertainRegion | None:
-        """Go back to the region before, from the first to the last."""
-        return self._step(-1)
-
-    @property
-    def text(self) -> str:
-        """Where the walk is, for example *3 of 7, 0.4 mL*."""
-        regions = uncertainRegions(self.segmentationNode)
-        if not regions:
-            if hasUncertainRegions(self.segmentationNode):
-                return _("No doubtful region.")
-            return _("Nothing is known about doubtful regions of this segmentation.")
-        if not 0 < self.position <= len(regions):
-            return _countText(regions)
-        region = regions[self.position - 1]
-        return _("{position} of {count}, {volume} mL").format(
-            position=self.position, count=len(regions), volume=_volumeText(region.volumeMl)
-        )
-
-    def _step(self, by: int) -> UncertainRegion | None:
-        regions = uncertainRegions(self.segmentationNode)
-        self.count = len(regions)
-        if not regions:
-            self.position = 0
-            return None
-        before = self.position - 1 if self.position or by > 0 else 0
-        self.position = (before + by) % len(regions) + 1
-        region = regions[self.position - 1]
-        jumpTo(region)
-        return region
-
-
-def _countText(regions: Sequence[UncertainRegion]) -> str:
-    total = _volumeText(sum(region.volumeMl for region in regions))
-    if len(regions) == 1:
-        return _("1 doubtful region, {volume} mL").format(volume=total)
-    return _("{count} doubtful regions, {volume} mL").format(count=len(regions), volume=total)
-
-
-def _volumeText(millilitres: float) -> str:
-    return f"{millilitres:.1f}" if millilitres >= 0.1 else f"{millilitres:.2f}"
+    node = _map(segmentationNode)
+    if node is None:
+        return None
+    uncertain = _uncertainPart(imageFromNode(node, segmentationNode), DOUBTFUL_ENTROPY)
+    if uncertain is None:
+        return None
+    regions = _regions(uncertain, DOUBTFUL_ENTROPY)
+    x, y, z = _localRegions(segmentationNode)[number - 1].center
+    index = regions.TransformPhysicalPointToIndex((-x, -y, z))
+    inside = all(0 <= n < size for n, size in zip(index, regions.GetSize(), strict=True))
+    return regions == regions[index] if inside and regions[index] else None
 
 
 def _map(segmentationNode: Any) -> Any:
-    node = segmentationNode.GetNodeReference(DISAGREEMENT_ROLE)
+    node = segmentationNode.GetNodeReference(provenance.DISAGREEMENT)
     return node if node is not None and node.GetImageData() is not None else None
 
 
 def _localRegions(segmentationNode: Any) -> list[UncertainRegion]:
-    stored = segmentationNode.GetAttribute(REGIONS)
-    if not stored:
-        node = _map(segmentationNode)
-        if node is None:
-            return []
-        rememberRegions(segmentationNode, imageFromNode(node, segmentationNode))
-        stored = segmentationNode.GetAttribute(REGIONS)
-    regions = json.loads(stored)
+    regions = json.loads(segmentationNode.GetAttribute(REGIONS) or "null")
+    node = _map(segmentationNode)
+    # 0.1.0 did not remember the tissues.
+    old = regions is not None and any("tissuesMl" not in region for region in regions)
+    if node is not None and (regions is None or old):
+        automatic = segmentationNode.GetNodeReference(provenance.AUTOMATIC)
+        labels = labelImage(automatic or segmentationNode, node)
+        rememberRegions(segmentationNode, imageFromNode(node, segmentationNode), labels)
+        regions = json.loads(segmentationNode.GetAttribute(REGIONS))
+    if regions is None:
+        return []
     # Scenes are saved with the spelling of 0.1.
     return [UncertainRegion(center=tuple(r.pop("centre")), **r) for r in regions]
 
@@ -232,7 +195,21 @@ def _rounded(region: UncertainRegion) -> dict[str, Any]:
     values["centre"] = [round(x, 2) for x in values.pop("center")]
     for key in ("volumeMl", "meanEntropy", "maxEntropy"):
         values[key] = round(values[key], 3)
+    values["tissuesMl"] = {key: round(ml, 3) for key, ml in region.tissuesMl.items()}
     return values
+
+
+def _like(labels: sitk.Image, part: sitk.Image) -> np.ndarray:
+    """The labels ``[slice, row, column]`` of a part of their grid."""
+    start = labels.TransformPhysicalPointToIndex(part.GetOrigin())
+    return sitk.GetArrayFromImage(sitk.RegionOfInterest(labels, part.GetSize(), start))
+
+
+def _tissuesMl(region: sitk.Image, labels: np.ndarray) -> dict[str, float]:
+    counts = np.bincount(labels[sitk.GetArrayViewFromImage(region) > 0], minlength=len(Tissue))
+    voxelMl = float(np.prod(region.GetSpacing())) / 1000.0
+    order = sorted((t for t in Tissue if counts[t]), key=lambda t: -counts[t])
+    return {tissue.key: float(counts[tissue]) * voxelMl for tissue in order}
 
 
 def _uncertainPart(entropy: sitk.Image, threshold: float) -> sitk.Image | None:

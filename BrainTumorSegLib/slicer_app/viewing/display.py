@@ -1,4 +1,4 @@
-"""Looking at a result: slice views, alignment, surfaces.
+"""Looking at a result: slice views and surfaces.
 
 Everything acts on nodes of the scene, which the views of the application follow; without
 an application the nodes can be examined.
@@ -6,8 +6,8 @@ an application the nodes can be examined.
 
 from __future__ import annotations
 
-import json
 import logging
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
@@ -26,12 +26,17 @@ from ..scene.registered import registeredCopy
 from ..scene.scene import nodesOfClass
 from ..scene.segments import CLOSED_SURFACE, labelImage
 from ..scene.volumes import localGrid
+from .alignment import endAlignmentCheck, setLayers
+from .brightness import showBrain
 
 #: How much of the second scan shines through when a result is shown.
 FOREGROUND_OPACITY = 0.3
 
-#: On views and displays while alignment is checked: what was shown before, as JSON.
-_BEFORE = provenance.PREFIX + "ShownBefore"
+#: Begins the names of the views of the reading layout, each of which shows a scan of its own.
+READING_VIEW = "BrainTumorSeg"
+
+#: Part of a 3D view's height that the tumour takes up.
+_PART_OF_VIEW = 0.8
 
 
 def showResult(result: RunResult, show3D: bool = False) -> None:
@@ -39,7 +44,7 @@ def showResult(result: RunResult, show3D: bool = False) -> None:
 
     FLAIR is shown as it was aligned: itself when it lies right already, else its
     registered copy, which is made when there is none. Where FLAIR is the reference, T1CE
-    takes its place. Brightness and contrast stay as they are.
+    takes its place. Brightness and contrast follow the brain, unless somebody has set them.
 
     Args:
         show3D: show surfaces of the tissues too; otherwise 3D views are left alone.
@@ -49,10 +54,12 @@ def showResult(result: RunResult, show3D: bool = False) -> None:
     reference = _referenceNode(result)
     if reference is not None:
         foreground = _foreground(result, reference)
+        showBrain(node, filter(None, (reference, foreground)))
         for composite in nodesOfClass(node.GetScene(), "vtkMRMLSliceCompositeNode"):
-            _setLayers(composite, reference, foreground, FOREGROUND_OPACITY)
+            if not (composite.GetLayoutName() or "").startswith(READING_VIEW):
+                setLayers(composite, reference, foreground, FOREGROUND_OPACITY)
         _select(reference)
-        _fitSlices(node.GetScene())
+        fitSlices(node.GetScene())
     node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().SetVisibility(True)
     center = tumorCenter(node, reference)
@@ -74,57 +81,6 @@ def show3D(segmentationNode: Any, on: bool) -> None:
         with suppress(InputError):  # a segmentation without a grid can be shown all the same
             center = tumorCenter(segmentationNode)
     _show3D(segmentationNode, on, center)
-
-
-def checkAlignment(segmentationNode: Any, sequence: Sequence | str, blend: float) -> None:
-    """Fade between the reference and a scan as it was aligned to it, in all slice views.
-
-    The segmentation is out of the way meanwhile. `endAlignmentCheck` brings back what was
-    shown before the first call.
-
-    Args:
-        sequence: the scan to lay over the reference.
-        blend: 0 shows the reference alone, 1 the scan alone.
-
-    Raises:
-        InputError: when the scan, the reference or the record is gone.
-    """
-    copy = registeredCopy(segmentationNode, sequence)
-    reference = segmentationNode.GetNodeReference(
-        provenance.scanRole(
-            Sequence(segmentationNode.GetAttribute(provenance.PREFIX + "Reference"))
-        )
-    )
-    display = segmentationNode.GetDisplayNode()
-    if display is not None and display.GetAttribute(_BEFORE) is None:
-        display.SetAttribute(_BEFORE, json.dumps(bool(display.GetVisibility())))
-        display.SetVisibility(False)
-    for composite in nodesOfClass(segmentationNode.GetScene(), "vtkMRMLSliceCompositeNode"):
-        if composite.GetAttribute(_BEFORE) is None:
-            composite.SetAttribute(_BEFORE, json.dumps(_layers(composite)))
-        composite.SetCompositing(composite.Alpha)
-        _setLayers(composite, reference, copy, min(max(float(blend), 0.0), 1.0))
-
-
-def endAlignmentCheck(scene: Any | None = None) -> bool:
-    """Show again what was shown before alignment was checked; whether it was being checked."""
-    import slicer
-
-    scene = scene if scene is not None else slicer.mrmlScene
-    ended = False
-    for display in nodesOfClass(scene, "vtkMRMLSegmentationDisplayNode"):
-        before = display.GetAttribute(_BEFORE)
-        if before is not None:
-            display.RemoveAttribute(_BEFORE)
-            display.SetVisibility(json.loads(before))
-            ended = True
-    for composite in nodesOfClass(scene, "vtkMRMLSliceCompositeNode"):
-        before = composite.GetAttribute(_BEFORE)
-        if before is not None:
-            composite.RemoveAttribute(_BEFORE)
-            _restoreLayers(composite, json.loads(before))
-            ended = True
-    return ended
 
 
 def tumorCenter(
@@ -155,11 +111,27 @@ def tumorCenter(
 
 
 def centerViews(scene: Any, point: tuple[float, float, float]) -> None:
-    """Bring a point (world, RAS, mm) into the middle of all slice views; the crosshair too."""
+    """Move all slices to a point (world, RAS, mm), and the crosshair.
+
+    The field of view stays, so that the whole brain stays in sight; only where the point
+    lies outside it, as in an enlarged view, the view follows.
+    """
     for view in nodesOfClass(scene, "vtkMRMLSliceNode"):
-        view.JumpSliceByCentering(*point)
+        view.JumpSliceByOffsetting(*point)
+        if not isInView(view, point):
+            view.JumpSliceByCentering(*point)
     for crosshair in nodesOfClass(scene, "vtkMRMLCrosshairNode"):
         crosshair.SetCrosshairRAS(*point)
+
+
+def isInView(view: Any, point: tuple[float, float, float]) -> bool:
+    """Whether a slice view's field of view takes in a point (world, RAS, mm)."""
+    import slicer
+
+    toRAS = slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS())
+    inSlice = (np.linalg.inv(toRAS) @ [*point, 1.0])[:2]
+    apart = np.abs(inSlice - np.array(view.GetXYZOrigin())[:2])
+    return bool((apart <= np.array(view.GetFieldOfView())[:2] / 2).all())
 
 
 def _show3D(node: Any, on: bool, center: tuple[float, float, float] | None) -> None:
@@ -168,19 +140,32 @@ def _show3D(node: Any, on: bool, center: tuple[float, float, float] | None) -> N
         node.CreateClosedSurfaceRepresentation()
         node.GetDisplayNode().SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
         if center is not None:
+            middle, radius = _extent(node)
             for camera in nodesOfClass(node.GetScene(), "vtkMRMLCameraNode"):
-                _lookAt(camera, center)
+                _lookAt(camera, middle, radius)
     elif node.GetSegmentation().GetSourceRepresentationName() != CLOSED_SURFACE:
         node.RemoveClosedSurfaceRepresentation()
     if node.GetDisplayNode() is not None:
         node.GetDisplayNode().SetVisibility3D(on)
 
 
-def _lookAt(camera: Any, point: tuple[float, float, float]) -> None:
-    """Turn around a point from now on; direction and distance of the view stay."""
-    shift = np.subtract(point, camera.GetFocalPoint())
-    camera.SetPosition(*np.add(camera.GetPosition(), shift))
+def _extent(node: Any) -> tuple[np.ndarray, float]:
+    """Middle (world, RAS, mm) and radius in mm of a sphere around all segments."""
+    bounds = [0.0] * 6
+    node.GetRASBounds(bounds)
+    low, high = np.reshape(bounds, (3, 2)).T
+    return (low + high) / 2, float(np.linalg.norm(high - low) / 2)
+
+
+def _lookAt(camera: Any, point: np.ndarray, radius: float) -> None:
+    """Turn around a point from now on, near enough that the sphere fits; the direction stays."""
+    away = np.subtract(camera.GetPosition(), camera.GetFocalPoint())
+    length = float(np.linalg.norm(away))
+    away = away / length if length > 0 else np.array([0.0, 1.0, 0.0])
+    distance = radius / _PART_OF_VIEW / np.sin(np.radians(camera.GetViewAngle()) / 2)
     camera.SetFocalPoint(*point)
+    camera.SetPosition(*(point + away * distance))
+    camera.SetParallelScale(radius / _PART_OF_VIEW)
     camera.ResetClippingRange()
 
 
@@ -224,8 +209,12 @@ def _select(reference: Any) -> None:
         selection.SetReferenceActiveVolumeID(reference.GetID())
 
 
-def _fitSlices(scene: Any) -> None:
-    """Show the whole field of view of the background; only the application has slice logics."""
+def fitSlices(scene: Any, names: Collection[str] = ()) -> None:
+    """Show the whole field of view of the background; only the application has slice logics.
+
+    Args:
+        names: of the layout's views; none for all.
+    """
     if not inApplication():
         return
     import slicer
@@ -233,31 +222,5 @@ def _fitSlices(scene: Any) -> None:
     application = slicer.app.applicationLogic()
     for view in nodesOfClass(scene, "vtkMRMLSliceNode"):
         logic = application.GetSliceLogic(view)
-        if logic is not None:
+        if logic is not None and (not names or view.GetLayoutName() in names):
             logic.FitSliceToBackground()
-
-
-def _setLayers(composite: Any, background: Any, foreground: Any | None, opacity: float) -> None:
-    composite.SetBackgroundVolumeID(background.GetID())
-    composite.SetForegroundVolumeID(foreground.GetID() if foreground is not None else None)
-    composite.SetForegroundOpacity(opacity)
-
-
-def _layers(composite: Any) -> dict[str, Any]:
-    return {
-        "background": composite.GetBackgroundVolumeID(),
-        "foreground": composite.GetForegroundVolumeID(),
-        "opacity": composite.GetForegroundOpacity(),
-        "compositing": composite.GetCompositing(),
-    }
-
-
-def _restoreLayers(composite: Any, layers: dict[str, Any]) -> None:
-    scene = composite.GetScene()
-    there = {name: layers[name] for name in ("background", "foreground")}
-    # What was deleted meanwhile cannot be shown again.
-    there = {n: i if i and scene.GetNodeByID(i) else None for n, i in there.items()}
-    composite.SetBackgroundVolumeID(there["background"])
-    composite.SetForegroundVolumeID(there["foreground"])
-    composite.SetForegroundOpacity(layers["opacity"])
-    composite.SetCompositing(layers["compositing"])
