@@ -384,3 +384,20 @@ class BrainTumorSegTest(ScriptedLoadableModuleTest):
         widget = slicer.modules.braintumorseg.widgetRepresentation().self()
         widget.enter()
         pressPanel(self, widget)
+
+    def test_every_button_of_result_and_review_does_what_it_says(self) -> None:  # noqa: D102
+        from BrainTumorSegLib.slicer_app.self_test import (
+            QUICK,
+            checkAlignment,
+            checkLooking,
+            checkTwoReaders,
+            loadScans,
+        )
+
+        result = BrainTumorSegLogic().segment(**loadScans(), **QUICK)
+        widget = slicer.modules.braintumorseg.widgetRepresentation().self()
+        widget.enter()
+        widget.panel.parameters.result = result.segmentationNode
+        checkLooking(self, widget)
+        checkAlignment(self, widget)
+        checkTwoReaders(self, widget)

@@ -23,6 +23,7 @@ from BrainTumorSegLib.core.sequences import Sequence
 
 from .host.application import runFolder
 from .host.host import processEvents
+from .review.reviews import readReviews
 from .scene.scene import referencesOf
 from .scene.segments import labelImage
 from .worker.worker import finishedWorker
@@ -128,3 +129,65 @@ def killWorker(run: Any) -> None:
     # The launcher with which Slicer starts Python, and the child itself.
     for process in run.processes():
         os.kill(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def checkLooking(case: Any, widget: Any) -> None:
+    """Press the buttons by which one looks at a result.
+
+    Args:
+        case: the `unittest.TestCase` that complains.
+        widget: the module's, with a result.
+    """
+    import slicer
+
+    ui, display = widget.ui, widget.panel.state.segmentation.GetDisplayNode()
+    ui.resultButton.collapsed = False
+    ui.showButton.click()
+    for shown in (True, False):
+        ui.threeDButton.click()
+        case.assertEqual(bool(display.GetVisibility3D()), shown)
+    for shown in (False, True):
+        ui.hideButton.click()
+        case.assertEqual(bool(display.GetVisibility()), shown)
+    ui.opacitySlider.value = 40
+    case.assertAlmostEqual(display.GetOpacity(), 0.4)
+    if slicer.app.layoutManager() is not None:
+        for filled in (False, True):
+            ui.readingButton.click()
+            case.assertEqual(bool(display.GetVisibility2DFill()), filled)
+
+
+def checkAlignment(case: Any, widget: Any) -> None:
+    """The check begins and ends; a doubtful region is marked, described and left."""
+    ui, display = widget.ui, widget.panel.state.segmentation.GetDisplayNode()
+    ui.alignmentButton.click()
+    case.assertFalse(display.GetVisibility())
+    for index in (1, 0):
+        ui.compareCombo.currentIndex = index
+        ui.compareCombo.activated(index)
+        case.assertEqual(bool(ui.blendSlider.enabled), index == 0)
+    ui.alignmentButton.click()
+    case.assertTrue(display.GetVisibility())
+    case.assertFalse(ui.alignmentButton.checked or ui.blendSlider.enabled)
+    if ui.nextDoubtButton.enabled:
+        ui.nextDoubtButton.click()
+        ui.previousDoubtButton.click()
+        case.assertIn("%", ui.doubtLabel.text)
+        ui.endDoubtButton.click()
+        case.assertFalse(ui.endDoubtButton.enabled)
+
+
+def checkTwoReaders(case: Any, widget: Any) -> None:
+    """The second reader sees nothing of the first until both have recorded."""
+    ui, state = widget.ui, widget.panel.state
+    ui.reviewButton.collapsed = False
+    first = ui.readerEdit.text = "Reader One"
+    ui.recordButton.click()
+    case.assertIn(first, ui.reviewsLabel.text)
+    ui.secondReadingButton.click()
+    case.assertEqual(readReviews(state.segmentation), [])
+    case.assertNotIn(first, ui.reviewsLabel.text + ui.readerEdit.text)
+    ui.readerEdit.text = "Reader Two"
+    ui.recordButton.click()
+    case.assertEqual(len(readReviews(state.segmentation)), 2)
+    case.assertIn(first, ui.reviewsLabel.text)
