@@ -12,8 +12,9 @@ import base64
 import zlib
 from typing import Any
 
+from ..host.host import inApplication
 from ..scene import provenance
-from ..scene.scene import hierarchyOf, outOfTree
+from ..scene.scene import outOfTree
 from .readings import firstReading, positionOf, readingOf, secondReading
 
 #: Reviews that were replaced or withdrawn, on the result.
@@ -107,7 +108,14 @@ def _putAway(reading: Any, away: bool) -> None:
     reading.SetAttribute(outOfTree(), "1" if away else None)
     if away and reading.GetDisplayNode() is not None:
         reading.GetDisplayNode().SetVisibility(False)
-    hierarchy = hierarchyOf(reading.GetScene())
-    item = hierarchy.GetItemByDataNode(reading)
-    if item:
-        hierarchy.ItemModified(item)  # the tree looks at it again
+    _refreshTrees()
+
+
+def _refreshTrees() -> None:
+    """Trees of the module Data ask who is to be left out only when something else changes."""
+    if not inApplication():
+        return
+    import slicer
+
+    for tree in slicer.util.findChildren(className="qMRMLSubjectHierarchyTreeView"):
+        tree.sortFilterProxyModel().invalidate()

@@ -194,15 +194,16 @@ def _squares(segmentationNode: Any, sequence: Sequence, reference: Any, copy: An
     scene = segmentationNode.GetScene()
     with SceneEdit(scene) as edit:
         node = next(iter(_squaresIn(scene)), None)
+        title = _("{scan} and {reference} in squares")
+        title = title.format(scan=copy.GetName(), reference=reference.GetName())
         if node is None:
             node = edit.add(
-                "vtkMRMLScalarVolumeNode", "", hidden=True, attributes={provenance.ROLE: _ROLE}
+                "vtkMRMLScalarVolumeNode", title, hidden=True, attributes={provenance.ROLE: _ROLE}
             )
             node.CreateDefaultDisplayNodes()
             for part in (node, node.GetDisplayNode()):
                 part.SetSaveWithScene(False)
-        title = _("{scan} and {reference} in squares")
-        node.SetName(title.format(scan=copy.GetName(), reference=reference.GetName()))
+        node.SetName(title)
         setVolume(node, image)
         node.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
         display = node.GetDisplayNode()

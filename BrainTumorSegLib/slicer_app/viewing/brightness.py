@@ -12,7 +12,7 @@ from ..scene import provenance
 from ..scene.volumes import hasVoxels, imageFromNode
 
 #: Percentiles of the brain's voxels that become black and white.
-_PERCENTILES = (0.5, 99.8)
+_PERCENTILES = (0.5, 99.5)
 
 #: On a display: that its brightness was set here once; what a person changes then stays.
 _DONE = provenance.PREFIX + "BrightnessOfBrain"

@@ -150,15 +150,15 @@ def _show3D(node: Any, on: bool, center: tuple[float, float, float] | None) -> N
 
 
 def _extent(node: Any) -> tuple[np.ndarray, float]:
-    """Middle (world, RAS, mm) and radius in mm of a sphere around all segments."""
+    """Middle (world, RAS, mm) and half of the longest side, in mm, of a box around all segments."""
     bounds = [0.0] * 6
     node.GetRASBounds(bounds)
     low, high = np.reshape(bounds, (3, 2)).T
-    return (low + high) / 2, float(np.linalg.norm(high - low) / 2)
+    return (low + high) / 2, float((high - low).max() / 2)
 
 
 def _lookAt(camera: Any, point: np.ndarray, radius: float) -> None:
-    """Turn around a point from now on, near enough that the sphere fits; the direction stays."""
+    """Turn around a point from now on, at a distance that fits; the direction stays."""
     away = np.subtract(camera.GetPosition(), camera.GetFocalPoint())
     length = float(np.linalg.norm(away))
     away = away / length if length > 0 else np.array([0.0, 1.0, 0.0])

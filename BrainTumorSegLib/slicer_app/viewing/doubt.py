@@ -27,7 +27,7 @@ from .meanwhile import recall, remember
 MARK_COLOR = (1.0, 0.2, 1.0)
 
 #: Width of its line in pixels.
-_LINE_WIDTH = 3
+_LINE_WIDTH = 2
 
 _ROLE = "DoubtMark"
 

@@ -8,6 +8,7 @@ from typing import Any
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
 
+from ..host.host import inApplication, processEvents
 from ..host.translation import tr as _
 from ..run.result import RunResult
 from ..scene import provenance
@@ -58,11 +59,14 @@ def showReadingLayout(result: RunResult) -> None:
     layout.SetSaveWithScene(False)
     layout.SetViewArrangement(LAYOUT)
     layout.EndModify(modifying)
+    processEvents()  # views that were made just now get their size
     showBrain(node, shown.values(), again=True)
     for sequence, volume in shown.items():
         _prepareView(scene, sequence, volume, node)
     _outlineOnly(node)
-    fitSlices(scene, [READING_VIEW + sequence.name for sequence in shown])
+    names = [READING_VIEW + sequence.name for sequence in shown]
+    _narrow(names)
+    fitSlices(scene, names)
     center = tumorCenter(node)
     if center is not None:
         centerViews(scene, center)
@@ -161,6 +165,23 @@ def _prepareView(scene: Any, sequence: Sequence, volume: Any, segmentationNode: 
     for node in (composite, view):
         if node is not None:
             node.SetSaveWithScene(False)
+
+
+def _narrow(names: list[str]) -> None:
+    """Name the views in full, and drop the millimetres: three must fit a laptop's screen."""
+    if not inApplication():
+        return
+    import slicer
+
+    for name in names:
+        widget = slicer.app.layoutManager().sliceWidget(name)
+        if widget is None:
+            continue
+        controller = widget.sliceController()
+        controller.sliceOffsetSlider().spinBoxVisible = False
+        for label in slicer.util.findChildren(controller, name="ViewLabel"):
+            label.setMinimumWidth(label.sizeHint.width())
+    processEvents()
 
 
 def _named(scene: Any, className: str, layoutName: str) -> Any | None:
