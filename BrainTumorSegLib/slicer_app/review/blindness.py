@@ -117,5 +117,8 @@ def _refreshTrees() -> None:
         return
     import slicer
 
-    for tree in slicer.util.findChildren(className="qMRMLSubjectHierarchyTreeView"):
-        tree.sortFilterProxyModel().invalidate()
+    if hasattr(slicer.modules, "data"):
+        # While another module is shown, its panel is no part of the main window.
+        panel = slicer.modules.data.widgetRepresentation()
+        for tree in slicer.util.findChildren(panel, className="qMRMLSubjectHierarchyTreeView"):
+            tree.sortFilterProxyModel().invalidate()
