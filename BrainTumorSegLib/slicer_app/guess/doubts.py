@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from BrainTumorSegLib.core.mix_ups import contradiction
 from BrainTumorSegLib.core.sequences import Sequence, Verdict
 
 from ..host.translation import tr as _
@@ -45,16 +46,14 @@ def impressionOf(node: Any, sequence: Sequence) -> Impression:
         # A registered copy of the right sequence is as good as the scan itself.
         return Impression(refusal, True, node.GetAttribute(ROLE) != registeredRole(sequence))
     found = recognizeNode(node)
-    if found.verdict is Verdict.UNKNOWN:
-        # Silence is no doubt, unless it says something about contrast agent.
-        return Impression(found.reason, (sequence, found.contrast) in _CONTRADICTS)
-    if found.verdict is Verdict.AMBIGUOUS:
-        return Impression(found.reason, True, sequence not in found.candidates)
-    if found.sequence is sequence:
-        return Impression(found.reason, found=sequence)
-    # Many a T1CE is called T1.
-    silent = (found.sequence, sequence) == (Sequence.T1, Sequence.T1CE) and not found.contrast
-    return Impression(found.reason, True, not silent, found.sequence)
+    wrong = contradiction("", sequence, found) is not None
+    doubtful = (
+        wrong
+        or found.verdict is Verdict.AMBIGUOUS
+        or found.sequence not in (sequence, None)
+        or (sequence, found.contrast) in _CONTRADICTS
+    )
+    return Impression(found.reason, doubtful, wrong, found.sequence)
 
 
 def doubtsAbout(scans: Mapping[Sequence, Any]) -> list[str]:
