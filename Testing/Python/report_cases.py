@@ -30,14 +30,18 @@ def head(size=(60, 70, 24), spacing=(2.0, 2.0, 5.0)) -> dict[str, np.ndarray]:
     for radius, tissue in ((18, Tissue.EDEMA), (13, Tissue.NON_ENHANCING), (10, Tissue.ENHANCING)):
         labels[apart < radius] = int(tissue)
     labels[apart < 6] = int(Tissue.NECROSIS)
-    noise = np.random.default_rng(4).normal(0, 4, brain.shape)
-    base = 100 * brain + 0.4 * x + 0.2 * y + noise
+    random = np.random.default_rng(4)
+
+    def scan(x_slope: float, y_slope: float) -> np.ndarray:
+        # Each is bright elsewhere, or they were one scan in several brightnesses.
+        return 100 * brain + x_slope * x + y_slope * y + random.normal(0, 4, brain.shape)
+
     return {
         "brain": brain,
         "labels": labels,
-        "T1": base - 20 * (labels > 0),
-        "T1CE": base + 90 * (labels == int(Tissue.ENHANCING)) - 40 * (apart < 6),
-        "FLAIR": base * 0.8 + 70 * (labels == int(Tissue.EDEMA)),
+        "T1": scan(-0.4, -0.2) - 20 * (labels > 0),
+        "T1CE": scan(0.4, 0.2) + 90 * (labels == int(Tissue.ENHANCING)) - 40 * (apart < 6),
+        "FLAIR": 0.8 * scan(0.2, -0.4) + 70 * (labels == int(Tissue.EDEMA)),
     }
 
 

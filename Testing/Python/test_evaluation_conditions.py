@@ -233,6 +233,11 @@ def pack(name, missing=()):
     )
 
 
+def segmented(labels):
+    """What a run makes of a case: these labels, and nothing to warn of."""
+    return SimpleNamespace(labels=labels, record={"warnings": []})
+
+
 def test_each_arm_is_compared_with_itself_on_the_untouched_scans(monkeypatch):
     arms = with_conditions(
         make_arms([pack("a"), pack("b")], ["none"]), read_conditions(["noise", "misregistered"])
@@ -242,7 +247,7 @@ def test_each_arm_is_compared_with_itself_on_the_untouched_scans(monkeypatch):
     def labels(case, arm, members, device, options, progress):
         seen.append((arm.name, options.registration))
         found = ball(radius={"as-is": 0.15, "noise": 0.12}.get(arm.condition.key, 0.1))
-        return image(np.where(found, 4, 0).astype(np.uint8))
+        return segmented(image(np.where(found, 4, 0).astype(np.uint8)))
 
     monkeypatch.setattr(runs, "_segment", labels)
     subjects = [
@@ -267,7 +272,7 @@ def test_islands_are_kept_in_their_condition_and_in_no_other(monkeypatch):
 
     def labels(case, arm, members, device, options, progress):
         kept[arm.condition.key] = options.keep_distant_components
-        return image(np.where(ball(), 4, 0).astype(np.uint8))
+        return segmented(image(np.where(ball(), 4, 0).astype(np.uint8)))
 
     monkeypatch.setattr(runs, "_segment", labels)
     arms = with_conditions(make_arms([pack("a")], ["none"]), read_conditions(["as-is-islands"]))
@@ -288,8 +293,9 @@ def test_synthetic_subjects_are_held_out_and_of_every_kind(monkeypatch):
 
     def make(config, sources, seed):
         asked.append((config, seed))
+        ramps = (np.arange(60), np.arange(60)[:, None], np.arange(50)[:, None, None])
         scans = {
-            s: np.full((50, 60, 60), 5.0) + np.arange(60) * (n + 1) for n, s in enumerate(Sequence)
+            s: np.full((50, 60, 60), 5.0) + ramp for s, ramp in zip(Sequence, ramps, strict=True)
         }
         brain, allowed = ball((50, 60, 60)), np.ones((50, 60, 60), np.uint8)
         return SimpleNamespace(
@@ -330,7 +336,7 @@ def test_the_command_writes_conditions_and_synthesis_each_with_their_tables(
         met.append((arm.condition.key, len(members)))
         found = sitk.Image(case.reference_scan.image.GetSize(), sitk.sitkUInt8)
         found.CopyInformation(case.reference_scan.image)
-        return found
+        return segmented(found)
 
     def make(config, sources, seed):
         case, truth = stripped("s")

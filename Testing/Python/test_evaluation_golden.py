@@ -36,7 +36,7 @@ def threshold(case, options, progress):
     edema, enhancing = (sitk.GetArrayViewFromImage(image) > limit for limit in (128, 165))
     labels = sitk.GetImageFromArray(np.where(enhancing, 4, 2 * edema).astype(np.uint8))
     labels.CopyInformation(image)
-    return SimpleNamespace(labels=labels)
+    return SimpleNamespace(labels=labels, record={"warnings": []})
 
 
 def evaluate(folder: Path) -> Path:

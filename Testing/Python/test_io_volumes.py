@@ -225,7 +225,8 @@ def test_a_case_is_loaded_from_files(tmp_path):
     assert case.reference is Sequence.T1CE
     assert case.identity == f"case-{file_sha256(paths[Sequence.T1CE])[:8]}"
     assert "Ivanov" not in case.identity
-    assert case.warnings == ()
+    assert all("very large voxels (4.0 x 4.0 x 5.0 mm)" in text for text in case.warnings)
+    assert len(case.warnings) == 3
     named = load_case(paths, Sequence.FLAIR, "phantom 7")
     assert (named.identity, named.reference) == ("phantom 7", Sequence.FLAIR)
 

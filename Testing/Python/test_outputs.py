@@ -41,7 +41,7 @@ def commands(parser=None):
                 yield from [(f"{name} {inside}", one) for inside, one in inner] or [(name, command)]
 
 
-@pytest.mark.parametrize(("name", "command"), commands())
+@pytest.mark.parametrize(("name", "command"), list(commands()))
 def test_every_command_says_which_options_name_what_it_replaces(name, command):
     declared = set(command.get_default("writes") or ())
     for option in command._actions:

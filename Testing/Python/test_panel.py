@@ -362,6 +362,8 @@ def test_from_guess_to_saved_files(module, scene, demonstration, tmp_path):
         assert ui.doubtLabel.text().startswith("1 of ")
         # Alignment can be looked at.
         assert ui.alignmentCombo.itemText(0) == "FLAIR"
+        assert not ui.blendSlider.isEnabled()
+        ui.alignmentButton.click()
         ui.blendSlider.setValue(80)
         composite = scene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
         assert composite.GetForegroundOpacity() == pytest.approx(0.8)

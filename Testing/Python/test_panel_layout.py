@@ -24,8 +24,8 @@ from BrainTumorSegLib.slicer_app.host.application import setSetting
 from BrainTumorSegLib.slicer_app.install.system_check import Finding
 from BrainTumorSegLib.slicer_app.panel.looks import bringIntoSight
 from BrainTumorSegLib.slicer_app.panel.wording import timeLeft
-from BrainTumorSegLib.slicer_app.review.readings import startSecondReading
 from BrainTumorSegLib.slicer_app.review.reviews import writeReview
+from BrainTumorSegLib.slicer_app.review.second_reading import startSecondReading
 from BrainTumorSegLib.slicer_app.run.progress import duration
 
 #: Of the module panel on a 1366 x 768 screen, in which *Data Probe* is unfolded.

@@ -9,7 +9,6 @@ pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 from mrml_results import add_result, correct
 from slicer_fakes import open_widget
-from test_panel import module, widget  # noqa: F401  (fixtures)
 
 from BrainTumorSegLib.slicer_app.review.reviews import readReviews, writeReview
 from BrainTumorSegLib.slicer_app.scene.scene import nodesOfClass
@@ -23,7 +22,7 @@ def made(scene, tmp_path):
 
 
 @pytest.fixture
-def shown(made, widget):  # noqa: F811
+def shown(made, widget):
     """The panel with a result that was just made."""
     widget.panel.parameters.result = made[0].segmentationNode
     widget.ui.resultButton.setCollapsed(False)
@@ -61,7 +60,7 @@ def test_the_second_reader_sees_nothing_of_the_first(shown, made):
     assert shown.ui.agreementLabel.text() == ""
 
 
-def test_the_first_reading_is_opened_only_after_a_question(shown, made, module):  # noqa: F811
+def test_the_first_reading_is_opened_only_after_a_question(shown, made, module):
     record_first(shown, made)
     shown.ui.secondReadingButton.click()
     second = shown.panel.state.segmentation
@@ -88,7 +87,7 @@ def test_choosing_the_first_reading_as_result_shows_the_open_one(shown, made):
     assert READER not in texts_of(shown.ui)
 
 
-def test_after_both_reviews_there_is_no_question(shown, made, module):  # noqa: F811
+def test_after_both_reviews_there_is_no_question(shown, made, module):
     record_first(shown, made)
     shown.ui.secondReadingButton.click()
     shown.ui.readerEdit.setText("Dr. Second")
@@ -282,8 +281,8 @@ def test_the_scans_are_laid_side_by_side_and_back(shown, made, scene):
     assert display.GetVisibility2DFill()
 
 
-def test_without_views_the_reading_layout_is_refused_in_words(made, module):  # noqa: F811
-    with open_widget(module) as widget:  # noqa: F811
+def test_without_views_the_reading_layout_is_refused_in_words(made, module):
+    with open_widget(module) as widget:
         widget.panel.parameters.result = made[0].segmentationNode
         widget.ui.readingButton.click()
         assert "There are no views" in module.errors[0]

@@ -95,6 +95,7 @@ def run(tmp_path, cases):
         save_weights(member(fold).state_dict(), place / "weights.safetensors", "fp32", SPEC)
         record = {
             "config": replace(CONFIG, fold=fold).as_dict(),
+            "cases": [],
             "finished": "2026-11-23T11:54:37+00:00",
             "version": "0.1.0",
         }

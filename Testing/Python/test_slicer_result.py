@@ -687,7 +687,8 @@ sys.modules.update(dict.fromkeys({ABSENT_IN_SLICER!r}))  # importing them fails 
 from pathlib import Path
 from mrml_run import add_scans, finish_run
 from mrml_scene import make_scene
-from BrainTumorSegLib.slicer_app.viewing.display import checkAlignment, showResult
+from BrainTumorSegLib.slicer_app.viewing.alignment import checkAlignment
+from BrainTumorSegLib.slicer_app.viewing.display import showResult
 from BrainTumorSegLib.slicer_app.run.result import findResult, importResult
 from BrainTumorSegLib.slicer_app.scene.segments import labelImage
 from BrainTumorSegLib.slicer_app.scene.volumes import checkVolumes

@@ -148,7 +148,10 @@ def test_several_runs_may_fill_one_cache_at_the_same_time(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["case.safetensors"]
 
 
-def test_written_samples_are_a_cohort_that_training_reads(tmp_path, glioblastoma):
+def test_written_samples_are_a_cohort_that_training_reads(tmp_path):
+    # As high as a scan must be that can show a head.
+    config = replace(SMALL, slab=48)
+    glioblastoma = synthesize(config.only(Kind.GLIOBLASTOMA), Sources(), 4)
     writer = CohortWriter(tmp_path / "cohort")
     writer.add("glioblastoma-1", 2, glioblastoma)
     writer.finish()
