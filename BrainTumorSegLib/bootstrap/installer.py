@@ -50,7 +50,7 @@ LIBRARIES_BY_DISTRIBUTION: Mapping[str, Mapping[str, str]] = {
 }
 
 #: Extras that each command needs.
-EXTRAS = {"demo": (), "test": ("dev",)}
+EXTRAS = {"demo": (), "test": ("dev",), "translations": ("dev",)}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,10 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "command",
-        choices=("demo", "test", "install", "wheels"),
+        choices=("demo", "test", "install", "wheels", "translations"),
         help="demo: segment the demonstration case (arguments go to `brain-tumor-seg demo`); "
         "test: ruff and pytest (arguments go to pytest); install [EXTRA ...]: only install; "
-        "wheels FOLDER [EXTRA ...]: collect wheels for a machine without internet",
+        "wheels FOLDER [EXTRA ...]: collect wheels for a machine without internet; "
+        "translations [LANGUAGE ...]: bring Resources/Translations up to the sources",
     )
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     return parser
@@ -110,6 +111,9 @@ def _run(options: argparse.Namespace) -> int:
     environment.ensure(EXTRAS[options.command])
     if options.command == "demo":
         return _become([environment.python, "-m", "BrainTumorSegLib", "demo", *options.arguments])
+    if options.command == "translations":
+        module = "BrainTumorSegLib.bootstrap.translations"
+        return _become([environment.python, "-m", module, *options.arguments])
     return run_tests(environment, options.arguments)
 
 
