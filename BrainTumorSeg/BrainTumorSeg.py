@@ -46,6 +46,7 @@ findLibrary()
 # Both need nothing but Python, so that the module loads before anything is installed.
 from BrainTumorSegLib.core import options  # noqa: E402
 from BrainTumorSegLib.core.sequences import Sequence  # noqa: E402
+from BrainTumorSegLib.slicer_app.host.translation import loadTranslations  # noqa: E402
 
 
 class BrainTumorSeg(ScriptedLoadableModule):
@@ -55,6 +56,8 @@ class BrainTumorSeg(ScriptedLoadableModule):
 
     def __init__(self, parent: Any) -> None:
         super().__init__(parent)
+        # Before the first text: what was said once is not translated later.
+        loadTranslations()
         parent.title = _("Brain Tumor Segmentation")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         parent.dependencies = []

@@ -20,6 +20,7 @@ from BrainTumorSegLib.io.atomic import atomic_group, check_not_inputs
 
 from ..host.application import runFolder
 from ..host.job import PolledJob, callBack, pollUntilOver
+from ..host.translation import told
 from ..host.translation import tr as _
 from ..review.readings import labelsOf, referenceOf
 from ..scene.provenance import scanRole
@@ -307,7 +308,7 @@ class SaveJob(PolledJob):
             except OutputError as error:
                 if self._engine == "slicer" or dicomPreflight(node, "library"):
                     raise
-                reason = error.message
+                reason = told(error.message)
         text = _("{reason} The module's own export was used instead.")
         self.warnings.append(text.format(reason=reason))
         return False

@@ -12,6 +12,7 @@ import numpy as np
 from BrainTumorSegLib.core.mix_ups import contradiction
 from BrainTumorSegLib.core.sequences import Sequence, Verdict
 
+from ..host.translation import told
 from ..host.translation import tr as _
 from ..scene.geometry import voxels
 from ..scene.provenance import ROLE, registeredRole
@@ -69,12 +70,12 @@ def doubtsAbout(scans: Mapping[Sequence, Any]) -> list[str]:
             swapped |= {first, second}
             doubts.append(
                 _("{first} and {second} seem to be swapped: {reason}").format(
-                    first=first.name, second=second.name, reason=seen[first].reason
+                    first=first.name, second=second.name, reason=told(seen[first].reason)
                 )
             )
     doubts += [
         _("“{name}” is chosen as {sequence}. {reason}").format(
-            name=scans[sequence].GetName(), sequence=sequence.name, reason=impression.reason
+            name=scans[sequence].GetName(), sequence=sequence.name, reason=told(impression.reason)
         )
         for sequence, impression in seen.items()
         if impression.wrong and sequence not in swapped

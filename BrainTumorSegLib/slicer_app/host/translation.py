@@ -8,7 +8,44 @@ import string
 import sys
 from pathlib import Path
 
+from BrainTumorSegLib.core.language import catalogue
+from BrainTumorSegLib.core.resources import resource_path
+
 from .host import inApplication
+
+
+def loadTranslations() -> None:
+    """Give the application this module's translation into its language, if there is one.
+
+    Slicer itself looks for translations only in its own folder.
+    """
+    if inApplication():
+        import slicer
+
+        slicer.app.loadTranslations(str(resource_path("Translations")))
+
+
+def language() -> str:
+    """The application's language, such as ``ru_RU``; English where there is no application."""
+    if not inApplication():
+        return "en"
+    import slicer
+
+    # A property of Slicer's application; PythonQt has no others.
+    return str(getattr(slicer.app, "applicationLocaleName", None) or "en")
+
+
+def told(text: str) -> str:
+    """What the library says, in the application's language; its messages are English."""
+    return catalogue(language()).message(text)
+
+
+def later(text: str) -> str:
+    """Mark a text that goes into a record, which is English; `told` translates where it is shown.
+
+    The command ``bootstrap translations`` finds it by this name.
+    """
+    return text
 
 
 def tr(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region, Tissue
 from BrainTumorSegLib.core.volumes import volume_title
 
+from ..host.translation import told
 from ..host.translation import tr as _
 from ..run.inputs import hasPixels
 from ..run.result import RunResult
@@ -82,7 +83,7 @@ class ResultSection:
         self._shown, self._shownState = result, state
         ui.volumesTable.visible = result is not None
         warnings = list(result.warnings) if result is not None else []
-        ui.warningsLabel.text = "\n".join(f"⚠ {warning}" for warning in warnings)
+        ui.warningsLabel.text = "\n".join(f"⚠ {told(warning)}" for warning in warnings)
         ui.warningsLabel.visible = bool(warnings)
         if result is not None:
             self._showVolumes(result)
@@ -108,7 +109,7 @@ class ResultSection:
         table.rowCount = len(keys)
         for row, key in enumerate(keys):
             percent = f"{100 * volumes[key] / brain:.1f}" if brain > 0 else "–"
-            cells = (volume_title(key), millilitres(volumes[key]), percent)
+            cells = (told(volume_title(key)), millilitres(volumes[key]), percent)
             for column, text in enumerate(cells):
                 cell = qt.QTableWidgetItem(text)
                 if column:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..export.saving import SaveJob, defaultFolder, defaultTargets, dicomPreflight, save
 from ..host.application import SAVE_FOLDER, getSetting, installsHere, setSetting
+from ..host.translation import told
 from ..host.translation import tr as _
 from ..install.dependencies import install
 from ..install.packages import missingPackages
@@ -103,7 +104,7 @@ class SavingSection:
             link = f'<a href="{folder.as_uri()}">{escape(str(folder))}</a>'
             lines = [_("Saved in {folder}:").format(folder=link)]
             lines += [escape(path.name) for path in job.written]
-            self._outcome = "<br>".join([*lines, *(f"⚠ {escape(w)}" for w in job.warnings)])
+            self._outcome = "<br>".join([*lines, *(f"⚠ {escape(told(w))}" for w in job.warnings)])
         elif job.state == "cancelled":
             self._outcome = _("Cancelled; nothing was written.")
         else:

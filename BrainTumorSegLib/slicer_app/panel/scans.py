@@ -8,6 +8,7 @@ from BrainTumorSegLib.core.sequences import Sequence
 
 from ..guess.doubts import Impression, impressionOf
 from ..guess.scans import guessScans
+from ..host.translation import told
 from ..host.translation import tr as _
 from ..scene.frames import cloneFrame, isOneOfManyFrames
 from .dialogs import errorsShown
@@ -95,7 +96,7 @@ class ScansSection:
         for sequence, (selector, line) in self._selectors.items():
             selector.enabled = idle
             impression = self._impression(sequence)
-            line.show(impression.reason, impression.doubtful)
+            line.show(told(impression.reason), impression.doubtful)
 
     def _offerStudies(self, studies: tuple[str, ...], chosen: str) -> None:
         self._studies = studies

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..host.application import WHEEL_FOLDER, WORKER_PYTHON, getSetting, setSetting
 from ..host.host import brainsfitAvailable
+from ..host.translation import told
 from ..host.translation import tr as _
 from .state import PanelState
 
@@ -83,12 +84,12 @@ class SettingsSection:
             for one in packs
         ]
         index = packs.index(pack) if pack is not None else -1
-        self._show(ui.packCombo, titles, index, [one.description for one in packs])
+        self._show(ui.packCombo, titles, index, [told(one.description.strip()) for one in packs])
         ui.membersSpin.maximum = pack.members if pack else MANY
         if pack is not None:
             ui.membersSpin.specialValueText = _("All {count}").format(count=pack.members)
-            ui.packNote.text = pack.title
-            ui.packNote.toolTip = pack.description.strip()
+            ui.packNote.text = told(pack.title)
+            ui.packNote.toolTip = told(pack.description.strip())
         else:
             name = self.state.parameters.pack
             ui.packNote.toolTip = ""

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from ..host.job import pollUntilOver
+from ..host.translation import told
 from ..host.translation import tr as _
 from ..install.system_check import OK, PROBLEM, WARNING, Finding, SystemCheck, perform
 from .dialogs import errorsShown
@@ -58,7 +59,7 @@ class SystemSection:
         """Another finding was chosen: show what can be done about it."""
         finding = self._selected()
         ui = self.state.ui
-        ui.remedyLabel.text = (finding.remedy or "") if finding is not None else ""
+        ui.remedyLabel.text = told(finding.remedy or "") if finding is not None else ""
         ui.remedyLabel.visible = bool(ui.remedyLabel.text)
         action = finding.action if finding is not None else None
         ui.remedyButton.enabled = action is not None
@@ -142,9 +143,10 @@ class SystemSection:
         table = self.state.ui.findingsTable
         table.rowCount = len(findings)
         for row, finding in enumerate(findings):
-            for column, text in enumerate((finding.name, finding.detail)):
+            name, detail, remedy = map(told, (finding.name, finding.detail, finding.remedy or ""))
+            for column, text in enumerate((name, detail)):
                 item = qt.QTableWidgetItem(text)
-                item.setToolTip("\n".join(filter(None, (finding.detail, finding.remedy))))
+                item.setToolTip("\n".join(filter(None, (detail, remedy))))
                 table.setItem(row, column, item)
             table.item(row, 0).setIcon(_dot(COLORS[finding.status]))
         if findings:

@@ -18,7 +18,7 @@ from typing import Any
 from BrainTumorSegLib.core.errors import BrainTumorSegError, RegistrationError
 
 from ..host.host import brainsfitAvailable
-from ..host.translation import tr as _
+from ..host.translation import later
 from ..scene.scene import removeWithParts
 from .brainsfit_nodes import (
     hiddenNode,
@@ -55,7 +55,7 @@ def chooseRegistration(settings: RunSettings) -> tuple[str, str | None]:
         return requested, None
     if brainsfitAvailable():
         return "brainsfit", None
-    return "simpleitk", _("BRAINSFit is missing here; SimpleITK registers the scans instead.")
+    return "simpleitk", later("BRAINSFit is missing here; SimpleITK registers the scans instead.")
 
 
 @dataclass
@@ -110,7 +110,7 @@ class BrainsfitServer:
         try:
             _start(job)
         except (BrainTumorSegError, KeyError, RuntimeError, TypeError, AttributeError) as error:
-            self._finish(job, _failure(job, _("it could not be started: {error}"), error))
+            self._finish(job, _failure(job, later("it could not be started: {error}"), error))
 
     def poll(self) -> None:
         """Look how far the module is; answers the worker when it has ended."""
@@ -119,7 +119,7 @@ class BrainsfitServer:
             return
         if not job.scene.IsNodePresent(job.cliNode):
             job.cliNode.Cancel()
-            closed = _failure(job, "{error}", _("the scene was closed"))
+            closed = _failure(job, "{error}", later("the scene was closed"))
             self._finish(job, closed if job.stoppedAt is None else _stopped(job))
             return
         status = job.cliNode.GetStatus()
@@ -149,7 +149,7 @@ class BrainsfitServer:
             return
         limit = float(job.request.get("time_limit_s") or TIME_LIMIT_S)
         if time.monotonic() - job.runningSince > limit:
-            self._stop(job, _("it did not finish within {seconds:.0f} s").format(seconds=limit))
+            self._stop(job, later("it did not finish within {seconds:.0f} s").format(seconds=limit))
 
     def _stop(self, job: _Job, reason: str | None) -> None:
         job.stoppedAt, job.reason = time.monotonic(), reason
@@ -214,7 +214,7 @@ class BrainsfitRequests:
 
 def _start(job: _Job) -> None:
     if not brainsfitAvailable():
-        raise RegistrationError(_("This Slicer has no BRAINSFit module."))
+        raise RegistrationError(later("This Slicer has no BRAINSFit module."))
     import slicer
     from slicer import cli
 
@@ -244,10 +244,10 @@ def _start(job: _Job) -> None:
         update_display=False,
     )
     if job.cliNode is None:
-        raise RegistrationError(_("Slicer could not make a node for the module."))
+        raise RegistrationError(later("Slicer could not make a node for the module."))
     job.cliNode.SetSaveWithScene(False)
     if job.cliNode.GetStatus() == job.cliNode.Idle:
-        raise RegistrationError(_("Slicer did not schedule the module."))
+        raise RegistrationError(later("Slicer did not schedule the module."))
 
 
 def moduleParameters(
@@ -278,7 +278,7 @@ def _outcome(job: _Job, status: int) -> dict[str, Any]:
     if status & node.ErrorsMask:
         return _failure(job, "{error}", _lastLines(node))
     if status != node.Completed:
-        return _failure(job, _("it did not complete: {error}"), node.GetStatusString())
+        return _failure(job, later("it did not complete: {error}"), node.GetStatusString())
     try:
         writeTransform(job.nodes["linearTransform"], Path(job.request["transform"]))
         if "outputVolume" in job.nodes:
@@ -286,7 +286,7 @@ def _outcome(job: _Job, status: int) -> dict[str, Any]:
                 job.nodes["outputVolume"], Path(job.request["volume"]), Path(job.request["fixed"])
             )
     except (BrainTumorSegError, OSError, RuntimeError) as error:
-        return _failure(job, _("it left no usable result: {error}"), error)
+        return _failure(job, later("it left no usable result: {error}"), error)
     return {"id": job.request["id"], "ok": True, "program": _program(node)}
 
 
@@ -305,7 +305,7 @@ def _failure(job: _Job, text: str, error: object) -> dict[str, Any]:
 def _lastLines(node: Any) -> str:
     output = f"{node.GetOutputText()}\n{node.GetErrorText()}".strip().splitlines()
     lines = [line.strip() for line in output if line.strip()]
-    return " / ".join(lines[-3:]) or _("it printed nothing")
+    return " / ".join(lines[-3:]) or later("it printed nothing")
 
 
 def _program(node: Any) -> str:

@@ -17,7 +17,7 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.errors import InputError, RegistrationError
 
 from ..host.host import temporaryFolder
-from ..host.translation import tr as _
+from ..host.translation import later
 from ..scene.geometry import RAS_LPS
 
 
@@ -60,7 +60,7 @@ def readTransform(node: Any, path: Path) -> None:
 def _read(storage: Any, node: Any, path: Path) -> None:
     storage.SetFileName(str(path))
     if not path.is_file() or not storage.ReadData(node):
-        raise InputError(_("Slicer cannot read {path}.").format(path=path))
+        raise InputError(later("Slicer cannot read {path}.").format(path=path))
 
 
 def rigidFromNode(node: Any) -> sitk.VersorRigid3DTransform:
@@ -79,10 +79,10 @@ def rigidFromNode(node: Any) -> sitk.VersorRigid3DTransform:
     node.GetMatrixTransformFromParent(ras)
     lps = RAS_LPS @ slicer.util.arrayFromVTKMatrix(ras) @ RAS_LPS
     if not np.isfinite(lps).all():
-        raise RegistrationError(_("The transform holds no finite numbers."))
+        raise RegistrationError(later("The transform holds no finite numbers."))
     rotation = lps[:3, :3]
     if np.linalg.det(rotation) < 0 or not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-5):
-        raise RegistrationError(_("The transform does more than turn and shift."))
+        raise RegistrationError(later("The transform does more than turn and shift."))
     transform = sitk.VersorRigid3DTransform()
     transform.SetMatrix(rotation.ravel().tolist(), 1e-4)
     transform.SetTranslation(lps[:3, 3].tolist())
@@ -103,12 +103,12 @@ def writeVolume(node: Any, path: Path, fixed: Path) -> None:
     import slicer
 
     if node.GetImageData() is None:
-        raise RegistrationError(_("There is no registered volume."))
+        raise RegistrationError(later("There is no registered volume."))
     storage = slicer.vtkMRMLNRRDStorageNode()
     storage.SetUseCompression(False)
     storage.SetFileName(str(path))
     if not storage.WriteData(node):
-        raise RegistrationError(_("Slicer cannot write {path}.").format(path=path))
+        raise RegistrationError(later("Slicer cannot write {path}.").format(path=path))
     # Slicer turns the order of slices round where the fixed scan's axes are left-handed.
     grid, written = sitk.ReadImage(fixed), sitk.ReadImage(path)
     if not np.allclose(grid.GetDirection(), written.GetDirection(), atol=1e-6):

@@ -15,6 +15,7 @@ from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
 
 from ..host.models import PackChoice
+from ..host.translation import later
 from ..host.translation import tr as _
 from ..scene.geometry import ijkToRAS, transformBetween
 from ..scene.volumes import hasVoxels, sameVolumes
@@ -116,9 +117,11 @@ def describeChanges(watched: tuple[WatchedVolume, ...], reference: Any) -> list[
     warnings = []
     for volume in watched:
         if volume.voxels != _voxels(volume.node):
-            text = _("{title} was changed during the run; the result shows it as it was before.")
+            text = later(
+                "{title} was changed during the run; the result shows it as it was before."
+            )
         elif not _same(volume.places, _places(volume.node, reference)):
-            text = _("{title} was moved during the run; the result fits where it was before.")
+            text = later("{title} was moved during the run; the result fits where it was before.")
         else:
             continue
         warnings.append(text.format(title=volume.title))

@@ -8,6 +8,7 @@ from typing import Any
 from BrainTumorSegLib.core.progress import ProgressEvent
 
 from ..host.job import callBack
+from ..host.translation import told
 from ..host.translation import tr as _
 
 #: Shares of the whole run for writing the scans and for loading the result.
@@ -85,7 +86,8 @@ class RunProgress:
         left: float | None = None,
     ) -> None:
         if message:
-            warning = _("Warning: {text}").format(text=message)
-            self.log.append(warning if kind == "warning" else message)
+            said = told(message)
+            warning = _("Warning: {text}").format(text=said)
+            self.log.append(warning if kind == "warning" else said)
         event = ProgressEvent(kind, stage, step, max(1, total), message, self.fraction, left)
         callBack(self._onProgress, event)

@@ -16,6 +16,7 @@ from BrainTumorSegLib.core.notices import page_with_notices
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
 
+from ..host.translation import later
 from ..host.translation import tr as _
 from ..scene import provenance
 from ..scene.geometry import gridMatrix, sizeChange
@@ -295,7 +296,7 @@ def readRun(folder: Path, scans: Mapping[Sequence, Any], reference: Any) -> RunF
     factor = sizeChange(reference)
     if abs(factor - 1) > SIZE_TOLERANCE:
         report["warnings"].append(
-            _(
+            later(
                 "The parent transform of “{name}” changes volumes by a factor of {factor}; "
                 "the volumes given here are those without it."
             ).format(name=reference.GetName(), factor=f"{factor:.3g}")

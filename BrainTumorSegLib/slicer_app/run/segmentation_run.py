@@ -21,6 +21,7 @@ from BrainTumorSegLib.core.sequences import Sequence
 from ..guess.scans import contradictionOf
 from ..host.application import runFolder, workerPython
 from ..host.job import PolledJob, callBack
+from ..host.translation import told
 from ..host.translation import tr as _
 from ..scene.volumes import checkVolumes, exportVolume
 from ..worker.failures import Failure, describe
@@ -258,7 +259,7 @@ class SegmentationRun(PolledJob):
             tail = self._worker.logTail(_LAST_LINES)
             self.failure = describe(self.error, tail)
             self.log.extend([_("Last lines of the worker:"), *tail.splitlines()] if tail else [])
-            self.log.append(str(self.error))
+            self.log.append(told(str(self.error)))
         elif self._endsAs == "cancelled":
             self.log.append(_("Cancelled; the scene is as it was before."))
         else:

@@ -9,6 +9,7 @@ from typing import Any
 from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Region
 from BrainTumorSegLib.core.volumes import volume_title
 
+from ..host.translation import told
 from ..host.translation import tr as _
 
 #: The rows, by keys of `volumes.volumes_ml`.
@@ -51,7 +52,7 @@ def fillTable(tableNode: Any, columns: list[Column], first: Column | None = None
         array = vtk.vtkStringArray() if column is first else vtk.vtkDoubleArray()
         array.SetName(column.name)
         for key in ROWS:
-            value = volume_title(key) if column is first else column.values.get(key)
+            value = told(volume_title(key)) if column is first else column.values.get(key)
             array.InsertNextValue(float("nan") if value is None else value)
         tableNode.AddColumn(array)
         if column.title:

@@ -25,6 +25,7 @@ from BrainTumorSegLib.core.errors import (
 
 from ..host.application import usesOtherPython
 from ..host.host import inApplication
+from ..host.translation import told
 from ..host.translation import tr as _
 
 #: The oldest Python that the worker runs on, see pyproject.toml.
@@ -92,7 +93,8 @@ def describe(error: BaseException, logTail: str = "") -> Failure:
     title = next((t for kind, t in titles.items() if isinstance(error, kind)), None)
     title = title or _("Something went wrong")
     if isinstance(error, BrainTumorSegError):
-        return Failure(title, error.message, error.remedy, logTail)
+        remedy = told(error.remedy) if error.remedy else error.remedy
+        return Failure(title, told(error.message), remedy, logTail)
     text = f"{type(error).__name__}: {error}"
     return Failure(title, text, _("Please report it with the log."), logTail)
 

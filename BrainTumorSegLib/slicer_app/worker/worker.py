@@ -25,6 +25,7 @@ from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled
 
 from ..host.application import WorkerPython, runFolder, workerPython
 from ..host.host import processEvents
+from ..host.translation import language
 from ..host.translation import tr as _
 from . import process_tree
 from .failures import startFailure, workerFailure
@@ -149,6 +150,8 @@ class Worker:
         temporary = self.folder / "temp"
         environment = {**self.python.environment, process_tree.MARK: self._child.mark}
         environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+        # Reports to read are written in the application's language.
+        environment["LANGUAGE"] = language()
         command = [str(self.python.executable), *self.python.program, *self.arguments]
         try:
             temporary.mkdir()
