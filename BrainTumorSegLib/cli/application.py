@@ -23,6 +23,7 @@ from pathlib import Path
 from types import FrameType
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, DependencyError, DeviceError
+from BrainTumorSegLib.core.language import catalogue, wanted_language
 from BrainTumorSegLib.core.version import __version__
 
 from .commands import (
@@ -157,9 +158,10 @@ def _fail(error: BrainTumorSegError, machine_readable: bool) -> int:
         # The reader may have gone; the exit code still says what happened.
         with contextlib.suppress(BrokenPipeError):
             print(json.dumps(line), flush=True)
-    print(f"brain-tumor-seg: {error.message}", file=sys.stderr)
+    told = catalogue(wanted_language()).message
+    print(f"brain-tumor-seg: {told(error.message)}", file=sys.stderr)
     if error.remedy:
-        print(f"  {error.remedy}", file=sys.stderr)
+        print(f"  {told(error.remedy)}", file=sys.stderr)
     return error.exit_code
 
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .language import Catalogue, catalogue
+
 #: Between these the page shows the warnings. Texts are escaped, so none can hold a mark itself.
 _BEGIN, _END = "<!-- warnings -->", "<!-- end of warnings -->"
 
@@ -24,21 +26,24 @@ def notices(record: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([*record["warnings"], *notes]))
 
 
-def warnings_section(record: Mapping[str, Any]) -> str:
-    """The part of the HTML report that lists the notices."""
-    items = "".join(f"<li>{html.escape(text)}</li>" for text in notices(record))
+def warnings_section(record: Mapping[str, Any], words: Catalogue | None = None) -> str:
+    """The part of the HTML report that lists the notices, in the language of ``words``."""
+    words = words or Catalogue()
+    _ = words.text
+    items = "".join(f"<li>{html.escape(words.message(text))}</li>" for text in notices(record))
     shown = (
         '<section class="warnings" role="note" aria-labelledby="warnings">'
-        f'<h2 id="warnings">Warnings</h2><ul>{items}</ul></section>'
+        f'<h2 id="warnings">{_("Warnings")}</h2><ul>{items}</ul></section>'
         if items
-        else '<p class="soft">The run gave no warnings.</p>'
+        else f'<p class="soft">{_("The run gave no warnings.")}</p>'
     )
     return f"{_BEGIN}{shown}{_END}"
 
 
 def page_with_notices(page: str, record: Mapping[str, Any]) -> str:
     """A page made before with the notices of the record as it is now."""
-    section = warnings_section(record)
+    language = re.search(r'<html lang="([\w-]+)">', page)
+    section = warnings_section(record, catalogue(language.group(1)) if language else None)
     return re.sub(f"{_BEGIN}.*?{_END}", lambda _: section, page, count=1, flags=re.DOTALL)
 
 

@@ -6,7 +6,7 @@ left of sagittal ones. Arrays are ``[slice, row, column]`` in LPS order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -251,17 +251,25 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def caption(scene: Scene, sequence: Sequence, plane: Plane, index: int) -> str:
-    """What a picture shows, for example ``T1CE, axial, 31.5 mm superior``."""
-    names = {
-        Plane.AXIAL: ("superior", "inferior"),
-        Plane.CORONAL: ("posterior", "anterior"),
-        Plane.SAGITTAL: ("left", "right"),
+def caption(
+    scene: Scene,
+    sequence: Sequence,
+    plane: Plane,
+    index: int,
+    _: Callable[[str], str] = str,
+) -> str:
+    """What a picture shows, for example ``T1CE, axial, 31.5 mm superior``; ``_`` translates."""
+    title, *names = {
+        Plane.AXIAL: (_("axial"), _("superior"), _("inferior")),
+        Plane.CORONAL: (_("coronal"), _("posterior"), _("anterior")),
+        Plane.SAGITTAL: (_("sagittal"), _("left"), _("right")),
     }[plane]
     place = scene.position_mm(plane, index)
     side = names[0] if place >= 0 else names[1]
-    loose = ", not registered" if sequence in scene.unregistered else ""
-    return f"{sequence.name}{loose}, {plane.name.lower()}, {abs(place):.1f} mm {side}"
+    shown = sequence.name
+    if sequence in scene.unregistered:
+        shown = f"{shown}, {_('not registered')}"
+    return f"{shown}, {title}, {abs(place):.1f} {_('mm')} {side}"
 
 
 def present(labels: np.ndarray) -> list[Tissue]:

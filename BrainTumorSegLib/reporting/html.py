@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from BrainTumorSegLib.core.case import Case
+from BrainTumorSegLib.core.language import Catalogue, catalogue, wanted_language
 from BrainTumorSegLib.core.notices import warnings_section
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
@@ -31,18 +32,23 @@ _JPEG_QUALITY = 88
 
 
 def write_report_html(
-    case: Case, result: Segmentation, path: Path, overwrite: bool = False
+    case: Case,
+    result: Segmentation,
+    path: Path,
+    overwrite: bool = False,
+    language: str | None = None,
 ) -> None:
     """Write the report as one HTML file that needs no other file, no network and no script.
 
     Args:
         case: the scans, as they were given to `pipeline.segment`.
-        result: what that returned.
+        result: what that returned; its record stays English.
+        language: of the page, such as ``ru``; by default that of `core.language.wanted_language`.
 
     Raises:
         OutputError: naming the file and the remedy.
     """
-    write_text(path, report_page(case, result), overwrite)
+    write_text(path, report_page(case, result, language), overwrite)
 
 
 def check_templates() -> None:
@@ -54,25 +60,32 @@ def check_templates() -> None:
     _template()
 
 
-def report_page(case: Case, result: Segmentation) -> str:
+def report_page(case: Case, result: Segmentation, language: str | None = None) -> str:
     """The whole page; every text from outside is escaped."""
+    words = catalogue(language or wanted_language())
     regions = [region.name for region in Region]
     return _template().render(
         record=result.record,
-        notice=NOTICE,
+        language=words.language,
+        _=words.text,
+        told=words.message,
+        notice=words.text(NOTICE),
         # Escaped where it is made.
-        warnings=warnings_section(result.record),
-        pictures=_pictures(case, result),
+        warnings=warnings_section(result.record, words),
+        pictures=_pictures(case, result, words),
         regions=regions,
         tissues=[
             {
                 "key": tissue.key,
-                "title": STYLES[tissue].title,
+                "title": words.text(STYLES[tissue].title),
                 "color": "#{:02x}{:02x}{:02x}".format(*STYLES[tissue].color),
             }
             for tissue in TUMOR_TISSUES
         ],
-        titles={key: volume_title(key) for key in (*(t.key for t in TUMOR_TISSUES), *regions)},
+        titles={
+            key: words.text(volume_title(key))
+            for key in (*(t.key for t in TUMOR_TISSUES), *regions)
+        },
     )
 
 
@@ -94,7 +107,7 @@ def _number(value: Any, digits: int, signed: bool = False) -> str:
     return f"{shown:{'+' if signed and shown else ''}.{digits}f}"
 
 
-def _pictures(case: Case, result: Segmentation) -> dict[str, Any]:
+def _pictures(case: Case, result: Segmentation, words: Catalogue) -> dict[str, Any]:
     """Overview strip, key slices in every sequence, and reformats."""
     scene = make_scene(case, result)
     main, axial = case.reference, Plane.AXIAL
@@ -105,17 +118,17 @@ def _pictures(case: Case, result: Segmentation) -> dict[str, Any]:
         "sequences": len(sequences),
         "unregistered": [s.name for s in scene.unregistered],
         "overview": [
-            _figure(scene, main, axial, index, "fill", 1.8)
+            _figure(words, scene, main, axial, index, "fill", 1.8)
             for index in spread_slices(scene.labels, axial, 8)
         ],
         "key_slices": [
-            _figure(scene, sequence, axial, index, overlay, 2.0)
+            _figure(words, scene, sequence, axial, index, overlay, 2.0)
             for index in _key_slices(scene)
             for overlay in ("none", "outline")
             for sequence in sequences
         ],
         "reformats": [
-            _figure(scene, s, plane, best_slice(scene.labels, plane), overlay, 1.8)
+            _figure(words, scene, s, plane, best_slice(scene.labels, plane), overlay, 1.8)
             for s in in_other_planes
             for plane in (Plane.CORONAL, Plane.SAGITTAL)
             for overlay in ("none", "outline")
@@ -133,15 +146,23 @@ def _key_slices(scene: Scene) -> list[int]:
 
 
 def _figure(
-    scene: Scene, sequence: Sequence, plane: Plane, index: int, overlay: str, pixels_per_mm: float
+    words: Catalogue,
+    scene: Scene,
+    sequence: Sequence,
+    plane: Plane,
+    index: int,
+    overlay: str,
+    pixels_per_mm: float,
 ) -> dict[str, Any]:
     image = picture(scene, sequence, plane, index, overlay, pixels_per_mm)
-    title = caption(scene, sequence, plane, index)
-    text = f"{title}, without labels."
+    _ = words.text
+    title = caption(scene, sequence, plane, index, _)
+    text = f"{title}, {_('without labels')}."
     if overlay != "none":
         shown = present(np.take(scene.labels, index, axis=plane))
-        names = ", ".join(STYLES[tissue].title.lower() for tissue in shown)
-        text = f"{title}. " + (f"Labelled: {names}." if names else "Nothing is labelled.")
+        names = ", ".join(_(STYLES[tissue].title).lower() for tissue in shown)
+        said = _("Labelled: {names}.").format(names=names) if names else _("Nothing is labelled.")
+        text = f"{title}. {said}"
     buffer = BytesIO()
     # Without color subsampling the fine colored outlines stay sharp.
     image.save(buffer, format="JPEG", quality=_JPEG_QUALITY, subsampling=0, optimize=True)

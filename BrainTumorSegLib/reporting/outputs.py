@@ -50,6 +50,7 @@ class Outputs:
         picture: overlay picture.
         reports: ``.json`` or ``.html`` files.
         overwrite: whether existing files may be replaced.
+        language: of reports to read; None as in `html.write_report_html`.
     """
 
     segmentation: Path
@@ -60,6 +61,7 @@ class Outputs:
     picture: Path | None = None
     reports: tuple[Path, ...] = ()
     overwrite: bool = False
+    language: str | None = None
 
     def paths(self) -> list[Path]:
         """Every file that is to be written."""
@@ -129,11 +131,13 @@ def write_outputs(outputs: Outputs, case: Case, result: Segmentation) -> list[Pa
     return list(jobs)
 
 
-def report_writer(report: Path, case: Case, result: Segmentation) -> Writer:
-    """What writes a report in the format that its ending tells."""
+def report_writer(
+    report: Path, case: Case, result: Segmentation, language: str | None = None
+) -> Writer:
+    """What writes a report in the format that its ending tells, a page in the given language."""
     if full_suffix(report) == ".json":
         return lambda path: write_report_json(result.record, path, overwrite=True)
-    return lambda path: write_report_html(case, result, path, overwrite=True)
+    return lambda path: write_report_html(case, result, path, True, language)
 
 
 def _files_of(case: Case) -> Iterator[Path]:
@@ -176,7 +180,7 @@ def _report_jobs(outputs: Outputs, case: Case, result: Segmentation) -> dict[Pat
     if outputs.picture is not None:
         jobs[outputs.picture] = lambda path: write_overview_png(case, result, path, overwrite=True)
     for report in outputs.reports:
-        jobs[report] = report_writer(report, case, result)
+        jobs[report] = report_writer(report, case, result, outputs.language)
     return jobs
 
 

@@ -61,6 +61,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         action="store_true",
         help="the expert changed nothing: the labels are those of the run",
     )
+    shared.add_language(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     shared.add_machine(parser, "progress")
     parser.set_defaults(run=run, writes=("output",))
@@ -100,7 +101,10 @@ def run(args: argparse.Namespace) -> int:
         record=corrected,
     )
     progress.stage("write")
-    write_all({path: report_writer(path, case, result) for path in args.output}, args.overwrite)
+    write_all(
+        {path: report_writer(path, case, result, args.language) for path in args.output},
+        args.overwrite,
+    )
     progress.finish()
     shared.print_result(args, corrected, args.output)
     return 0

@@ -87,6 +87,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         metavar="FILE",
         help="report: .json or .html; repeatable",
     )
+    shared.add_language(outputs)
     outputs.add_argument("--overwrite", action="store_true", help="replace existing files")
     add_run_options(parser)
     maps = ("output", "labelmap", "probabilities", "disagreement", "dicom_seg")
@@ -117,6 +118,7 @@ def run(args: argparse.Namespace) -> int:
         picture=args.picture,
         reports=tuple(args.report),
         overwrite=args.overwrite,
+        language=args.language,
     )
     check_outputs(outputs)
     options = options_from(args, probabilities=args.probabilities is not None)

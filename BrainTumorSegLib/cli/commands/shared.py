@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from BrainTumorSegLib.core.file_names import printable
+from BrainTumorSegLib.core.language import languages
 from BrainTumorSegLib.core.option_fields import add_options, number, options_of
 from BrainTumorSegLib.core.options import Options, ProcessOptions
 from BrainTumorSegLib.core.sequences import Sequence
@@ -74,6 +75,16 @@ def _paths(value: Any) -> list[Path]:
     """What of the value of an option may be a path: some are names, too."""
     values = value if isinstance(value, list) else [value]
     return [Path(one) for one in values if isinstance(one, str | Path)]
+
+
+def add_language(parser: argparse._ActionsContainer) -> None:
+    """The option ``--language``."""
+    parser.add_argument(
+        "--language",
+        choices=languages(),
+        help="of reports in .html (default: what the environment variable LANGUAGE names, else "
+        "English); reports in .json are English",
+    )
 
 
 def add_machine(parser: argparse._ActionsContainer, *only: str) -> None:
