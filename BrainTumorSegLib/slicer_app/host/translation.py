@@ -57,15 +57,19 @@ def tr(text: str) -> str:
     """
     if not inApplication():
         return text
-    import slicer
-
     # Translations are kept by source file: the caller's, not this one. `slicer.i18n.tr` would
     # look for them under this file.
-    translated = slicer.app.translate(_context(sys._getframe(1).f_code.co_filename), text)
+    translated = _translate(_context(sys._getframe(1).f_code.co_filename), text)
     if _placeholders(translated) != _placeholders(text):
         logging.warning("The translation of %r has other placeholders: %r", text, translated)
         return text
     return translated
+
+
+def _translate(context: str, text: str) -> str:
+    import slicer
+
+    return str(slicer.app.translate(context, text))
 
 
 @functools.cache
