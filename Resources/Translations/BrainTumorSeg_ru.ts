@@ -281,7 +281,7 @@
   </message>
   <message>
    <source>Shading:</source>
-   <translation>Неоднородность:</translation>
+   <translation>Засветка:</translation>
   </message>
   <message>
    <source>Smooth brightening of one side by a coil. Automatic corrects it where it is strong enough to mislead the networks.</source>
@@ -380,8 +380,32 @@
    <translation>Исправить результат в Segment Editor. Копия автоматического результата сохраняется.</translation>
   </message>
   <message>
-   <source>Check alignment</source>
-   <translation>Проверить совмещение</translation>
+   <source>Side by side</source>
+   <translation>Рядом</translation>
+  </message>
+  <message>
+   <source>Show T1, T1CE and FLAIR side by side, axial and linked, with the tumour as outline. Press again to go back.</source>
+   <translation>Показать T1, T1CE и FLAIR рядом, аксиально и синхронно, с контуром опухоли. Нажмите ещё раз, чтобы вернуться.</translation>
+  </message>
+  <message>
+   <source>Hide (H)</source>
+   <translation>Скрыть (H)</translation>
+  </message>
+  <message>
+   <source>Hide the segmentation, or show it again. The key H does the same.</source>
+   <translation>Скрыть сегментацию или показать снова. То же делает клавиша H.</translation>
+  </message>
+  <message>
+   <source>Opacity:</source>
+   <translation>Непрозрачность:</translation>
+  </message>
+  <message>
+   <source>Left: only the scan. Right: the segmentation as strong as it can be.</source>
+   <translation>Слева: только серия. Справа: сегментация в полную силу.</translation>
+  </message>
+  <message>
+   <source>Alignment</source>
+   <translation>Совмещение</translation>
   </message>
   <message>
    <source>Lay over reference:</source>
@@ -390,6 +414,22 @@
   <message>
    <source>The scan to lay over the reference, as it was aligned.</source>
    <translation>Серия, которую наложить на опорную так, как она была совмещена.</translation>
+  </message>
+  <message>
+   <source>Show them:</source>
+   <translation>Показать:</translation>
+  </message>
+  <message>
+   <source>Blended: one shines through the other. In squares: both in turn, like a chessboard; edges must run on from square to square.</source>
+   <translation>Наложением: одна просвечивает сквозь другую. Клетками: попеременно, как шахматная доска; края должны продолжаться из клетки в клетку.</translation>
+  </message>
+  <message>
+   <source>Check alignment</source>
+   <translation>Проверить совмещение</translation>
+  </message>
+  <message>
+   <source>Compare the two scans in the slice views. Press again to end it and show the segmentation.</source>
+   <translation>Сравнить две серии в окнах срезов. Нажмите ещё раз, чтобы закончить и показать сегментацию.</translation>
   </message>
   <message>
    <source>Blend:</source>
@@ -416,8 +456,16 @@
    <translation>Следующий участок</translation>
   </message>
   <message>
-   <source>Go to the next region about which the networks were uncertain, largest first.</source>
-   <translation>Перейти к следующему участку, в котором сети не уверены, сначала к большим.</translation>
+   <source>Go to the next region about which the networks were uncertain, largest first, and outline it. Doubt is 0 % where all possibilities but one are excluded, and 100 % where all are equally likely.</source>
+   <translation>Перейти к следующему участку, в котором сети не уверены (сначала большие), и обвести его. Сомнение 0 % — все варианты, кроме одного, исключены; 100 % — все равновероятны.</translation>
+  </message>
+  <message>
+   <source>Remove mark</source>
+   <translation>Убрать отметку</translation>
+  </message>
+  <message>
+   <source>Take the outline and the crosshair of the doubtful region away.</source>
+   <translation>Убрать контур и перекрестие сомнительного участка.</translation>
   </message>
   <message>
    <source>Review</source>
@@ -465,7 +513,7 @@
   </message>
   <message>
    <source>Record review</source>
-   <translation>Записать заключение</translation>
+   <translation>Записать</translation>
   </message>
   <message>
    <source>Store reader, date, verdict and comment in the segmentation.</source>
@@ -473,11 +521,11 @@
   </message>
   <message>
    <source>Start second reading</source>
-   <translation>Начать второе чтение</translation>
+   <translation>Второе чтение</translation>
   </message>
   <message>
-   <source>Make a fresh copy of the automatic result for a second reader, who does not see the first reader's corrections.</source>
-   <translation>Создать новую копию автоматического результата для второго эксперта, который не видит исправлений первого.</translation>
+   <source>Make a fresh copy of the automatic result for a second reader. The first reader's work is put away until the second reader has recorded a review. Press it before you hand the scene on.</source>
+   <translation>Создать новую копию автоматического результата для второго эксперта. Работа первого убирается, пока второй не запишет заключение. Нажмите, прежде чем передать сцену.</translation>
   </message>
   <message>
    <source>Dice (1 is full agreement) and difference of volume.</source>
@@ -606,6 +654,14 @@
  </context>
  <context>
   <name>BrainTumorSegLib</name>
+  <message>
+   <source>Warnings</source>
+   <translation>Предупреждения</translation>
+  </message>
+  <message>
+   <source>The run gave no warnings.</source>
+   <translation>Расчёт прошёл без предупреждений.</translation>
+  </message>
   <message>
    <source>mm</source>
    <translation>мм</translation>
@@ -903,6 +959,14 @@
    <translation>Укажите серии одного пациента из одного исследования.</translation>
   </message>
   <message>
+   <source>It is not certain where {sequence_name} lies on {reference_name}: the sform and the qform of {unclear_source} differ, by up to {gap} mm.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Let the scans be registered (registration auto), or make both forms of that file the same.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>{sequence_name} ({scan_source}) and {reference_name} ({fixed_source}) hardly overlap in space.</source>
    <translation>{sequence_name} ({scan_source}) и {reference_name} ({fixed_source}) почти не пересекаются в пространстве.</translation>
   </message>
@@ -911,8 +975,8 @@
    <translation>Проверьте, что на обеих голова одного пациента и что они экспортированы с положением; если неверен лишь заголовок, сначала центрируйте их.</translation>
   </message>
   <message>
-   <source>{first_name} ({a_source}) and {second_name} ({b_source}) are the same image.</source>
-   <translation>{first_name} ({a_source}) и {second_name} ({b_source}) — одно и то же изображение.</translation>
+   <source>{first_name} ({a_source}) and {second_name} ({b_source}) are the same scan.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>Give each sequence its own scan.</source>
@@ -933,6 +997,14 @@
   <message>
    <source>The mask is empty.</source>
    <translation>Маска пуста.</translation>
+  </message>
+  <message>
+   <source>{name} has only {kinds} different values: it is a segmentation or a mask.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give the scan itself.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>{kind_name}.{old} is now called {current_old}</source>
@@ -1203,10 +1275,6 @@
    <translation type="unfinished" />
   </message>
   <message>
-   <source>{WITHOUT} {ANY_AGENT}</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
    <source>the name</source>
    <translation>имя</translation>
   </message>
@@ -1215,8 +1283,12 @@
    <translation>{speaker} содержит «{words}»</translation>
   </message>
   <message>
-   <source>{speaker} says “{match_group}”</source>
-   <translation>{speaker} содержит «{match_group}»</translation>
+   <source>{speaker} says “{phrase}”</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{speaker} says “{phrase}”, which is not understood</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source> Contrast agent had been given.</source>
@@ -1269,6 +1341,10 @@
   <message>
    <source>T1: {weightings}; nothing is said about contrast agent.</source>
    <translation>T1: {weightings}; о контрасте ничего не сказано.</translation>
+  </message>
+  <message>
+   <source>T1 or T1CE: {unclear}; whether contrast agent had been given must be said.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>T1 or T1CE: {native}, but {enhanced}; whether contrast agent had been given cannot be told.</source>
@@ -1363,6 +1439,26 @@
    <translation type="unfinished" />
   </message>
   <message>
+   <source>brats2015</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>brats2023</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{error_message}{others}</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{final} was not written: {type_error}: {last_line_error}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Please report this as a bug.</source>
+   <translation>Сообщите об этом как об ошибке.</translation>
+  </message>
+  <message>
    <source>{final} cannot be written: {reason}.</source>
    <translation>{final} нельзя записать: {reason}.</translation>
   </message>
@@ -1379,12 +1475,12 @@
    <translation>Сначала создайте её.</translation>
   </message>
   <message>
-   <source>{final} is a folder, not a file.</source>
-   <translation>{final} — папка, а не файл.</translation>
+   <source>{path} has no known ending for a {what}.</source>
+   <translation type="unfinished" />
   </message>
   <message>
-   <source>Give the name of a file for the result.</source>
-   <translation>Укажите имя файла для результата.</translation>
+   <source>Use one of {suffixes}.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>Two results would be written to the same file ({names_finals}).</source>
@@ -1427,6 +1523,14 @@
    <translation>Выберите другую папку для результата.</translation>
   </message>
   <message>
+   <source>{final} is a folder, not a file.</source>
+   <translation>{final} — папка, а не файл.</translation>
+  </message>
+  <message>
+   <source>Give the name of a file for the result.</source>
+   <translation>Укажите имя файла для результата.</translation>
+  </message>
+  <message>
    <source>{final} exists already.</source>
    <translation>{final} уже есть.</translation>
   </message>
@@ -1447,8 +1551,12 @@
    <translation>{final} не записан.</translation>
   </message>
   <message>
-   <source>Please report this as a bug.</source>
-   <translation>Сообщите об этом как об ошибке.</translation>
+   <source>{output} is an input ({given}), and inputs are never replaced.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give the result another name.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>Reading DICOM needs the Python package pydicom.</source>
@@ -1459,16 +1567,24 @@
    <translation>Установите его: pip install 'BrainTumorSeg[dicom]'</translation>
   </message>
   <message>
-   <source>its header ends before the size of the image</source>
+   <source>{printable_folder} has no study {wanted}.</source>
    <translation type="unfinished" />
   </message>
   <message>
-   <source>The DICOM file {path}{kind} cannot be decoded{detail_detail}.</source>
+   <source>Choose one of: {listed_ordered}.</source>
    <translation type="unfinished" />
   </message>
   <message>
-   <source>Export it again, uncompressed if the archive offers that.</source>
-   <translation>Экспортируйте заново, по возможности без сжатия.</translation>
+   <source>{printable_folder} holds {what}: {listed_ordered}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give the folder of one study, or choose a study by its number in this list. Where all of it is one examination of one patient whose identifiers were changed, give “{ALL_FILES}” as the study.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Copy or export it again, uncompressed if the archive offers that.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>DICOM {series_title} cannot be used: {series_problem}.</source>
@@ -1479,24 +1595,12 @@
    <translation>Экспортируйте её из архива целиком или выберите другую серию.</translation>
   </message>
   <message>
-   <source>The DICOM file {path} is cut short: {missing} bytes of its pixels are missing.</source>
-   <translation>Файл DICOM {path} обрезан: не хватает байтов изображения: {missing}.</translation>
-  </message>
-  <message>
-   <source>Copy or export it again.</source>
-   <translation>Скопируйте или экспортируйте заново.</translation>
-  </message>
-  <message>
    <source>A DICOM series holds {values_shape} pixels where its headers announce {grid_size}.</source>
    <translation type="unfinished" />
   </message>
   <message>
-   <source>The DICOM files of {frames_path} cannot be read together: {error}</source>
-   <translation>Файлы DICOM из {frames_path} нельзя прочитать вместе: {error}</translation>
-  </message>
-  <message>
-   <source>Export the series again.</source>
-   <translation>Экспортируйте серию заново.</translation>
+   <source>The DICOM file {printable_path} cannot be read: {error}.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>The labels ({shown_geometry}) do not lie on the grid of the reference series ({shown_grid}).</source>
@@ -1551,16 +1655,16 @@
    <translation>Выберите одну из: {keys}.</translation>
   </message>
   <message>
-   <source>Series {wanted} of {folder} holds {found} volumes.</source>
+   <source>its images have rescale slopes of their own, {slopes} to {slopes2}, each was applied</source>
    <translation type="unfinished" />
   </message>
   <message>
-   <source>{folder} holds {ordered} studies: {listed_ordered}.</source>
-   <translation>В {folder} исследований: {ordered}: {listed_ordered}.</translation>
+   <source>{same} image(s) of the series were kept apart because of their {difference}: {names}{more}</source>
+   <translation type="unfinished" />
   </message>
   <message>
-   <source>Give the folder of one study, or choose a study by its number in this list.</source>
-   <translation>Укажите папку одного исследования или выберите его по номеру в списке.</translation>
+   <source>Series {wanted} of {folder} holds {found} volumes.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>{x}x{y}x{z}</source>
@@ -1571,55 +1675,47 @@
    <translation type="unfinished" />
   </message>
   <message>
-   <source>{folder} holds no DICOM image.</source>
-   <translation>В {folder} нет снимков DICOM.</translation>
-  </message>
-  <message>
    <source>Give the folder to which the study was exported; unpack archives first.</source>
    <translation>Укажите папку, куда экспортировано исследование; архивы сначала распакуйте.</translation>
   </message>
   <message>
-   <source>{folder} is a file, not a folder with a DICOM study.</source>
-   <translation>{folder} — файл, а не папка с исследованием DICOM.</translation>
+   <source>{printable_folder} is a file, not a folder with a DICOM study.</source>
+   <translation type="unfinished" />
   </message>
   <message>
-   <source>Give the folder; unpack archives first.</source>
-   <translation>Укажите папку; архивы сначала распакуйте.</translation>
+   <source>Give the folder in which it lies.</source>
+   <translation type="unfinished" />
   </message>
   <message>
-   <source>The folder {folder} does not exist.</source>
-   <translation>Папки {folder} нет.</translation>
+   <source>Unpack archives first.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>The folder {printable_folder} does not exist.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>Check the path.</source>
    <translation>Проверьте путь.</translation>
   </message>
   <message>
-   <source>{folder} holds studies of {patients} patients: {listed_ordered}.</source>
-   <translation>В {folder} исследования нескольких пациентов ({patients}): {listed_ordered}.</translation>
-  </message>
-  <message>
-   <source>The study in {study_folder} is ambiguous. {questions}</source>
-   <translation>Исследование в {study_folder} неоднозначно. {questions}</translation>
-  </message>
-  <message>
-   <source>Say which series is meant, for example {first_sequence}={first_candidates}, or leave a sequence out, for example {first_sequence2}={LEAVE_OUT}.</source>
+   <source>The study in {printable_study} is ambiguous. {questions}{losses_study}</source>
    <translation type="unfinished" />
   </message>
   <message>
-   <source>No contrast-enhanced T1 was found in {study_folder}. The series are: {series_list_study}</source>
-   <translation>В {study_folder} не найдена T1 с контрастом. Серии: {series_list_study}</translation>
-  </message>
-  <message>
-   <source>If one of them is the T1CE, say so by its number, for example T1CE={study_series}.</source>
+   <source>No contrast-enhanced T1 was found in {printable_study}. The series are: {series_list_study}{losses_study}</source>
    <translation type="unfinished" />
   </message>
   <message>
-   <source>{folder} has no study {wanted}.</source>
+   <source>If one of them is the T1CE, say so by its number{example}.</source>
    <translation type="unfinished" />
   </message>
   <message>
-   <source>Choose one of: {listed_ordered}.</source>
+   <source>None of them can be used: export the study again.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{error_message}{losses_unknown}</source>
    <translation type="unfinished" />
   </message>
   <message>
@@ -1663,14 +1759,6 @@
    <translation>Экспортируйте, скопируйте или скачайте заново.</translation>
   </message>
   <message>
-   <source>{path} is a NIfTI-2 file.</source>
-   <translation>{path} — файл NIfTI-2.</translation>
-  </message>
-  <message>
-   <source>Convert it to NIfTI-1 (.nii.gz) or NRRD.</source>
-   <translation>Переведите в NIfTI-1 (.nii.gz) или NRRD.</translation>
-  </message>
-  <message>
    <source>{path} does not exist.</source>
    <translation>{path} не существует.</translation>
   </message>
@@ -1691,6 +1779,14 @@
    <translation>Переведите из DICOM заново, например с помощью dcm2niix.</translation>
   </message>
   <message>
+   <source>{path} does not say which way the head lies; left and right cannot be told apart.</source>
+   <translation>{path}: не указано положение головы; лево и право не различить.</translation>
+  </message>
+  <message>
+   <source>Open it in 3D Slicer, set its orientation and save it again.</source>
+   <translation>Откройте в 3D Slicer, задайте ориентацию и сохраните заново.</translation>
+  </message>
+  <message>
    <source>{path} has voxel axes that are skewed, empty or not finite; only boxes with right angles can be segmented.</source>
    <translation>{path}: оси вокселей скошены, пусты или не конечны; сегментируются только прямоугольные сетки.</translation>
   </message>
@@ -1699,12 +1795,8 @@
    <translation>Пересчитайте на прямую сетку или переведите из DICOM заново.</translation>
   </message>
   <message>
-   <source>{path} does not say which way the head lies; left and right cannot be told apart.</source>
-   <translation>{path}: не указано положение головы; лево и право не различить.</translation>
-  </message>
-  <message>
-   <source>Open it in 3D Slicer, set its orientation and save it again.</source>
-   <translation>Откройте в 3D Slicer, задайте ориентацию и сохраните заново.</translation>
+   <source>{header_path} contradicts itself about where the head lies.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>{path} gives no valid voxel size (pixdim {numbers_spacing}).</source>
@@ -1715,8 +1807,44 @@
    <translation>{path}: не указано, где лежит голова (qform и sform не заданы).</translation>
   </message>
   <message>
+   <source>{path} does not say how large its voxels are.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{path} gives axes that are not of length 1 (TransformMatrix), so the size of its voxels is not certain.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{n_n} differ</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{values} numbers where {count} are needed</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{path} is measured in {sorted_units}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{rows} space directions</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{path} has a damaged position ({numbers_matrix} mm).</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>{path} contradicts itself: by pixdim a voxel measures {numbers_pixdim} mm, by its sform {numbers_sform} mm.</source>
    <translation>{path} противоречит себе: по pixdim воксель {numbers_pixdim} мм, по sform {numbers_sform} мм.</translation>
+  </message>
+  <message>
+   <source>The header of {header_path} is damaged: its directions or its position are no numbers ({error}).</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{path} has a damaged position ({name}: {numbers_form} mm).</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>{path} contradicts itself: its sform and its qform swap left and right.</source>
@@ -1739,6 +1867,58 @@
    <translation>{path} обрезан: в заголовке не названы данные.</translation>
   </message>
   <message>
+   <source>the mark of NIfTI-1 is damaged</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{rank} axes</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>bitpix {int_fields} does not fit datatype {dtype}</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>vox_offset {start}</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>the scaling of values is infinite</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>NDims {fields}, but DimSize has {size} numbers</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{path} holds its voxels as text.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>HeaderSize {skip} where no bytes can be skipped</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{name} is {value}</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>dimension {fields}, but {size} sizes</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>encoding {encoding}</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{path} skips lines of text before its voxels.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{path} keeps its voxels in several files.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>{path} keeps its voxels in {data}, which does not exist.</source>
    <translation>{path} хранит воксели в {data}, а этого файла нет.</translation>
   </message>
@@ -1747,31 +1927,63 @@
    <translation>Держите заголовок и файл данных вместе, под исходными именами.</translation>
   </message>
   <message>
-   <source>The NIfTI header of {path} is damaged or cut short.</source>
-   <translation>Заголовок NIfTI файла {path} повреждён или обрезан.</translation>
+   <source>{path} is no ordinary file (a pipe, device or folder).</source>
+   <translation type="unfinished" />
   </message>
   <message>
-   <source>The NRRD header of {path} cannot be understood ({error}).</source>
-   <translation>Заголовок NRRD файла {path} не понять ({error}).</translation>
+   <source>Copy the scan into a file and give that.</source>
+   <translation type="unfinished" />
   </message>
   <message>
-   <source>{path} is cut short: it holds {found} of {promised} bytes.</source>
-   <translation>{path} обрезан: байтов {found} из {promised}.</translation>
+   <source>{header_size} axes</source>
+   <translation type="unfinished" />
   </message>
   <message>
-   <source>{path} is cut short.</source>
-   <translation>{path} обрезан.</translation>
+   <source>{path} is empty (size {size}).</source>
+   <translation type="unfinished" />
   </message>
   <message>
-   <source>{path} is damaged ({error}).</source>
-   <translation>{path} повреждён ({error}).</translation>
+   <source>{path} is a NIfTI-2 file.</source>
+   <translation>{path} — файл NIfTI-2.</translation>
   </message>
   <message>
-   <source>{path} contains NaN or infinite values.</source>
-   <translation>{path}: есть значения NaN или бесконечные.</translation>
+   <source>Convert it to NIfTI-1 (.nii.gz) or NRRD.</source>
+   <translation>Переведите в NIfTI-1 (.nii.gz) или NRRD.</translation>
+  </message>
+  <message>
+   <source>The header of {path} is damaged or cut short ({reason}).</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>it names no file of voxels</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{name_strip} is given twice</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{header_path} is cut short: it holds {found} of {promised} bytes.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>zlib stream ends early</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>CompressedDataSize is {stated}, where the data takes {taken} bytes</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{header_path} contains NaN or infinite values.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{header_path} is cut short.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{header_path} is damaged ({error}).</source>
    <translation type="unfinished" />
   </message>
   <message>
@@ -1783,14 +1995,6 @@
    <translation type="unfinished" />
   </message>
   <message>
-   <source>{path} holds fractions or NaN, so it is no label map.</source>
-   <translation>{path}: есть дроби или NaN, это не карта меток.</translation>
-  </message>
-  <message>
-   <source>Give labels, not probabilities, and resample labels by nearest neighbour only.</source>
-   <translation>Укажите метки, а не вероятности; метки пересчитывают только ближайшим соседом.</translation>
-  </message>
-  <message>
    <source>{path} holds the values {values} to {values2}; labels lie in 0..255.</source>
    <translation>{path}: значения от {values} до {values2}; метки лежат в 0..255.</translation>
   </message>
@@ -1799,11 +2003,83 @@
    <translation>Проверьте, что это карта меток, а не серия.</translation>
   </message>
   <message>
+   <source>{source} hold(s) {unknown} values that the label protocol {protocol_name} does not know: this looks like a scan.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give the labels.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>{source} hold(s) the value(s) {list_unknown}, which the label protocol {protocol_name} does not know.</source>
    <translation type="unfinished" />
   </message>
   <message>
    <source>It knows {list_protocol}; choose the protocol that the data was labelled by.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{path} holds fractions or NaN, so it is no label map.</source>
+   <translation>{path}: есть дроби или NaN, это не карта меток.</translation>
+  </message>
+  <message>
+   <source>Give labels, not probabilities, and resample labels by nearest neighbour only.</source>
+   <translation>Укажите метки, а не вероятности; метки пересчитывают только ближайшим соседом.</translation>
+  </message>
+  <message>
+   <source>{target} cannot be copied to the folder for temporary files ({failure_strerror}).</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Free some space there, or name another one in the variable TMPDIR.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{header_path} was changed while it was read.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Wait until it is complete.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>There is no folder for temporary files ({error_strerror}).</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Name one that you may write to in the variable TMPDIR.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Some results in {group_folders} are of the new run and others of an earlier one: putting them in place was stopped ({reason}).</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{group_journals} beside them says what to do.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{path} holds the label {highest}; tissues are labelled 0 to {int_Tissue}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give labels as BraTS 2013-2015 has them: 1 necrosis, 2 edema, 3 non-enhancing, 4 enhancing tumour.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{path} holds the label {found_meant}, which {numbering} does not know.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Choose another --numbering.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{path} holds the label 3 but no 4: 3 is non-enhancing tumour in BraTS 2013-2015, and enhancing tumour in BraTS 2023 and later.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Say which is meant: --numbering brats2015 or --numbering brats2023.</source>
    <translation type="unfinished" />
   </message>
   <message>
@@ -1893,6 +2169,10 @@
   <message>
    <source>Use one of {WRITABLE_SUFFIXES}.</source>
    <translation>Возможны: {WRITABLE_SUFFIXES}.</translation>
+  </message>
+  <message>
+   <source>The header of {header_path} contradicts itself: ITK finds {found} values in it.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>{path} is empty (size {times_size}).</source>
@@ -2251,6 +2531,10 @@
    <translation>BRAINSFit ({run_by}) не справился: {reason}</translation>
   </message>
   <message>
+   <source>no answer about BRAINSFit came within {limit_s} s</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>Standard input ended while an answer about BRAINSFit was awaited: the program that started this run has gone, or does not answer.</source>
    <translation type="unfinished" />
   </message>
@@ -2260,10 +2544,6 @@
   </message>
   <message>
    <source>the answer about BRAINSFit has number {answer} instead of {number}</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>no answer about BRAINSFit came within {limit_s} s</source>
    <translation type="unfinished" />
   </message>
   <message>
@@ -2875,12 +3155,12 @@
    <translation>Сеть {number} из {members} преобразуется для OpenVINO.</translation>
   </message>
   <message>
-   <source>OpenVINO cannot run this network: {error_strip}</source>
+   <source>Converted networks cannot be kept in {cache} ({refusal}), so every run converts them again. Name another folder with {CACHE_VARIABLE}.</source>
    <translation type="unfinished" />
   </message>
   <message>
-   <source>The converted network is not kept: {error}</source>
-   <translation>Преобразованная сеть не сохранена: {error}</translation>
+   <source>OpenVINO cannot run this network: {error_strip}</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>Unknown device {device}.</source>
@@ -2939,10 +3219,6 @@
    <translation>Укажите число от 1 до {pack_members} или имена.</translation>
   </message>
   <message>
-   <source>T1 ({case_scans}) looks contrast-enhanced and T1CE ({case_scans2}) does not: were they exchanged?</source>
-   <translation>T1 ({case_scans}) выглядит как с контрастом, а T1CE ({case_scans2}) — нет: не перепутаны ли они?</translation>
-  </message>
-  <message>
    <source>Model pack {pack_name} needs {sequence_name}, which case {case_identity} does not have.</source>
    <translation>Модели {pack_name} нужна {sequence_name}, которой нет в случае {case_identity}.</translation>
   </message>
@@ -2993,14 +3269,6 @@
   <message>
    <source>Mend the series, or write .seg.nrrd instead.</source>
    <translation>Исправьте серию или запишите .seg.nrrd.</translation>
-  </message>
-  <message>
-   <source>{path} has no known ending for a {what}.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>Use one of {suffixes}.</source>
-   <translation type="unfinished" />
   </message>
   <message>
    <source>{source} is no valid report: {where_where}{reason}.</source>
@@ -3088,14 +3356,6 @@
   </message>
   <message>
    <source>{path} does not lie on the grid of {case_reference_scan}.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>{path} has no known ending for a report.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>Use .json or .html.</source>
    <translation type="unfinished" />
   </message>
   <message>
@@ -3223,6 +3483,10 @@
    <translation>модель по умолчанию</translation>
   </message>
   <message>
+   <source>{folder} does not tell how much is free</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>BRAINSFit</source>
    <translation type="unfinished" />
   </message>
@@ -3241,6 +3505,10 @@
   <message>
    <source>{purpose}: too old: {shown}</source>
    <translation>{purpose}: слишком старо: {shown}</translation>
+  </message>
+  <message>
+   <source>Check that this folder, and one for temporary files (TMPDIR), can be used.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>Python</source>
@@ -3277,6 +3545,10 @@
   <message>
    <source>Update its driver, or use --device cpu.</source>
    <translation>Обновите драйвер или считайте на процессоре.</translation>
+  </message>
+  <message>
+   <source>Name a folder that you can write to with {CACHE_VARIABLE}.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>memory</source>
@@ -3389,14 +3661,6 @@
   <message>
    <source>The labels shown are those of an expert, read {date} from {file}</source>
    <translation>Показана разметка эксперта, прочитана {date} из {file}</translation>
-  </message>
-  <message>
-   <source>Warnings</source>
-   <translation>Предупреждения</translation>
-  </message>
-  <message>
-   <source>The run gave no warnings.</source>
-   <translation>Расчёт прошёл без предупреждений.</translation>
   </message>
   <message>
    <source>Review</source>
@@ -3801,6 +4065,10 @@
    <translation>Экспорту сегментаций DICOM в Slicer нужен «dcmqi», который не установлен.</translation>
   </message>
   <message>
+   <source>it wrote no DICOM file</source>
+   <translation>он не записал файла DICOM</translation>
+  </message>
+  <message>
    <source>Slicer's DICOM export failed: {reason}.</source>
    <translation>Экспорт DICOM в Slicer не удался: {reason}.</translation>
   </message>
@@ -4028,6 +4296,14 @@
   <message>
    <source>Please report it with the log.</source>
    <translation>Сообщите об этом, приложив журнал.</translation>
+  </message>
+  <message>
+   <source>This job was not started.</source>
+   <translation>Эта работа не запущена.</translation>
+  </message>
+  <message>
+   <source>Call start() before wait().</source>
+   <translation>Вызовите start() до wait().</translation>
   </message>
  </context>
  <context>
@@ -4374,14 +4650,6 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
  <context>
   <name>panel.result</name>
   <message>
-   <source>The scan to lay over the reference, as it was aligned.</source>
-   <translation>Серия, которую наложить на опорную так, как она была совмещена.</translation>
-  </message>
-  <message>
-   <source>There is no other scan to lay over the reference.</source>
-   <translation>Нет другой серии, чтобы наложить на опорную.</translation>
-  </message>
-  <message>
    <source>Tissue</source>
    <translation>Ткань</translation>
   </message>
@@ -4409,8 +4677,24 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
    <translation>Исправлено</translation>
   </message>
   <message>
+   <source>The second reader has not recorded a review yet and must not see the first reader's work. Open it only if you are the first reader.</source>
+   <translation>Второй эксперт ещё не записал заключения и не должен видеть работу первого. Открывайте, только если вы первый эксперт.</translation>
+  </message>
+  <message>
+   <source>The first reader has not recorded a review yet and must not see the second reader's work. Open it only if you are the second reader.</source>
+   <translation>Первый эксперт ещё не записал заключения и не должен видеть работу второго. Открывайте, только если вы второй эксперт.</translation>
+  </message>
+  <message>
+   <source>Independent readings</source>
+   <translation>Независимые чтения</translation>
+  </message>
+  <message>
    <source>The first reader's review is shown after you have recorded yours.</source>
    <translation>Заключение первого эксперта будет показано после записи вашего.</translation>
+  </message>
+  <message>
+   <source>The second reader's review is shown after you have recorded yours.</source>
+   <translation>Заключение второго эксперта будет показано после записи вашего.</translation>
   </message>
   <message>
    <source>Reader {position}: {reader}, {verdict}, {date}</source>
@@ -4629,6 +4913,37 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   </message>
  </context>
  <context>
+  <name>panel.viewing</name>
+  <message>
+   <source>Blended</source>
+   <translation>Наложением</translation>
+  </message>
+  <message>
+   <source>In squares</source>
+   <translation>Клетками</translation>
+  </message>
+  <message>
+   <source>End check</source>
+   <translation>Закончить проверку</translation>
+  </message>
+  <message>
+   <source>Check alignment</source>
+   <translation>Проверить совмещение</translation>
+  </message>
+  <message>
+   <source>The scan to lay over the reference, as it was aligned.</source>
+   <translation>Серия, которую наложить на опорную так, как она была совмещена.</translation>
+  </message>
+  <message>
+   <source>There is no other scan to lay over the reference.</source>
+   <translation>Нет другой серии, чтобы наложить на опорную.</translation>
+  </message>
+  <message>
+   <source>{scan} is compared with {reference}. The segmentation is hidden until you end the check.</source>
+   <translation>{scan} сравнивается с {reference}. Сегментация скрыта до конца проверки.</translation>
+  </message>
+ </context>
+ <context>
   <name>panel.wording</name>
   <message>
    <source>a few seconds left</source>
@@ -4783,37 +5098,6 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   </message>
  </context>
  <context>
-  <name>review.readings</name>
-  <message>
-   <source>Start from the first reading, or segment again.</source>
-   <translation>Начните с первого чтения или сегментируйте снова.</translation>
-  </message>
-  <message>
-   <source>Enter the first review, or start from the automatic result.</source>
-   <translation>Внесите первое заключение или начните с автоматического результата.</translation>
-  </message>
-  <message>
-   <source>A second reading cannot start from {start}.</source>
-   <translation>Второе чтение не может начаться с {start}.</translation>
-  </message>
-  <message>
-   <source>Choose one of {choices}.</source>
-   <translation>Выберите одно из: {choices}.</translation>
-  </message>
-  <message>
-   <source>The automatic result of “{name}” is no longer in the scene.</source>
-   <translation>Автоматического результата «{name}» больше нет в сцене.</translation>
-  </message>
-  <message>
-   <source>{name} (second reading)</source>
-   <translation>{name} (второе чтение)</translation>
-  </message>
-  <message>
-   <source>The first reader has not approved or corrected “{name}” yet.</source>
-   <translation>Первый эксперт ещё не утвердил и не исправил «{name}».</translation>
-  </message>
- </context>
- <context>
   <name>review.reviews</name>
   <message>
    <source>the first reading</source>
@@ -4876,8 +5160,8 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
    <translation>{reader} уже дал(а) заключение ({verdict}, {date}).</translation>
   </message>
   <message>
-   <source>{name} (as {verdict} by reader {position})</source>
-   <translation>{name} ({verdict}, эксперт {position})</translation>
+   <source>{name} (kept for reader {position})</source>
+   <translation>{name} (для эксперта {position})</translation>
   </message>
   <message>
    <source>Reader {position} has not reviewed “{name}”.</source>
@@ -4906,6 +5190,37 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   <message>
    <source>{name} agreement</source>
    <translation>{name}: согласие</translation>
+  </message>
+ </context>
+ <context>
+  <name>review.second_reading</name>
+  <message>
+   <source>Start from the first reading, or segment again.</source>
+   <translation>Начните с первого чтения или сегментируйте снова.</translation>
+  </message>
+  <message>
+   <source>Enter the first review, or start from the automatic result.</source>
+   <translation>Внесите первое заключение или начните с автоматического результата.</translation>
+  </message>
+  <message>
+   <source>A second reading cannot start from {start}.</source>
+   <translation>Второе чтение не может начаться с {start}.</translation>
+  </message>
+  <message>
+   <source>Choose one of {choices}.</source>
+   <translation>Выберите одно из: {choices}.</translation>
+  </message>
+  <message>
+   <source>The automatic result of “{name}” is no longer in the scene.</source>
+   <translation>Автоматического результата «{name}» больше нет в сцене.</translation>
+  </message>
+  <message>
+   <source>{name} (second reading)</source>
+   <translation>{name} (второе чтение)</translation>
+  </message>
+  <message>
+   <source>The first reader has not approved or corrected “{name}” yet.</source>
+   <translation>Первый эксперт ещё не утвердил и не исправил «{name}».</translation>
   </message>
  </context>
  <context>
@@ -5227,29 +5542,6 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   </message>
  </context>
  <context>
-  <name>scene.uncertainty</name>
-  <message>
-   <source>Nothing is known about doubtful regions of this segmentation.</source>
-   <translation>О сомнительных участках этой сегментации ничего не известно.</translation>
-  </message>
-  <message>
-   <source>{count} doubtful regions, {volume} mL</source>
-   <translation>Сомнительных участков: {count}, {volume} мл</translation>
-  </message>
-  <message>
-   <source>No doubtful region.</source>
-   <translation>Сомнительных участков нет.</translation>
-  </message>
-  <message>
-   <source>{position} of {count}, {volume} mL</source>
-   <translation>{position} из {count}, {volume} мл</translation>
-  </message>
-  <message>
-   <source>1 doubtful region, {volume} mL</source>
-   <translation>1 сомнительный участок, {volume} мл</translation>
-  </message>
- </context>
- <context>
   <name>scene.volumes</name>
   <message>
    <source>Resample it onto a straight grid, for example with Resample Scalar/Vector/DWI Volume.</source>
@@ -5357,10 +5649,56 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   </message>
  </context>
  <context>
+  <name>viewing.alignment</name>
+  <message>
+   <source>{scan} and {reference} in squares</source>
+   <translation>{scan} и {reference} клетками</translation>
+  </message>
+ </context>
+ <context>
   <name>viewing.display</name>
   <message>
    <source>“{scan}” is not shown over “{reference}”: {error}</source>
    <translation>«{scan}» не показана поверх «{reference}»: {error}</translation>
+  </message>
+ </context>
+ <context>
+  <name>viewing.doubt</name>
+  <message>
+   <source>Nothing is known about doubtful regions of this segmentation.</source>
+   <translation>О сомнительных участках этой сегментации ничего не известно.</translation>
+  </message>
+  <message>
+   <source>{tissue} {volume} mL</source>
+   <translation>{tissue} {volume} мл</translation>
+  </message>
+  <message>
+   <source>The networks wavered and decided on: {tissues}.</source>
+   <translation>Сети колебались и выбрали: {tissues}.</translation>
+  </message>
+  <message>
+   <source>{count} doubtful regions, {volume} mL</source>
+   <translation>Сомнительных участков: {count}, {volume} мл</translation>
+  </message>
+  <message>
+   <source>Doubtful region of {name}</source>
+   <translation>Сомнительный участок: {name}</translation>
+  </message>
+  <message>
+   <source>No doubtful region.</source>
+   <translation>Сомнительных участков нет.</translation>
+  </message>
+  <message>
+   <source>{position} of {count}: {volume} mL, doubt {mean} % on average, {highest} % at most.</source>
+   <translation>{position} из {count}: {volume} мл, сомнение в среднем {mean} %, не выше {highest} %.</translation>
+  </message>
+  <message>
+   <source>no tumour</source>
+   <translation>опухоли нет</translation>
+  </message>
+  <message>
+   <source>1 doubtful region, {volume} mL</source>
+   <translation>1 сомнительный участок, {volume} мл</translation>
   </message>
  </context>
  <context>
@@ -5372,6 +5710,17 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   <message>
    <source>Segmentation “{name}” has no segment of a tumour tissue.</source>
    <translation>В сегментации «{name}» нет сегмента ткани опухоли.</translation>
+  </message>
+ </context>
+ <context>
+  <name>viewing.reading</name>
+  <message>
+   <source>There are no views to show the scans in.</source>
+   <translation>Нет окон, чтобы показать серии.</translation>
+  </message>
+  <message>
+   <source>Start Slicer with its main window.</source>
+   <translation>Запустите Slicer с главным окном.</translation>
   </message>
  </context>
  <context>

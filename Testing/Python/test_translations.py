@@ -26,7 +26,7 @@ from BrainTumorSegLib.slicer_app.host import translation
 FILE = resource_path("Translations") / "BrainTumorSeg_ru.ts"
 
 #: Texts of the library that may stay English so far; those of the module and the report may not.
-LEFT = 300
+LEFT = 370
 
 
 def places(text):

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.core.volumes import volume_title
 
+from ..host.translation import told
 from ..host.translation import tr as _
 from ..scene import provenance
 from ..scene.scene import SceneEdit, nodesOfClass, removeWithParts
@@ -174,7 +175,7 @@ def _tissuesText(region: UncertainRegion) -> str:
     parts = []
     for key, volume in region.tissuesMl.items():
         if volume >= 0.05 * region.volumeMl:
-            title = _("no tumour") if key == Tissue.BACKGROUND.key else volume_title(key)
+            title = _("no tumour") if key == Tissue.BACKGROUND.key else told(volume_title(key))
             part = _("{tissue} {volume} mL")
             parts.append(part.format(tissue=title, volume=_volumeText(volume)))
     if not parts:
