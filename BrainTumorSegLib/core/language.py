@@ -100,10 +100,18 @@ class Catalogue:
             return None
         values = {
             # A name in quotation marks is somebody else's word.
-            name: value if name in template.quoted else self._message(value, depth - 1)
+            name: value if name in template.quoted else self._part(value, depth - 1)
             for name, value in match.groupdict().items()
         }
         return template.translation.format(**values)
+
+    def _part(self, english: str, depth: int) -> str:
+        """A text within another, which may be a sentence that has lost its period."""
+        found = self._message(english, depth)
+        if found == english and " " in english and not english.endswith("."):
+            whole = self._message(f"{english}.", depth)
+            return whole.removesuffix(".") if whole != f"{english}." else english
+        return found
 
     @cached_property
     def _templates(self) -> tuple[_Template, ...]:

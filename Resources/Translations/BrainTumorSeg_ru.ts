@@ -281,7 +281,7 @@
   </message>
   <message>
    <source>Shading:</source>
-   <translation>Засветка:</translation>
+   <translation>Неоднородность:</translation>
   </message>
   <message>
    <source>Smooth brightening of one side by a coil. Automatic corrects it where it is strong enough to mislead the networks.</source>
@@ -313,7 +313,7 @@
   </message>
   <message>
    <source>Keep small, distant parts</source>
-   <translation>Оставить мелкие дальние части</translation>
+   <translation>Оставить дальние части</translation>
   </message>
   <message>
    <source>Package folder:</source>
@@ -397,7 +397,7 @@
   </message>
   <message>
    <source>Opacity:</source>
-   <translation>Непрозрачность:</translation>
+   <translation>Маска:</translation>
   </message>
   <message>
    <source>Left: only the scan. Right: the segmentation as strong as it can be.</source>
@@ -960,11 +960,11 @@
   </message>
   <message>
    <source>It is not certain where {sequence_name} lies on {reference_name}: the sform and the qform of {unclear_source} differ, by up to {gap} mm.</source>
-   <translation type="unfinished" />
+   <translation>Неясно, как {sequence_name} лежит на {reference_name}: sform и qform файла {unclear_source} расходятся до {gap} мм.</translation>
   </message>
   <message>
    <source>Let the scans be registered (registration auto), or make both forms of that file the same.</source>
-   <translation type="unfinished" />
+   <translation>Включите совмещение серий или сделайте обе формы файла одинаковыми.</translation>
   </message>
   <message>
    <source>{sequence_name} ({scan_source}) and {reference_name} ({fixed_source}) hardly overlap in space.</source>
@@ -976,7 +976,7 @@
   </message>
   <message>
    <source>{first_name} ({a_source}) and {second_name} ({b_source}) are the same scan.</source>
-   <translation type="unfinished" />
+   <translation>{first_name} ({a_source}) и {second_name} ({b_source}) — одна и та же серия.</translation>
   </message>
   <message>
    <source>Give each sequence its own scan.</source>
@@ -1000,11 +1000,11 @@
   </message>
   <message>
    <source>{name} has only {kinds} different values: it is a segmentation or a mask.</source>
-   <translation type="unfinished" />
+   <translation>{name}: различных значений лишь {kinds}: это сегментация или маска.</translation>
   </message>
   <message>
    <source>Give the scan itself.</source>
-   <translation type="unfinished" />
+   <translation>Укажите саму серию.</translation>
   </message>
   <message>
    <source>{kind_name}.{old} is now called {current_old}</source>
@@ -1284,11 +1284,11 @@
   </message>
   <message>
    <source>{speaker} says “{phrase}”</source>
-   <translation type="unfinished" />
+   <translation>{speaker} содержит «{phrase}»</translation>
   </message>
   <message>
    <source>{speaker} says “{phrase}”, which is not understood</source>
-   <translation type="unfinished" />
+   <translation>{speaker} содержит «{phrase}», что непонятно</translation>
   </message>
   <message>
    <source> Contrast agent had been given.</source>
@@ -1344,7 +1344,7 @@
   </message>
   <message>
    <source>T1 or T1CE: {unclear}; whether contrast agent had been given must be said.</source>
-   <translation type="unfinished" />
+   <translation>T1 или T1CE: {unclear}; введён ли контраст, нужно указать.</translation>
   </message>
   <message>
    <source>T1 or T1CE: {native}, but {enhanced}; whether contrast agent had been given cannot be told.</source>
@@ -1452,7 +1452,7 @@
   </message>
   <message>
    <source>{final} was not written: {type_error}: {last_line_error}.</source>
-   <translation type="unfinished" />
+   <translation>{final} не записан: {type_error}: {last_line_error}.</translation>
   </message>
   <message>
    <source>Please report this as a bug.</source>
@@ -1552,11 +1552,11 @@
   </message>
   <message>
    <source>{output} is an input ({given}), and inputs are never replaced.</source>
-   <translation type="unfinished" />
+   <translation>{output} — исходный файл ({given}), исходные файлы не заменяются.</translation>
   </message>
   <message>
    <source>Give the result another name.</source>
-   <translation type="unfinished" />
+   <translation>Дайте результату другое имя.</translation>
   </message>
   <message>
    <source>Reading DICOM needs the Python package pydicom.</source>
@@ -1568,7 +1568,7 @@
   </message>
   <message>
    <source>{printable_folder} has no study {wanted}.</source>
-   <translation type="unfinished" />
+   <translation>В {printable_folder} нет исследования {wanted}.</translation>
   </message>
   <message>
    <source>Choose one of: {listed_ordered}.</source>
@@ -1576,7 +1576,7 @@
   </message>
   <message>
    <source>{printable_folder} holds {what}: {listed_ordered}.</source>
-   <translation type="unfinished" />
+   <translation>В {printable_folder} {what}: {listed_ordered}.</translation>
   </message>
   <message>
    <source>Give the folder of one study, or choose a study by its number in this list. Where all of it is one examination of one patient whose identifiers were changed, give “{ALL_FILES}” as the study.</source>
@@ -1584,7 +1584,7 @@
   </message>
   <message>
    <source>Copy or export it again, uncompressed if the archive offers that.</source>
-   <translation type="unfinished" />
+   <translation>Скопируйте или экспортируйте заново, по возможности без сжатия.</translation>
   </message>
   <message>
    <source>DICOM {series_title} cannot be used: {series_problem}.</source>
@@ -1600,7 +1600,7 @@
   </message>
   <message>
    <source>The DICOM file {printable_path} cannot be read: {error}.</source>
-   <translation type="unfinished" />
+   <translation>Файл DICOM {printable_path} нельзя прочитать: {error}.</translation>
   </message>
   <message>
    <source>The labels ({shown_geometry}) do not lie on the grid of the reference series ({shown_grid}).</source>
@@ -1680,19 +1680,19 @@
   </message>
   <message>
    <source>{printable_folder} is a file, not a folder with a DICOM study.</source>
-   <translation type="unfinished" />
+   <translation>{printable_folder} — файл, а не папка с исследованием DICOM.</translation>
   </message>
   <message>
    <source>Give the folder in which it lies.</source>
-   <translation type="unfinished" />
+   <translation>Укажите папку, где он лежит.</translation>
   </message>
   <message>
    <source>Unpack archives first.</source>
-   <translation type="unfinished" />
+   <translation>Сначала распакуйте архивы.</translation>
   </message>
   <message>
    <source>The folder {printable_folder} does not exist.</source>
-   <translation type="unfinished" />
+   <translation>Папки {printable_folder} нет.</translation>
   </message>
   <message>
    <source>Check the path.</source>
@@ -1700,11 +1700,11 @@
   </message>
   <message>
    <source>The study in {printable_study} is ambiguous. {questions}{losses_study}</source>
-   <translation type="unfinished" />
+   <translation>Исследование в {printable_study} неоднозначно. {questions}{losses_study}</translation>
   </message>
   <message>
    <source>No contrast-enhanced T1 was found in {printable_study}. The series are: {series_list_study}{losses_study}</source>
-   <translation type="unfinished" />
+   <translation>В {printable_study} не найдена T1 с контрастом. Серии: {series_list_study}{losses_study}</translation>
   </message>
   <message>
    <source>If one of them is the T1CE, say so by its number{example}.</source>
@@ -1712,7 +1712,7 @@
   </message>
   <message>
    <source>None of them can be used: export the study again.</source>
-   <translation type="unfinished" />
+   <translation>Ни одна не годится: экспортируйте исследование заново.</translation>
   </message>
   <message>
    <source>{error_message}{losses_unknown}</source>
@@ -1796,7 +1796,7 @@
   </message>
   <message>
    <source>{header_path} contradicts itself about where the head lies.</source>
-   <translation type="unfinished" />
+   <translation>{header_path} противоречит себе о положении головы.</translation>
   </message>
   <message>
    <source>{path} gives no valid voxel size (pixdim {numbers_spacing}).</source>
@@ -1808,7 +1808,7 @@
   </message>
   <message>
    <source>{path} does not say how large its voxels are.</source>
-   <translation type="unfinished" />
+   <translation>{path}: не указан размер вокселей.</translation>
   </message>
   <message>
    <source>{path} gives axes that are not of length 1 (TransformMatrix), so the size of its voxels is not certain.</source>
@@ -1824,7 +1824,7 @@
   </message>
   <message>
    <source>{path} is measured in {sorted_units}.</source>
-   <translation type="unfinished" />
+   <translation>{path}: единицы измерения {sorted_units}.</translation>
   </message>
   <message>
    <source>{rows} space directions</source>
@@ -1832,7 +1832,7 @@
   </message>
   <message>
    <source>{path} has a damaged position ({numbers_matrix} mm).</source>
-   <translation type="unfinished" />
+   <translation>{path}: положение повреждено ({numbers_matrix} мм).</translation>
   </message>
   <message>
    <source>{path} contradicts itself: by pixdim a voxel measures {numbers_pixdim} mm, by its sform {numbers_sform} mm.</source>
@@ -1844,7 +1844,7 @@
   </message>
   <message>
    <source>{path} has a damaged position ({name}: {numbers_form} mm).</source>
-   <translation type="unfinished" />
+   <translation>{path}: положение повреждено ({name}: {numbers_form} мм).</translation>
   </message>
   <message>
    <source>{path} contradicts itself: its sform and its qform swap left and right.</source>
@@ -1892,7 +1892,7 @@
   </message>
   <message>
    <source>{path} holds its voxels as text.</source>
-   <translation type="unfinished" />
+   <translation>{path}: воксели записаны текстом.</translation>
   </message>
   <message>
    <source>HeaderSize {skip} where no bytes can be skipped</source>
@@ -1916,7 +1916,7 @@
   </message>
   <message>
    <source>{path} keeps its voxels in several files.</source>
-   <translation type="unfinished" />
+   <translation>{path}: воксели в нескольких файлах.</translation>
   </message>
   <message>
    <source>{path} keeps its voxels in {data}, which does not exist.</source>
@@ -1928,11 +1928,11 @@
   </message>
   <message>
    <source>{path} is no ordinary file (a pipe, device or folder).</source>
-   <translation type="unfinished" />
+   <translation>{path} — не обычный файл (канал, устройство или папка).</translation>
   </message>
   <message>
    <source>Copy the scan into a file and give that.</source>
-   <translation type="unfinished" />
+   <translation>Скопируйте серию в файл и укажите его.</translation>
   </message>
   <message>
    <source>{header_size} axes</source>
@@ -1940,7 +1940,7 @@
   </message>
   <message>
    <source>{path} is empty (size {size}).</source>
-   <translation type="unfinished" />
+   <translation>{path}: пусто (размер {size}).</translation>
   </message>
   <message>
    <source>{path} is a NIfTI-2 file.</source>
@@ -1952,7 +1952,7 @@
   </message>
   <message>
    <source>The header of {path} is damaged or cut short ({reason}).</source>
-   <translation type="unfinished" />
+   <translation>Заголовок {path} повреждён или обрезан ({reason}).</translation>
   </message>
   <message>
    <source>it names no file of voxels</source>
@@ -1964,7 +1964,7 @@
   </message>
   <message>
    <source>{header_path} is cut short: it holds {found} of {promised} bytes.</source>
-   <translation type="unfinished" />
+   <translation>{header_path} обрезан: байтов {found} из {promised}.</translation>
   </message>
   <message>
    <source>zlib stream ends early</source>
@@ -1976,15 +1976,15 @@
   </message>
   <message>
    <source>{header_path} contains NaN or infinite values.</source>
-   <translation type="unfinished" />
+   <translation>{header_path}: есть значения NaN или бесконечные.</translation>
   </message>
   <message>
    <source>{header_path} is cut short.</source>
-   <translation type="unfinished" />
+   <translation>{header_path} обрезан.</translation>
   </message>
   <message>
    <source>{header_path} is damaged ({error}).</source>
-   <translation type="unfinished" />
+   <translation>{header_path} повреждён ({error}).</translation>
   </message>
   <message>
    <source>{path} is a Slicer segmentation, not a label map.</source>
@@ -2008,7 +2008,7 @@
   </message>
   <message>
    <source>Give the labels.</source>
-   <translation type="unfinished" />
+   <translation>Укажите метки.</translation>
   </message>
   <message>
    <source>{source} hold(s) the value(s) {list_unknown}, which the label protocol {protocol_name} does not know.</source>
@@ -2028,27 +2028,27 @@
   </message>
   <message>
    <source>{target} cannot be copied to the folder for temporary files ({failure_strerror}).</source>
-   <translation type="unfinished" />
+   <translation>{target} нельзя скопировать в папку временных файлов ({failure_strerror}).</translation>
   </message>
   <message>
    <source>Free some space there, or name another one in the variable TMPDIR.</source>
-   <translation type="unfinished" />
+   <translation>Освободите там место или укажите другую в переменной TMPDIR.</translation>
   </message>
   <message>
    <source>{header_path} was changed while it was read.</source>
-   <translation type="unfinished" />
+   <translation>{header_path} изменён во время чтения.</translation>
   </message>
   <message>
    <source>Wait until it is complete.</source>
-   <translation type="unfinished" />
+   <translation>Дождитесь, пока он будет готов.</translation>
   </message>
   <message>
    <source>There is no folder for temporary files ({error_strerror}).</source>
-   <translation type="unfinished" />
+   <translation>Нет папки временных файлов ({error_strerror}).</translation>
   </message>
   <message>
    <source>Name one that you may write to in the variable TMPDIR.</source>
-   <translation type="unfinished" />
+   <translation>Укажите доступную для записи в переменной TMPDIR.</translation>
   </message>
   <message>
    <source>Some results in {group_folders} are of the new run and others of an earlier one: putting them in place was stopped ({reason}).</source>
@@ -2060,11 +2060,11 @@
   </message>
   <message>
    <source>{path} holds the label {highest}; tissues are labelled 0 to {int_Tissue}.</source>
-   <translation type="unfinished" />
+   <translation>{path}: есть метка {highest}; ткани — 0–{int_Tissue}.</translation>
   </message>
   <message>
    <source>Give labels as BraTS 2013-2015 has them: 1 necrosis, 2 edema, 3 non-enhancing, 4 enhancing tumour.</source>
-   <translation type="unfinished" />
+   <translation>Укажите метки как в BraTS 2013–2015: 1 некроз, 2 отёк, 3 неконтрастируемая, 4 контрастируемая опухоль.</translation>
   </message>
   <message>
    <source>{path} holds the label {found_meant}, which {numbering} does not know.</source>
