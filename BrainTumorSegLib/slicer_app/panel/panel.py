@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..viewing.ending import endLooking
+from .dialogs import errorsShown
 from .result import ResultSection
 from .review import ReviewSection
 from .run import RunSection
@@ -12,7 +14,7 @@ from .scans import ScansSection
 from .settings import SettingsSection
 from .state import PanelState
 from .system import SystemSection
-from .viewing import AlignmentSection, LookingSection, UncertaintySection, endLooking
+from .viewing import AlignmentSection, LookingSection, UncertaintySection
 
 
 class Panel:
@@ -52,7 +54,8 @@ class Panel:
 
     def exit(self) -> None:
         """Another module is shown; a run goes on."""
-        endLooking(layout=False, mark=False)
+        with errorsShown():
+            endLooking(layout=False, mark=False)
         self.state.show(False)
 
     def sceneCloses(self) -> None:
@@ -61,7 +64,8 @@ class Panel:
         self.run.forget()
         self.saving.abandon()
         self.scans.forget()
-        endLooking()
+        with errorsShown():
+            endLooking()
         self.setParameters(None)
 
     def close(self) -> None:

@@ -15,9 +15,9 @@ from ..scene.provenance import PREFIX
 from ..scene.segments import editState, labelImage
 from ..viewing.display import show3D, showResult
 from ..viewing.editing import editInSegmentEditor
+from ..viewing.ending import endLooking
 from .dialogs import errorsShown
 from .state import PanelState
-from .viewing import endLooking
 from .wording import millilitres
 
 #: Side of a color patch in pixels.
@@ -50,8 +50,8 @@ class ResultSection:
 
     def onShow(self) -> None:
         """Show scan and result, centered on the tumour."""
-        endLooking()
         with errorsShown():
+            endLooking()
             showResult(self.state.result)
         self.state.changed()
 
@@ -62,7 +62,8 @@ class ResultSection:
 
     def onEdit(self) -> None:
         """Hand the segmentation over to Segment Editor."""
-        endLooking(layout=False, mark=False)
+        with errorsShown():
+            endLooking(layout=False, mark=False)
         self.state.changed()
         with errorsShown():
             editInSegmentEditor(self.state.segmentation)

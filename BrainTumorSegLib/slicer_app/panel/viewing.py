@@ -22,21 +22,6 @@ FULL = 100
 BLEND, SQUARES = 0, 1
 
 
-def endLooking(layout: bool = True, mark: bool = True) -> None:
-    """Show again what was shown before the alignment was checked.
-
-    Args:
-        layout: end the reading layout too.
-        mark: take the mark of a doubtful region away too.
-    """
-    with errorsShown():
-        endAlignmentCheck()
-        if layout:
-            endReadingLayout()
-        if mark:
-            removeMark()
-
-
 class LookingSection:
     """Side by side, opacity and hiding; whatever else changes them shows here too."""
 
