@@ -88,12 +88,17 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"[:;|]", " | "),
         (r"\+", " + "),
         (r"[^\w+|]+|_+", " "),
-        # An image registered to another one is called after both: drop the target. At the
-        # beginning of a name, 2 is a series number.
+        # An image registered to another one is called after both: drop the target.
         (
-            r"(?<=\w)\s+(?:to|onto|2|into|in|auf|sur|vers)\s+"
+            r"(?<=\w)\s+(?:to|onto|into|in|auf|sur|vers)\s+"
             r"(?:t1\w*|t2\w*|flair)(?:\s(?:ce|gd|km|space|grid))*",
             " ",
+        ),
+        # A 2 says so only behind another image; else it is the number of a patient or series.
+        (
+            r"(?<!\w)((?:t1|t2|flair|pd|dwi|adc|swi|pet|ct|mask|seg)\w*(?!\w).*?)\s+2\s+"
+            r"(?:t1\w*|t2\w*|flair)(?:\s(?:ce|gd|km|space|grid))*",
+            r"\1 ",
         ),
         (r"\s+", " "),
     )

@@ -36,7 +36,7 @@ NAMES: dict[Sequence | None, str] = {
     """,
     T1CE: """
         T1_AX_POST_GAD | t1_vibe_tra_iso_KM | AX T1 +C | T1 C+ | T1W GD | t1c | t1gd | t1ce | T1KM
-        2_T1_KM
+        2_T1_KM | patient_2_t1ce.nii.gz | T1_KM_2_FLAIR
         T1CE.nii.gz | BraTS-GLI-00000-000-t1c.nii.gz | TCGA-02-0003_2000.06.08_t1Gd.nii.gz | T1+
         UPENN-GBM-00001_11_T1GD.nii.gz | UCSF-PDGM-0004_T1c_bias.nii.gz | T1 +KM | T1 nach KM
         t1_mpr_ns_sag_p2_iso_KM | T1 с контрастом | Т1 с КУ | Т1+С | Т1-ВИ+С | T1 после контраста
@@ -53,6 +53,7 @@ NAMES: dict[Sequence | None, str] = {
     FLAIR: """
         FLAIR_AX | flair | t2_tirm_tra_dark-fluid | TIRM | t2_space_dark-fluid_sag_p2_iso | FlairAx
         BraTS-GLI-00000-000-t2f.nii.gz | Cube T2 FLAIR | t2_flair | AX FLAIR +C | dark fluid
+        p_2_flair.nii.gz
         3D_Brain_VIEW_FLAIR_SHC | T2 FLAIR FS | t2_tse_dark-fluid_tra | FLAIR_longTR | rFLAIR
         sag 3D FLAIR KM | FLAIR reg to T1 | T2W_FLAIR_SPIR | t2_spc_da-fl_irprep_sag | Т2 FLAIR
     """,
