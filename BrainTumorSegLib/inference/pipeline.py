@@ -191,13 +191,7 @@ def _member_names(
 
 def check_sequences(case: Case, pack: ModelPack) -> None:
     """A missing sequence is allowed only to a pack that was trained for it."""
-    for sequence in pack.sequences:
-        if sequence not in case.scans and sequence not in pack.may_be_missing:
-            raise InputError(
-                f"Model pack {pack.name!r} needs {sequence.name}, which case "
-                f"{case.identity!r} does not have.",
-                "Give that scan, or choose a pack that can do without it.",
-            )
+    pack.require_sequences(case.scans, case.identity)
 
 
 def _prepare(

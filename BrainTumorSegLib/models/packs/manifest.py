@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +122,20 @@ class ModelPack:
     def bytes(self) -> int:
         """Length of all members' files together."""
         return sum(member.bytes for member in self.members)
+
+    def require_sequences(self, given: Collection[Sequence], case: str) -> None:
+        """Check that a case has the sequences that the networks cannot do without.
+
+        Raises:
+            InputError: naming the sequence and the case.
+        """
+        for sequence in self.sequences:
+            if sequence not in given and sequence not in self.may_be_missing:
+                raise InputError(
+                    f"Model pack {self.name!r} needs {sequence.name}, which case {case!r} does "
+                    "not have.",
+                    "Give that scan, or choose a pack that can do without it.",
+                )
 
     @property
     def allows_bf16(self) -> bool:
