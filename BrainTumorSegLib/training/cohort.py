@@ -113,11 +113,16 @@ class LabeledCase:
 
     @property
     def stem(self) -> str:
-        """The name as part of a file's: one that could be a path gets digits of its hash."""
-        cleaned = re.sub(r"[^\w .-]", "_", self.name)
-        if cleaned == self.name:
-            return cleaned
-        return f"{cleaned}-{sha256(self.name.encode()).hexdigest()[:8]}"
+        """The name as part of a file's."""
+        return file_stem(self.name)
+
+
+def file_stem(name: str) -> str:
+    """A name as part of a file's: one that could be a path gets digits of its hash."""
+    cleaned = re.sub(r"[^\w .-]", "_", name)
+    if cleaned == name and not name.startswith("."):
+        return cleaned
+    return f"{cleaned.lstrip('.')}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def check_cohort_config(config: CohortConfig) -> None:
