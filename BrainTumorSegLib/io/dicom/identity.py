@@ -82,7 +82,7 @@ def one_study(
         remark = "All files were taken for one study of one patient, as was asked for."
         return together[0].texts.get("StudyInstanceUID", ""), together, [remark]
     groups, remarks = _by_what_else_agrees(groups)
-    ordered = sorted(groups, key=lambda key: (groups[key][0].texts.get("StudyDate", ""), key[1]))
+    ordered = _by_date(groups)
     if wanted is not None:
         by_name = {str(i): key for i, key in enumerate(ordered, 1)} | {k[1]: k for k in ordered}
         if wanted not in by_name:
@@ -94,7 +94,7 @@ def one_study(
     elif len(ordered) == 1:
         chosen = ordered[0]
     else:
-        with_mr = [k for k in ordered if any(f.texts.get("Modality") == "MR" for f in groups[k])]
+        with_mr = [key for key in ordered if _has_mr(groups[key])]
         patients = len({key[0] for key in ordered})
         if patients > 1 or len(with_mr) != 1:
             what = f"studies of {patients} patients" if patients > 1 else f"{len(ordered)} studies"
@@ -107,6 +107,25 @@ def one_study(
         chosen = with_mr[0]
         remarks.append(f"{len(ordered) - 1} study without MRI in the folder was left out.")
     return chosen[1], groups[chosen], remarks
+
+
+def all_studies(frames: Iterable[Frame]) -> tuple[str, ...]:
+    """StudyInstanceUIDs of the studies that `one_study` tells apart, the earliest first.
+
+    Where some have MR images, only those.
+    """
+    groups, _ = _by_what_else_agrees(grouped(frames, _study_of))
+    ordered = _by_date(groups)
+    with_mr = [key for key in ordered if _has_mr(groups[key])]
+    return tuple(dict.fromkeys(uid for _, uid in with_mr or ordered))
+
+
+def _by_date(groups: Mapping[StudyKey, list[Frame]]) -> list[StudyKey]:
+    return sorted(groups, key=lambda key: (groups[key][0].texts.get("StudyDate", ""), key[1]))
+
+
+def _has_mr(frames: Iterable[Frame]) -> bool:
+    return any(frame.texts.get("Modality") == "MR" for frame in frames)
 
 
 def _study_of(frame: Frame) -> StudyKey:

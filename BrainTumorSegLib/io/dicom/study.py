@@ -18,7 +18,7 @@ from BrainTumorSegLib.core.sequences import Ambiguity, Sequence, Verdict
 from .files import looks_like_dicom, pydicom_module
 from .folder import LeftOut, files_below, left_out_summary
 from .headers import Frame, read_frames
-from .identity import one_study
+from .identity import all_studies, one_study
 from .pixels import read_series_image
 from .proposal import Proposal, propose_sequences
 from .series import Series, Study, build_series
@@ -32,6 +32,7 @@ __all__ = [
     "load_case_from_study",
     "propose_sequences",
     "read_study",
+    "study_uids",
 ]
 
 #: Typed instead of a series number to leave a sequence out.
@@ -90,6 +91,27 @@ def read_study(folder: Path, study: str | None = None, progress: Progress | None
         DependencyError: without pydicom.
     """
     folder = _folder(Path(folder))
+    frames, left_out, total = _read_images(folder, progress)
+    summary = left_out_summary(left_out, total)
+    uid, frames, remarks = one_study(frames, study, folder)
+    warnings = filter(None, (summary, *remarks))
+    series = build_series(frames, left_out)
+    return Study(folder, uid, series, tuple(warnings), tuple(left_out), total)
+
+
+def study_uids(folder: Path, progress: Progress | None = None) -> tuple[str, ...]:
+    """The StudyInstanceUID of every study with MR images below a folder, the earliest first.
+
+    Raises:
+        InputError: when there is no DICOM image.
+        DependencyError: without pydicom.
+    """
+    frames, _, _ = _read_images(_folder(Path(folder)), progress)
+    return all_studies(frames)
+
+
+def _read_images(folder: Path, progress: Progress | None) -> tuple[list[Frame], list[LeftOut], int]:
+    """As `_read_all`, where there is an image."""
     pydicom_module()
     frames, left_out, total = _read_all(folder, progress)
     summary = left_out_summary(left_out, total)
@@ -98,10 +120,7 @@ def read_study(folder: Path, study: str | None = None, progress: Progress | None
             " ".join(filter(None, (f"{printable(folder)} holds no DICOM image.", summary))),
             "Give the folder to which the study was exported; unpack archives first.",
         )
-    uid, frames, remarks = one_study(frames, study, folder)
-    warnings = filter(None, (summary, *remarks))
-    series = build_series(frames, left_out)
-    return Study(folder, uid, series, tuple(warnings), tuple(left_out), total)
+    return frames, left_out, total
 
 
 def _folder(folder: Path) -> Path:
