@@ -104,9 +104,13 @@ def add_options(
 
 
 def add_option(
-    parser: argparse._ActionsContainer, kind: type[Any], name: str, **changes: Any
+    parser: argparse._ActionsContainer,
+    kind: type[Any],
+    name: str,
+    flags: tuple[str, ...] = (),
+    **changes: Any,
 ) -> None:
-    """Add one option, with arguments of ``add_argument`` that are to be others."""
+    """Add one option, with flags or arguments of ``add_argument`` that are to be others."""
     definition = options_of(kind)[name]
     if not definition.flags:
         return
@@ -120,7 +124,7 @@ def add_option(
         # What is no number may need more than its text to be judged: `Options` does that.
         if definition.minimum is not None:
             given["type"] = _argument_type(definition.parse)
-    parser.add_argument(*definition.flags, **{**given, **changes})
+    parser.add_argument(*(flags or definition.flags), **{**given, **changes})
 
 
 def given_options(kind: type[Any], arguments: argparse.Namespace, **more: Any) -> Any:

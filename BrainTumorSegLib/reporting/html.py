@@ -94,11 +94,11 @@ def _template() -> Template:
 
     # Records of older releases lack fields.
     environment = template_environment(autoescape=True, undefined=ChainableUndefined)
-    environment.filters["number"] = _number
+    environment.filters["number"] = number
     return environment.get_template(_TEMPLATE)
 
 
-def _number(value: Any, digits: int, signed: bool = False) -> str:
+def number(value: Any, digits: int, signed: bool = False) -> str:
     """A number with so many decimals; a dash where there is none."""
     if not isinstance(value, int | float):
         return "–"

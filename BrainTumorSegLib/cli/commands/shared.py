@@ -21,7 +21,7 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import NUMBERINGS
 
 if TYPE_CHECKING:
-    from BrainTumorSegLib.core.progress import Progress
+    from BrainTumorSegLib.core.progress import Progress, Sink
 
 #: Types of argparse options: whole numbers from 0 and from 1 up.
 from_zero, from_one = number(int, 0), number(int, 1)
@@ -147,19 +147,20 @@ def _shown(value: Any) -> str:
 
 def make_progress(kind: str, stages: Mapping[str, float] | None = None) -> Progress:
     """Progress that is shown as ``--progress`` says; stages of `segment` by default."""
-    from BrainTumorSegLib.core.progress import (
-        STAGES,
-        JsonLines,
-        Progress,
-        TerminalBar,
-        WarningLines,
-    )
+    from BrainTumorSegLib.core.progress import STAGES, Progress
+
+    return Progress(STAGES if stages is None else stages, (progress_sink(kind),))
+
+
+def progress_sink(kind: str) -> Sink:
+    """What shows progress as ``--progress`` says."""
+    from BrainTumorSegLib.core.progress import JsonLines, TerminalBar, WarningLines
 
     sinks = {"json": JsonLines, "bar": TerminalBar, "none": WarningLines}
     # A bar drawn into a log file is only noise.
     if kind == "bar" and not sys.stderr.isatty():
         kind = "none"
-    return Progress(STAGES if stages is None else stages, (sinks[kind](),))
+    return sinks[kind]()
 
 
 def limit_threads(count: int | None) -> None:
