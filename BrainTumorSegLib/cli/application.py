@@ -2,7 +2,8 @@
 
 Exit codes: 0 success; 1 unexpected error, or a problem that ``doctor`` found;
 2 wrong usage; 3 input; 4 output; 5 registration; 6 model pack; 7 missing
-program or package; 8 device or memory; 9 training; 130 Ctrl-C; 143 terminated.
+program or package; 8 device or memory; 9 training; 10 some cases of a cohort
+failed; 130 Ctrl-C; 143 terminated.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from BrainTumorSegLib.core.version import __version__
 
 from .commands import (
     benchmark,
+    cohort,
     demo,
     dicom_seg,
     doctor,
@@ -89,7 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     research = (models, train, evaluate, experiment, synthesise, benchmark)
-    for command in (segment, report, dicom_seg, demo, doctor, *research):
+    for command in (segment, cohort, report, dicom_seg, demo, doctor, *research):
         command.add_parser(commands)
     return parser
 

@@ -66,6 +66,12 @@ class TrainingError(BrainTumorSegError):
     exit_code = 9
 
 
+class CohortError(BrainTumorSegError):
+    """Some cases of a cohort could not be segmented; the others are done."""
+
+    exit_code = 10
+
+
 class Cancelled(BrainTumorSegError):
     """The person asked to stop. Nothing was written."""
 

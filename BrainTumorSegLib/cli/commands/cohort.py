@@ -1,0 +1,384 @@
+"""``brain-tumor-seg cohort``: many cases, resumed where they were stopped."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from BrainTumorSegLib.core.errors import CohortError, InputError
+from BrainTumorSegLib.core.option_fields import (
+    add_option,
+    add_options,
+    command_line,
+    given_options,
+    options_of,
+)
+from BrainTumorSegLib.core.options import Options, ProcessOptions
+from BrainTumorSegLib.core.sequences import Sequence
+
+from . import shared
+from .cohort_display import CohortDisplay, print_plan
+from .segment import ASK
+
+if TYPE_CHECKING:
+    from BrainTumorSegLib.cohort.cases import CohortCase
+    from BrainTumorSegLib.cohort.local import Stop
+    from BrainTumorSegLib.cohort.plan import Planned, Settings
+    from BrainTumorSegLib.core.progress import Progress
+
+#: Flag of the option of `segment` whose name means something else here.
+NETWORK_ENGINE = "--network-engine"
+
+
+class CohortEngine(StrEnum):
+    """What runs the cases."""
+
+    LOCAL, ARRAY = "local", "array"
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "cohort",
+        help="segment many cases",
+        description="Segment many cases. The same command again goes on where it was stopped: "
+        "a case is done when its results stand as they were written, and its inputs, the model "
+        "pack and the options are the same. Research use only; not a medical device.",
+    )
+    parser.add_argument(
+        "input",
+        type=Path,
+        metavar="INPUT",
+        help="a folder with a folder for each case (image files or a DICOM study), a folder with "
+        "cases.tsv, such a table, or a BIDS data set",
+    )
+    shared.add_folder(parser, "where all results go; made if it is not there")
+    add_cohort_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_cohort_options(parser: argparse.ArgumentParser) -> None:
+    """Options that ``cohort`` and ``bids`` share."""
+    which = parser.add_argument_group("which cases")
+    which.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="compute nothing; say which case would run, with which files and why, and which not",
+    )
+    for flag, meaning in (("only", "segment only cases"), ("exclude", "leave out cases")):
+        which.add_argument(
+            f"--{flag}",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help=f"{meaning} of this name; * stands for anything; repeatable",
+        )
+    which.add_argument(
+        "--retry-failed", action="store_true", help="try cases again that failed before"
+    )
+    which.add_argument("--part", type=_part, metavar="I/N", help="only the I-th of N parts")
+
+    what = parser.add_argument_group("results of each case")
+    what.add_argument(
+        "--reference",
+        choices=[s.value for s in Sequence],
+        default=Sequence.T1CE.value,
+        help="the scan on whose grid results lie (default: t1ce)",
+    )
+    what.add_argument(
+        "--format",
+        choices=("seg.nrrd", "nii.gz", "nii", "nrrd", "mha"),
+        help="of the segmentation (default: seg.nrrd, of a BIDS data set nii.gz)",
+    )
+    what.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        choices=("html", "labelmap", "probabilities", "disagreement", "dicom-seg"),
+        help="besides segmentation, record and picture; repeatable",
+    )
+    what.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace files that were changed after they were made, or made by others",
+    )
+
+    where = parser.add_argument_group("how the cases are run")
+    where.add_argument(
+        "--engine",
+        dest="cohort_engine",
+        choices=[engine.value for engine in CohortEngine],
+        default=CohortEngine.LOCAL.value,
+        help="local: on this machine; array: print a script for Slurm that runs parts as jobs "
+        f"(default: local). What runs the networks is {NETWORK_ENGINE}",
+    )
+    where.add_argument(
+        "--workers",
+        type=shared.from_one,
+        metavar="N",
+        help="cases side by side (default: by cores and memory)",
+    )
+    where.add_argument(
+        "--jobs", type=shared.from_one, default=10, metavar="N", help="with array (default: 10)"
+    )
+    where.add_argument(
+        "--retries",
+        type=shared.from_zero,
+        default=1,
+        metavar="N",
+        help="how often a case is tried again that crashed or ran out of memory (default: 1)",
+    )
+    where.add_argument(
+        "--max-failures",
+        type=shared.from_one,
+        metavar="N",
+        help="begin no other case after N have failed",
+    )
+
+    how = parser.add_argument_group("how each case is segmented, as with segment")
+    for name in options_of(Options):
+        add_option(how, Options, name, (NETWORK_ENGINE,) if name == "engine" else ())
+    add_options(how, ProcessOptions)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    from BrainTumorSegLib.cohort.finding import bids_dataset, find_cases
+
+    def find(progress: Progress) -> list[CohortCase]:
+        return find_cases(args.input, args.output, progress)
+
+    return run_cohort(args, find, bids_dataset(args.input))
+
+
+def run_cohort(
+    args: argparse.Namespace,
+    find: Callable[[Progress], list[CohortCase]],
+    dataset: Path | None,
+) -> int:
+    """Run the cases that ``find`` gives; ``args`` are those of `add_cohort_options`.
+
+    Raises:
+        CohortError: when not all cases are done.
+    """
+    from BrainTumorSegLib.cohort.bids import write_dataset_files
+    from BrainTumorSegLib.cohort.cases import choose_cases, part_of
+    from BrainTumorSegLib.cohort.plan import make_plan
+    from BrainTumorSegLib.core.progress import Progress
+    from BrainTumorSegLib.io.atomic import make_folder
+
+    settings = _settings(args, dataset)
+    _check_folder(args)
+    sink = shared.progress_sink(args.progress)
+    found = find(Progress({"look": 1}, (sink,)))
+    cases = choose_cases(found, args.only, args.exclude)
+    if args.part:
+        cases = part_of(cases, *args.part)
+    plan = make_plan(cases, settings, args.retry_failed)
+    if args.dry_run:
+        print_plan(plan, args.progress)
+        return 0
+    if args.cohort_engine == CohortEngine.ARRAY:
+        # Slurm makes no folder for what a job prints.
+        make_folder(settings.folder / "logs")
+        print(_script(args, settings, len(cases)), end="")
+        return 0
+    if dataset is not None:
+        make_folder(settings.folder)
+        write_dataset_files(settings.folder, dataset)
+    display = CohortDisplay(args, plan, sink)
+    try:
+        _run_plan(args, settings, plan, display)
+    finally:
+        # Also what is done stands in the table when the rest was stopped, or was not chosen.
+        everything = make_plan(found, settings)
+        written = _write_tables(settings, everything)
+    chosen = {case.name for case in cases}
+    plan = [planned for planned in everything if planned.case.name in chosen]
+    return _conclude(args, plan, written)
+
+
+def _part(text: str) -> tuple[int, int]:
+    """The type of ``--part``: a part and how many there are."""
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    part, parts = (int(number) for number in found.groups()) if found else (0, 0)
+    if not 1 <= part <= parts:
+        raise argparse.ArgumentTypeError(f"it cannot be {text!r}. Write for example 3/10.")
+    return part, parts
+
+
+def _settings(args: argparse.Namespace, dataset: Path | None) -> Settings:
+    from BrainTumorSegLib.bootstrap.installer import has_nvidia_gpu
+    from BrainTumorSegLib.cohort.local import choose_workers
+    from BrainTumorSegLib.cohort.plan import Settings
+    from BrainTumorSegLib.models.packs import load_pack
+
+    if args.brainsfit == ASK:
+        raise InputError(
+            "--brainsfit ask is for a program that segments one case.",
+            "Give the BRAINSFit executable, or leave the option out.",
+        )
+    options = given_options(Options, args)
+    # Jobs may run in another folder.
+    places = {
+        n: p.resolve() for n in ("brain", "brainsfit") if isinstance(p := getattr(options, n), Path)
+    }
+    options = replace(options, **places)
+    on_gpu = options.device.startswith(("cuda", "mps"))
+    on_gpu = on_gpu or (options.device == "auto" and has_nvidia_gpu())
+    args.workers, threads = choose_workers(args.workers, args.threads, on_gpu)
+    ending = args.format or ("seg.nrrd" if dataset is None else "nii.gz")
+    return Settings(
+        folder=args.output,
+        options=options,
+        pack=load_pack(options.pack),
+        reference=Sequence(args.reference),
+        ending=f".{ending}",
+        also=tuple(dict.fromkeys(args.also)),
+        threads=threads,
+        overwrite=args.overwrite,
+        dataset=dataset,
+    )
+
+
+def _check_folder(args: argparse.Namespace) -> None:
+    """Before anything is looked for: results must not lie among the scans of one case."""
+    from BrainTumorSegLib.io.atomic import check_folder
+
+    if args.input.resolve() == args.output.resolve():
+        raise InputError(
+            f"{args.output} holds the scans.", "Choose another folder for the results."
+        )
+    if not args.dry_run:
+        check_folder(args.output.resolve())
+
+
+# Running
+
+
+def _run_plan(
+    args: argparse.Namespace, settings: Settings, plan: list[Planned], display: CohortDisplay
+) -> None:
+    from BrainTumorSegLib.cohort.local import Stop, run_local
+
+    to_run = [planned for planned in plan if planned.to_run]
+    if not to_run:
+        return
+    stop = Stop()
+    with _ctrl_c_stops(stop):
+        run_local(
+            to_run,
+            settings,
+            args.workers,
+            retries=args.retries,
+            max_failures=args.max_failures,
+            on_finish=display.finished,
+            stop=stop,
+        )
+    display.end()
+    if stop.level:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _ctrl_c_stops(stop: Stop) -> Iterator[None]:
+    """While active, Ctrl-C once lets running cases finish, and twice ends them."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        stop.level += 1
+        if stop.level == 1:
+            print(
+                "\nThe cases that are running will be finished. Ctrl-C again stops them at once.",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# What is shown and written
+
+
+def _write_tables(settings: Settings, plan: list[Planned]) -> list[Path]:
+    from BrainTumorSegLib.cohort.table import (
+        PAGE,
+        TABLE,
+        table_rows,
+        write_cohort_table,
+        write_page,
+    )
+
+    table, page = settings.folder / TABLE, settings.folder / PAGE
+    write_cohort_table(table_rows(plan, settings), table)
+    write_page(plan, settings, page)
+    return [table, page]
+
+
+def _conclude(args: argparse.Namespace, plan: list[Planned], written: list[Path]) -> int:
+    from BrainTumorSegLib.cohort.state import State
+
+    counts = Counter(planned.state for planned in plan)
+    done = counts[State.DONE]
+    if args.progress == "json":
+        states = {state.value: counts[state] for state in State if counts[state]}
+        shared.print_json(outputs=[str(path) for path in written], cases=states)
+    else:
+        print(f"{done} of {len(plan)} cases are done.")
+        for path in written:
+            print(path)
+    if done == len(plan):
+        return 0
+    others = ", ".join(f"{counts[s]} {s}" for s in State if counts[s] and s is not State.DONE)
+    names = [planned.case.name for planned in plan if planned.state is not State.DONE]
+    raise CohortError(
+        f"{len(plan) - done} of {len(plan)} cases are not done ({others}): "
+        f"{', '.join(names[:10])}{', ...' if len(names) > 10 else ''}.",
+        f"{written[0]} says why and what to do about it. Give the same command again to go on, "
+        "with --retry-failed to try failed cases again.",
+    )
+
+
+def _script(args: argparse.Namespace, settings: Settings, cases: int) -> str:
+    """The script of ``--engine array``: this command, part by part."""
+    from BrainTumorSegLib.cohort.array import slurm_script
+    from BrainTumorSegLib.cohort.local import CASE_BYTES
+
+    program = [sys.executable, "-m", "BrainTumorSegLib"]
+    if args.command == "bids":
+        words = ["bids", str(args.input.resolve()), str(args.output.resolve()), "participant"]
+        for flag in ("participant_label", "session_label"):
+            labels = getattr(args, flag)
+            words += [f"--{flag.replace('_', '-')}", *labels] if labels else []
+    else:
+        words = ["cohort", str(args.input.resolve()), f"--output={args.output.resolve()}"]
+    options = replace(settings.options, pack=settings.pack.folder.resolve())
+    words += [
+        word.replace("--engine=", f"{NETWORK_ENGINE}=", 1) if word.startswith("--engine=") else word
+        for word in command_line(options)
+    ]
+    for name in ("only", "exclude", "also"):
+        words += [f"--{name}={value}" for value in getattr(args, name)]
+    for name in ("reference", "format", "max_failures", "retries"):
+        value = getattr(args, name)
+        words += [f"--{name.replace('_', '-')}={value}"] if value is not None else []
+    words += ["--retry-failed"] if args.retry_failed else []
+    words += ["--overwrite"] if args.overwrite else []
+    threads = args.threads or 2
+    words += ["--workers=1", f"--threads={threads}", "--progress=json"]
+    gigabytes = CASE_BYTES // 1024**3 + 2
+    jobs = min(args.jobs, cases)
+    return slurm_script([*program, *words], settings.folder, cases, jobs, threads, gigabytes)
