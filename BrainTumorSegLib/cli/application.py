@@ -29,6 +29,7 @@ from BrainTumorSegLib.core.version import __version__
 
 from .commands import (
     benchmark,
+    bids,
     cohort,
     demo,
     dicom_seg,
@@ -91,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     research = (models, train, evaluate, experiment, synthesise, benchmark)
-    for command in (segment, cohort, report, dicom_seg, demo, doctor, *research):
+    for command in (segment, cohort, bids, report, dicom_seg, demo, doctor, *research):
         command.add_parser(commands)
     return parser
 

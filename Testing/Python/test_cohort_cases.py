@@ -377,3 +377,23 @@ def test_the_script_for_slurm_repeats_the_command_with_all_its_options(tmp_path,
     assert (args.only, args.exclude, args.also) == (["p *"], ["p 4"], ["html"])
     assert (args.max_failures, args.reference) == (7, "flair")
     assert args.retry_failed and args.keep_distant_components and not args.overwrite
+
+
+def test_the_script_of_a_bids_app_keeps_the_participants(dataset, tmp_path, capsys):
+    words = ["bids", str(dataset), str(tmp_path / "out"), "participant"]
+    words += ["--participant-label", "01", "02", "--session-label", "a", "--engine", "array"]
+    assert cli.main(words) == 0
+    args = repeated(capsys.readouterr().out, 1)
+    assert (args.command, args.analysis_level) == ("bids", "participant")
+    assert (args.participant_label, args.session_label) == (["01", "02"], ["a"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [([], "is no BIDS data set"), (["--participant-label", "9"], "has no sub-9")],
+)
+def test_a_bids_app_says_what_is_wrong_with_its_input(tmp_path, dataset, capsys, words, said):
+    place = dataset if words else touch(tmp_path / "plain", "x.txt")
+    given = ["bids", str(place), str(tmp_path / "out"), "participant", *words]
+    assert cli.main(given) == 3
+    assert said in capsys.readouterr().err

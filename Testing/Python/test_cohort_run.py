@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from cohort_cases import QUICK, labels, start, write_case, write_cases, write_pack
 
+from BrainTumorSegLib.core.sequences import Sequence
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and forks of POSIX")
 
 #: The 16 that can be done, and what happens to the other four.
@@ -259,3 +261,30 @@ def test_no_other_case_is_begun_after_so_many_failures(tmp_path, pack):
     assert [row["state"] for row in rows.values()] == ["failed"] * 2 + ["waiting"] * 2
     # A fault of the input is not tried again.
     assert rows["case0"]["attempts"] == "1" and "t1ce" in rows["case0"]["reason"]
+
+
+def test_a_bids_app_writes_a_derivative(tmp_path, pack):
+    raw = tmp_path / "raw"
+    for subject in ("sub-01", "sub-02"):
+        names = {
+            Sequence.T1: f"{subject}_T1w.nii.gz",
+            Sequence.T1CE: f"{subject}_ce-gadolinium_T1w.nii.gz",
+            Sequence.FLAIR: f"{subject}_FLAIR.nii.gz",
+        }
+        write_case(tmp_path / "made", subject, 1, names)
+        shutil.copytree(tmp_path / "made" / subject, raw / subject / "anat")
+    given = ["bids", raw, tmp_path / "out", "participant", "--participant-label", "02"]
+    given += ["--pack", pack, "--progress", "json", "--threads", 1, *QUICK]
+    code, lines, errors = ended(start(*given))
+    assert code == 0 and case_lines(lines) == ["sub-02"], errors
+    anat, stem = tmp_path / "out" / "sub-02" / "anat", "sub-02_ce-gadolinium_desc-auto"
+    assert sorted(path.name for path in anat.iterdir()) == [
+        f"{stem}_dseg.json",
+        f"{stem}_dseg.nii.gz",
+        f"{stem}_overview.png",
+        f"{stem}_record.json",
+    ]
+    told = json.loads((anat / f"{stem}_dseg.json").read_text())
+    assert told["SpatialReference"] == "bids:raw:sub-02/anat/sub-02_ce-gadolinium_T1w.nii.gz"
+    assert len(told["Sources"]) == 3
+    assert (tmp_path / "out" / "dataset_description.json").is_file()
