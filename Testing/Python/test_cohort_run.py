@@ -130,7 +130,7 @@ def test_the_page_shows_every_case_and_loads_nothing_from_elsewhere(undisturbed)
 
 def test_a_native_crash_says_in_the_log_where_it_happened(undisturbed):
     log = (undisturbed[0] / "logs" / "crashes.log").read_text()
-    assert "Fatal Python error: Aborted" in log and "read_image" in log
+    assert "Fatal Python error: Aborted" in log and "load_case" in log
 
 
 def test_the_same_command_computes_nothing_that_is_done(undisturbed, twenty, pack):
