@@ -2815,6 +2815,14 @@
    <translation type="unfinished" />
   </message>
   <message>
+   <source>Model pack {name} needs {sequence_name}, which case {case} does not have.</source>
+   <translation>Модели {name} нужна {sequence_name}, которой нет в случае {case}.</translation>
+  </message>
+  <message>
+   <source>Give that scan, or choose a pack that can do without it.</source>
+   <translation>Укажите эту серию или выберите модель, которая обходится без неё.</translation>
+  </message>
+  <message>
    <source>{text} is no text</source>
    <translation type="unfinished" />
   </message>
@@ -3217,14 +3225,6 @@
   <message>
    <source>Give a number from 1 to {pack_members}, or names.</source>
    <translation>Укажите число от 1 до {pack_members} или имена.</translation>
-  </message>
-  <message>
-   <source>Model pack {pack_name} needs {sequence_name}, which case {case_identity} does not have.</source>
-   <translation>Модели {pack_name} нужна {sequence_name}, которой нет в случае {case_identity}.</translation>
-  </message>
-  <message>
-   <source>Give that scan, or choose a pack that can do without it.</source>
-   <translation>Укажите эту серию или выберите модель, которая обходится без неё.</translation>
   </message>
   <message>
    <source>Unknown slice preselection {requested}.</source>
