@@ -178,6 +178,14 @@ def test_a_reason_is_cut_to_one_line_and_its_tooltip_has_all(widget, dock, scene
     assert len(label.text()) > len(cut)
 
 
+def test_with_everything_folded_the_panel_is_not_narrower_than_its_reasons_need(widget, dock):
+    for part in widget.ui._top.findChildren(Folding):
+        part.setCollapsed(True)
+    live(widget)
+    least = dock.widget().minimumSizeHint().width()
+    assert 350 <= least <= dock.viewport().width()
+
+
 def test_nothing_is_wider_than_the_dock_with_everything_unfolded(widget, dock):
     for part in widget.ui._top.findChildren(Folding):
         part.setCollapsed(False)
