@@ -22,7 +22,10 @@ def loadTranslations() -> None:
     if inApplication():
         import slicer
 
-        slicer.app.loadTranslations(str(resource_path("Translations")))
+        # The application would do without its own translations as well.
+        load = getattr(slicer.app, "loadTranslations", None)
+        if load is not None:
+            load(str(resource_path("Translations")))
 
 
 def language() -> str:
