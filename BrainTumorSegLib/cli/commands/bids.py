@@ -25,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "Research use only; not a medical device.",
     )
     parser.add_argument("input", type=Path, metavar="BIDS", help="the data set")
-    parser.add_argument("output", type=Path, metavar="OUT", help="where the derivative goes")
+    parser.add_argument("output", type=Path, metavar="FOLDER", help="where the derivative goes")
     parser.add_argument(
         "analysis_level", choices=("participant",), help="each participant by itself"
     )
