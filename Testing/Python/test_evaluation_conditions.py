@@ -293,10 +293,8 @@ def test_synthetic_subjects_are_held_out_and_of_every_kind(monkeypatch):
 
     def make(config, sources, seed):
         asked.append((config, seed))
-        ramps = (np.arange(60), np.arange(60)[:, None], np.arange(50)[:, None, None])
-        scans = {
-            s: np.full((50, 60, 60), 5.0) + ramp for s, ramp in zip(Sequence, ramps, strict=True)
-        }
+        random = np.random.default_rng(seed)
+        scans = {s: random.uniform(5, 200, (50, 60, 60)) for s in Sequence}
         brain, allowed = ball((50, 60, 60)), np.ones((50, 60, 60), np.uint8)
         return SimpleNamespace(
             scans=scans, brain=brain, allowed=allowed, record={"kind": "x"}, image=image
