@@ -29,8 +29,8 @@ class CohortCase:
         left_out: files that were not taken, and why.
         options: options of this case alone, by the names of `Options`.
         folder: where its results go, below the folder of all results.
-        stem: how the names of its results begin; ``{kind}`` is not part of it.
-        problem: why it cannot be run, with the remedy; empty texts where it can.
+        stem: how the names of its results begin.
+        problem: why it cannot be run, with the remedy; None where it can.
     """
 
     name: str

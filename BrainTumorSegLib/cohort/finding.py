@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from BrainTumorSegLib.core.errors import InputError, TrainingError
+from BrainTumorSegLib.core.mix_ups import contradiction
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import (
     Assignment,
@@ -186,8 +187,8 @@ def _problem_of_named(name: str, named: Mapping[Sequence, Path]) -> tuple[str, s
             return (f"{file} ({sequence.name} of case {name}) does not exist.", _CHECK)
     for sequence, file in named.items():
         found = recognize(file.name)
-        silent = found.contrast is None and Sequence.FLAIR not in (found.sequence, sequence)
-        if found.sequence not in (None, sequence) and not silent:
+        # What merely is none of the three is left to the run, which warns of it.
+        if found.sequence is not None and contradiction(file.name, sequence, found):
             return (
                 f"The column {sequence.value} of case {name} names {file.name}, which its name "
                 f"says is another sequence. {found.reason}",

@@ -22,6 +22,7 @@ from .state import (
     changed_inputs,
     changed_outputs,
     changed_settings,
+    inputs_of,
     lease_path,
     log_path,
     pack_stamp,
@@ -41,9 +42,6 @@ ALSO = {
     "dicom-seg": ("--dicom-seg", "_seg.dcm"),
 }
 
-#: Endings that a segmentation can have.
-ENDINGS = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".mha")
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -54,7 +52,7 @@ class Settings:
         options: of the run.
         pack: the one that the options name.
         reference: the sequence on whose grid results lie.
-        ending: of the segmentation, one of `ENDINGS`.
+        ending: of the segmentation, one of `reporting.outputs.SEGMENTATION_SUFFIXES`.
         also: keys of `ALSO`.
         threads: CPU threads of a case; None for the libraries' own choice.
         overwrite: whether files may be replaced that this program did not make, or that were
@@ -142,12 +140,8 @@ def make_order(planned: Planned, settings: Settings, attempts: int) -> CaseOrder
     """
     case, folder = planned.case, settings.folder
     # Links are not followed: what they lead to may have a name that says nothing.
-    inputs = {s.value: str(path.absolute()) for s, path in case.scans.items()}
-    if case.dicom is not None:
-        inputs["dicom"] = str(case.dicom.absolute())
     mask = _mask(settings.options_of(case))
-    if mask is not None:
-        inputs["brain_mask"] = str(mask)
+    inputs = {key: str(path.absolute()) for key, path in inputs_of(case, mask).items()}
     # What lies there is ours once we have begun to make it.
     overwrite = settings.overwrite or bool(planned.known) or attempts > 1
     words = segment_words(case, settings, overwrite)

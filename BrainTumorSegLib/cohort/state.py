@@ -73,18 +73,11 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(state, indent=1), overwrite=True)
 
 
-def input_stamps(case: CohortCase, mask: Path | None = None) -> dict[str, dict[str, Any]]:
-    """What every input of a case is, by sequence, ``dicom`` or ``brain_mask``.
-
-    Raises:
-        InputError: when one cannot be read.
-    """
+def inputs_of(case: CohortCase, mask: Path | None = None) -> dict[str, Path]:
+    """Every file or folder that a case is made from, by sequence, ``dicom`` or ``brain_mask``."""
     inputs: dict[str, Path] = {s.value: path for s, path in case.scans.items()}
-    if case.dicom is not None:
-        inputs["dicom"] = case.dicom
-    if mask is not None:
-        inputs["brain_mask"] = mask
-    return {key: stamp(path) for key, path in inputs.items()}
+    inputs |= {"dicom": case.dicom} if case.dicom is not None else {}
+    return inputs | ({"brain_mask": mask} if mask is not None else {})
 
 
 def stamp(path: Path) -> dict[str, Any]:
@@ -119,9 +112,7 @@ def pack_stamp(pack: ModelPack) -> dict[str, str]:
 
 def changed_inputs(case: CohortCase, known: Mapping[str, Any], mask: Path | None = None) -> str:
     """What is other than when a case was computed; empty when nothing is."""
-    inputs: dict[str, Path] = {s.value: path for s, path in case.scans.items()}
-    inputs |= {"dicom": case.dicom} if case.dicom is not None else {}
-    inputs |= {"brain_mask": mask} if mask is not None else {}
+    inputs = inputs_of(case, mask)
     stamps = known.get("inputs") or {}
     if stamps.keys() != inputs.keys():
         had, has = (", ".join(names) or "nothing" for names in (stamps, inputs))
@@ -171,7 +162,7 @@ def changed_outputs(
         file = output / stamps[kind]["file"] if kind in stamps else None
         if file is None or not file.is_file():
             missing.append(file.name if file else kind)
-        elif not is_unchanged(file, {**stamps[kind], "file": str(file)}):
+        elif not is_unchanged(file, stamps[kind]):
             changed.append(file.name)
     return (
         f"{', '.join(missing)} is missing" if missing else "",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as SequenceOf
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Region
 from BrainTumorSegLib.core.volumes import volume_title
 from BrainTumorSegLib.io.atomic import write_text
 from BrainTumorSegLib.io.tables import write_table
-from BrainTumorSegLib.reporting.html import NOTICE, number
+from BrainTumorSegLib.reporting.html import NOTICE, jpeg_uri
 from BrainTumorSegLib.reporting.record import now, read_record
 from BrainTumorSegLib.reporting.templates import template_environment
 
@@ -65,22 +63,33 @@ def write_cohort_table(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
     write_table(path, COLUMNS, cells, delimiter="\t")
 
 
-def write_page(plan: SequenceOf[Planned], settings: Settings, path: Path) -> None:
+def write_page(
+    rows: Iterable[Mapping[str, Any]], plan: Iterable[Planned], settings: Settings, path: Path
+) -> None:
     """Write the page for people: one HTML file that needs no other file and no network.
+
+    Args:
+        rows: of the same cases as the plan, from `table_rows`.
+        plan: from `make_plan`.
+        settings: how the cases are segmented.
+        path: of the page.
 
     Raises:
         OutputError: when it cannot be written.
     """
-    rows = table_rows(plan, settings)
-    counts = Counter(row["state"] for row in rows)
-    for row, planned in zip(rows, plan, strict=True):
-        row["thumbnail"] = _thumbnail(planned, settings)
-        row["report"] = _link(planned, settings, "html")
-    rows.sort(key=lambda row: (_ORDER.index(row["state"]), -(row["doubtful_share"] or 0)))
+    shown = [
+        {
+            **row,
+            "thumbnail": _thumbnail(planned, settings),
+            "report": _link(planned, settings, "html"),
+        }
+        for row, planned in zip(rows, plan, strict=True)
+    ]
+    counts = Counter(row["state"] for row in shown)
+    shown.sort(key=lambda row: (_ORDER.index(row["state"]), -(row["doubtful_share"] or 0)))
     environment = template_environment(autoescape=True)
-    environment.filters["number"] = number
     text = environment.get_template("cohort.html.jinja").render(
-        rows=rows,
+        rows=shown,
         counts=[(state.value, counts[state]) for state in _ORDER if counts[state]],
         made=now(),
         pack=settings.pack,
@@ -171,9 +180,7 @@ def _thumbnail(planned: Planned, settings: Settings) -> str | None:
     with Image.open(settings.folder / picture) as image:
         small = image.convert("RGB")
     small.thumbnail(_THUMBNAIL)
-    buffer = BytesIO()
-    small.save(buffer, format="JPEG", quality=75, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return jpeg_uri(small, quality=75)
 
 
 def _cell(value: Any) -> Any:

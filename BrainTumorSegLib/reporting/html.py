@@ -23,6 +23,7 @@ from .templates import template_environment
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from PIL import Image
 
 NOTICE = "Research use only. Not a medical device."
 
@@ -94,17 +95,7 @@ def _template() -> Template:
 
     # Records of older releases lack fields.
     environment = template_environment(autoescape=True, undefined=ChainableUndefined)
-    environment.filters["number"] = number
     return environment.get_template(_TEMPLATE)
-
-
-def number(value: Any, digits: int, signed: bool = False) -> str:
-    """A number with so many decimals; a dash where there is none."""
-    if not isinstance(value, int | float):
-        return "–"
-    # A change that rounds to nothing has no sign.
-    shown = round(value, digits) + 0.0
-    return f"{shown:{'+' if signed and shown else ''}.{digits}f}"
 
 
 def _pictures(case: Case, result: Segmentation, words: Catalogue) -> dict[str, Any]:
@@ -163,14 +154,18 @@ def _figure(
         names = ", ".join(_(STYLES[tissue].title).lower() for tissue in shown)
         said = _("Labelled: {names}.").format(names=names) if names else _("Nothing is labelled.")
         text = f"{title}. {said}"
-    buffer = BytesIO()
-    # Without color subsampling the fine colored outlines stay sharp.
-    image.save(buffer, format="JPEG", quality=_JPEG_QUALITY, subsampling=0, optimize=True)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
     return {
-        "source": f"data:image/jpeg;base64,{data}",
+        # Without color subsampling the fine colored outlines stay sharp.
+        "source": jpeg_uri(image, quality=_JPEG_QUALITY, subsampling=0),
         "width": image.width,
         "height": image.height,
         "text": text,
         "caption": title,
     }
+
+
+def jpeg_uri(image: Image.Image, **settings: Any) -> str:
+    """A picture as it stands in a page that needs no other file; settings of Pillow's JPEG."""
+    buffer = BytesIO()
+    image.save(buffer, format="JPEG", optimize=True, **settings)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

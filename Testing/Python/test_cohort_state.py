@@ -24,7 +24,7 @@ from BrainTumorSegLib.cohort.local import choose_workers, explain_failure
 from BrainTumorSegLib.cohort.plan import Settings, make_plan, outputs_of, segment_words
 from BrainTumorSegLib.cohort.state import (
     State,
-    input_stamps,
+    inputs_of,
     pack_stamp,
     read_state,
     stamp,
@@ -68,7 +68,7 @@ def finished(case, settings):
             "seconds": 1.0,
             "pack": pack_stamp(settings.pack),
             "options": settings.record_of(case),
-            "inputs": input_stamps(case),
+            "inputs": {key: stamp(path) for key, path in inputs_of(case).items()},
             "outputs": outputs,
         },
     )
@@ -187,7 +187,7 @@ def test_a_failed_case_is_tried_again_when_asked_or_when_it_has_changed(case, se
         **{"case": "p", "state": State.FAILED, "reason": "No.", "remedy": "Try."},
         "pack": pack_stamp(settings.pack),
         "options": settings.record_of(case),
-        "inputs": input_stamps(case),
+        "inputs": {key: stamp(path) for key, path in inputs_of(case).items()},
     }
     write_state(state_path(settings.folder, case), failed)
     planned = judged(case, settings)

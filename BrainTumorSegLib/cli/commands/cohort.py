@@ -323,8 +323,9 @@ def _write_tables(settings: Settings, plan: list[Planned]) -> list[Path]:
     )
 
     table, page = settings.folder / TABLE, settings.folder / PAGE
-    write_cohort_table(table_rows(plan, settings), table)
-    write_page(plan, settings, page)
+    rows = table_rows(plan, settings)
+    write_cohort_table(rows, table)
+    write_page(rows, plan, settings, page)
     return [table, page]
 
 
