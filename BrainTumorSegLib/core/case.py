@@ -25,7 +25,6 @@ MIN_EXTENT_MM, MAX_EXTENT_MM = 40.0, 600.0
 #: worth a warning. The usual clinical slice is 5 mm with a gap of up to 1 mm.
 COARSE_VOXEL_MM, COARSE_SLICES_MM = 4.0, 6.0
 
-
 #: Places of one image that differ by no more are the same: a NIfTI quaternion is no finer.
 PLACE_TOLERANCE_MM = 0.5
 
@@ -137,13 +136,12 @@ def check_one_place(scans: Mapping[Sequence, Scan], reference: Sequence) -> None
     for sequence, scan in scans.items():
         if sequence is reference or (scan.forms is None and fixed.forms is None):
             continue
-        on_reference = [
-            np.linalg.inv(_place(fixed, form)) @ _place(scan, form) for form in ("sform", "qform")
-        ]
-        corners = box_corners(scan.image.GetSize())
-        steps = ((on_reference[0] - on_reference[1]) @ corners)[:3]
-        spacing = np.array(fixed.image.GetSpacing())[:, np.newaxis]
-        gap = float(np.linalg.norm(steps * spacing, axis=0).max())
+        to_mm = np.diag([*fixed.image.GetSpacing(), 1.0])
+        by_sform, by_qform = (
+            to_mm @ np.linalg.inv(_place(fixed, form)) @ _place(scan, form)
+            for form in ("sform", "qform")
+        )
+        gap = corner_gap(by_sform, by_qform, scan.image.GetSize())
         if gap > PLACE_TOLERANCE_MM:
             unclear = scan if scan.forms is not None else fixed
             raise InputError(
@@ -170,13 +168,18 @@ def image_matrix(image: sitk.Image) -> np.ndarray:
     return matrix
 
 
-def box_corners(size: SequenceOf[int]) -> np.ndarray:
-    """The centres of the eight corner voxels ``(x, y, z, 1)`` of a box, shape ``(4, 8)``."""
+def corner_gap(a: np.ndarray, b: np.ndarray, size: SequenceOf[int]) -> float:
+    """Largest distance in mm between the corner voxels of a box under two 4x4 matrices.
+
+    Args:
+        a, b: from voxel ``(x, y, z)`` to mm.
+        size: number of voxels along each axis; of more than three the first count.
+    """
     corners = [
         [*(bit * (n - 1) for bit, n in zip(bits, size[:3], strict=True)), 1]
         for bits in np.ndindex(2, 2, 2)
     ]
-    return np.array(corners, dtype=float).T
+    return float(np.linalg.norm(((a - b) @ np.array(corners, dtype=float).T)[:3], axis=0).max())
 
 
 def check_scan(scan: Scan, sequence: Sequence) -> None:

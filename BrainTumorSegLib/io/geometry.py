@@ -19,7 +19,7 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.case import (
     PLACE_TOLERANCE_MM,
     NiftiForms,
-    box_corners,
+    corner_gap,
     image_matrix,
 )
 from BrainTumorSegLib.core.errors import InputError
@@ -74,7 +74,7 @@ def check_placed(image: sitk.Image, header: Header) -> tuple[str, ...]:
     """
     matrices = _matrices(header, [])
     found = image_matrix(image)
-    apart = {name: _apart(found, m, image.GetSize()) for name, m in matrices.items()}
+    apart = {name: corner_gap(found, m, image.GetSize()) for name, m in matrices.items()}
     used = min(apart, key=lambda name: np.nan_to_num(apart[name], nan=np.inf))
     if not apart[used] <= PLACE_TOLERANCE_MM:
         raise InputError(
@@ -102,7 +102,7 @@ def nifti_forms(header: Header) -> NiftiForms | None:
     ):
         return None
     lps = {name: _lps_mm(fields) @ form for name, form in given.items()}
-    if _apart(lps["sform"], lps["qform"], header.size[:3]) <= PLACE_TOLERANCE_MM:
+    if corner_gap(lps["sform"], lps["qform"], header.size[:3]) <= PLACE_TOLERANCE_MM:
         return None
     return NiftiForms(
         sform=lps["sform"],
@@ -271,12 +271,6 @@ def _check_matrix(matrix: np.ndarray, path: Path) -> None:
 
 def _is_broken(position: np.ndarray) -> bool:
     return not (np.abs(position) < MAX_OFFSET_MM).all()
-
-
-def _apart(a: np.ndarray, b: np.ndarray, size: tuple[int, ...]) -> float:
-    """Largest distance in mm between the corners of a box of voxels under two matrices."""
-    corners = box_corners(size)
-    return float(np.linalg.norm(((a - b) @ corners)[:3], axis=0).max())
 
 
 def _usable(affine: np.ndarray) -> np.ndarray | None:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from BrainTumorSegLib.core.case import image_matrix
+
 #: Takes RAS points to LPS points, and back.
 RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -74,10 +76,7 @@ def imageData(array: np.ndarray, kind: str = "vtkImageData") -> Any:
 
 def gridMatrix(image: sitk.Image) -> np.ndarray:
     """Voxel-to-RAS matrix of a SimpleITK image, whose own coordinates are LPS."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
-    matrix[:3, 3] = image.GetOrigin()
-    return RAS_LPS @ matrix
+    return RAS_LPS @ image_matrix(image)
 
 
 def gridOf(matrix: np.ndarray) -> tuple[list[float], list[float], list[float]]:
