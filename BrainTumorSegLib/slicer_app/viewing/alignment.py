@@ -19,7 +19,7 @@ from ..scene import provenance
 from ..scene.registered import registeredCopy
 from ..scene.scene import SceneEdit, nodesOfClass, removeWithParts
 from ..scene.volumes import imageFromNode, setVolume
-from .meanwhile import recall, remember, unwatchSaving, watchSaving
+from .meanwhile import recall, recalled, remember, unwatchSaving, watchSaving
 
 #: On views and displays while alignment is checked: what was shown before, as JSON.
 _BEFORE = provenance.PREFIX + "ShownBefore"
@@ -172,16 +172,12 @@ def _watch(scene: Any) -> None:
 def _restore(scene: Any) -> bool:
     """Without adding or removing a node."""
     ended = False
-    for display in nodesOfClass(scene, "vtkMRMLSegmentationDisplayNode"):
-        before = recall(display, _BEFORE)
-        if before is not None:
-            display.SetVisibility(before["visible"])
-            ended = True
-    for composite in nodesOfClass(scene, "vtkMRMLSliceCompositeNode"):
-        before = recall(composite, _BEFORE)
-        if before is not None:
-            restoreLayers(composite, before)
-            ended = True
+    for display, before in recalled(scene, "vtkMRMLSegmentationDisplayNode", _BEFORE):
+        display.SetVisibility(before["visible"])
+        ended = True
+    for composite, before in recalled(scene, "vtkMRMLSliceCompositeNode", _BEFORE):
+        restoreLayers(composite, before)
+        ended = True
     return ended
 
 

@@ -22,7 +22,7 @@ from ..scene.uncertainty import (
     uncertainRegions,
 )
 from .display import centerViews
-from .meanwhile import recall, remember
+from .meanwhile import recalled, remember
 
 #: Color of the mark (RGB, 0..1): unlike every tissue's.
 MARK_COLOR = (1.0, 0.2, 1.0)
@@ -70,11 +70,9 @@ def removeMark(scene: Any | None = None) -> None:
 
     scene = scene if scene is not None else slicer.mrmlScene
     _removeOutline(scene)
-    for crosshair in nodesOfClass(scene, "vtkMRMLCrosshairNode"):
-        before = recall(crosshair, _BEFORE)
-        if before is not None:
-            crosshair.SetCrosshairColor(*before["color"])
-            crosshair.SetCrosshairMode(before["mode"])
+    for crosshair, before in recalled(scene, "vtkMRMLCrosshairNode", _BEFORE):
+        crosshair.SetCrosshairColor(*before["color"])
+        crosshair.SetCrosshairMode(before["mode"])
 
 
 def _outline(segmentationNode: Any, mask: sitk.Image) -> None:

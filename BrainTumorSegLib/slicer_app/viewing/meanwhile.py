@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from BrainTumorSegLib.core.errors import BrainTumorSegError
@@ -37,6 +37,14 @@ def recall(node: Any, name: str) -> dict[str, Any] | None:
     values = json.loads(text)
     # 0.1.0 wrote down only whether a segmentation was visible.
     return values if isinstance(values, dict) else {"visible": values}
+
+
+def recalled(scene: Any, className: str, name: str) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The nodes of a class that something was written down of, with what it was; see `recall`."""
+    for node in nodesOfClass(scene, className):
+        before = recall(node, name)
+        if before is not None:
+            yield node, before
 
 
 def watchSaving(

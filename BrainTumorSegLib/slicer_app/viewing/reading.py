@@ -17,7 +17,7 @@ from ..scene.scene import SceneEdit, nodesOfClass
 from .alignment import endAlignmentCheck, setLayers
 from .brightness import showBrain
 from .display import READING_VIEW, centerViews, fitSlices, tumorCenter
-from .meanwhile import recall, remember, unwatchSaving, watchSaving
+from .meanwhile import recall, recalled, remember, unwatchSaving, watchSaving
 
 #: Number of the layout among Slicer's, whose own end at 100 and which extensions share.
 LAYOUT = 7461
@@ -200,9 +200,7 @@ def _outlineOnly(segmentationNode: Any) -> None:
 
 def _restoreFill(scene: Any) -> bool:
     ended = False
-    for display in nodesOfClass(scene, "vtkMRMLSegmentationDisplayNode"):
-        before = recall(display, _BEFORE)
-        if before is not None:
-            display.SetVisibility2DFill(before["fill"])
-            ended = True
+    for display, before in recalled(scene, "vtkMRMLSegmentationDisplayNode", _BEFORE):
+        display.SetVisibility2DFill(before["fill"])
+        ended = True
     return ended
