@@ -1567,16 +1567,16 @@
    <translation>Установите его: pip install 'BrainTumorSeg[dicom]'</translation>
   </message>
   <message>
-   <source>{printable_folder} has no study {wanted}.</source>
-   <translation>В {printable_folder} нет исследования {wanted}.</translation>
+   <source>{folder} has no study {wanted}.</source>
+   <translation>В {folder} нет исследования {wanted}.</translation>
   </message>
   <message>
    <source>Choose one of: {listed_ordered}.</source>
    <translation type="unfinished" />
   </message>
   <message>
-   <source>{printable_folder} holds {what}: {listed_ordered}.</source>
-   <translation>В {printable_folder} {what}: {listed_ordered}.</translation>
+   <source>{folder} holds {what}: {listed_ordered}.</source>
+   <translation>В {folder} {what}: {listed_ordered}.</translation>
   </message>
   <message>
    <source>Give the folder of one study, or choose a study by its number in this list. Where all of it is one examination of one patient whose identifiers were changed, give “{ALL_FILES}” as the study.</source>
@@ -1599,8 +1599,8 @@
    <translation type="unfinished" />
   </message>
   <message>
-   <source>The DICOM file {printable_path} cannot be read: {error}.</source>
-   <translation>Файл DICOM {printable_path} нельзя прочитать: {error}.</translation>
+   <source>The DICOM file {path} cannot be read: {error}.</source>
+   <translation>Файл DICOM {path} нельзя прочитать: {error}.</translation>
   </message>
   <message>
    <source>The labels ({shown_geometry}) do not lie on the grid of the reference series ({shown_grid}).</source>
@@ -1679,8 +1679,8 @@
    <translation>Укажите папку, куда экспортировано исследование; архивы сначала распакуйте.</translation>
   </message>
   <message>
-   <source>{printable_folder} is a file, not a folder with a DICOM study.</source>
-   <translation>{printable_folder} — файл, а не папка с исследованием DICOM.</translation>
+   <source>{folder} is a file, not a folder with a DICOM study.</source>
+   <translation>{folder} — файл, а не папка с исследованием DICOM.</translation>
   </message>
   <message>
    <source>Give the folder in which it lies.</source>
@@ -1691,20 +1691,20 @@
    <translation>Сначала распакуйте архивы.</translation>
   </message>
   <message>
-   <source>The folder {printable_folder} does not exist.</source>
-   <translation>Папки {printable_folder} нет.</translation>
+   <source>The folder {folder} does not exist.</source>
+   <translation>Папки {folder} нет.</translation>
   </message>
   <message>
    <source>Check the path.</source>
    <translation>Проверьте путь.</translation>
   </message>
   <message>
-   <source>The study in {printable_study} is ambiguous. {questions}{losses_study}</source>
-   <translation>Исследование в {printable_study} неоднозначно. {questions}{losses_study}</translation>
+   <source>The study in {study_folder} is ambiguous. {questions}{losses_study}</source>
+   <translation>Исследование в {study_folder} неоднозначно. {questions}{losses_study}</translation>
   </message>
   <message>
-   <source>No contrast-enhanced T1 was found in {printable_study}. The series are: {series_list_study}{losses_study}</source>
-   <translation>В {printable_study} не найдена T1 с контрастом. Серии: {series_list_study}{losses_study}</translation>
+   <source>No contrast-enhanced T1 was found in {study_folder}. The series are: {series_list_study}{losses_study}</source>
+   <translation>В {study_folder} не найдена T1 с контрастом. Серии: {series_list_study}{losses_study}</translation>
   </message>
   <message>
    <source>If one of them is the T1CE, say so by its number{example}.</source>

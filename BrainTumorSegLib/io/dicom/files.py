@@ -105,10 +105,8 @@ def one_file() -> Iterator[None]:
             # Real headers break the rules in many harmless ways.
             warnings.simplefilter("ignore")
             yield
-    except (DependencyError, ValueError) as error:
-        if isinstance(error, DependencyError | UnusableFile):
-            raise
-        raise UnusableFile(f"damaged ({_first_line(error)})") from error
+    except (DependencyError, UnusableFile):
+        raise
     except OSError as error:
         raise UnusableFile(f"not readable ({error.strerror or error})") from error
     except RecursionError as error:

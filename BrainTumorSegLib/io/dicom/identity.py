@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.core.file_names import printable
 
 from .files import read_dataset
 from .headers import Frame
@@ -87,7 +86,7 @@ def one_study(
         by_name = {str(i): key for i, key in enumerate(ordered, 1)} | {k[1]: k for k in ordered}
         if wanted not in by_name:
             raise InputError(
-                f"{printable(folder)} has no study {wanted}.",
+                f"{folder} has no study {wanted}.",
                 f"Choose one of: {_listed(ordered, groups)}.",
             )
         chosen = by_name[wanted]
@@ -99,7 +98,7 @@ def one_study(
         if patients > 1 or len(with_mr) != 1:
             what = f"studies of {patients} patients" if patients > 1 else f"{len(ordered)} studies"
             raise InputError(
-                f"{printable(folder)} holds {what}: {_listed(ordered, groups)}.",
+                f"{folder} holds {what}: {_listed(ordered, groups)}.",
                 "Give the folder of one study, or choose a study by its number in this list. Where "
                 "all of it is one examination of one patient whose identifiers were changed, give "
                 f"“{ALL_FILES}” as the study.",

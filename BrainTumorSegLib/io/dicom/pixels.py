@@ -16,7 +16,6 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError
-from BrainTumorSegLib.core.file_names import printable
 
 from .codestreams import run_length_size, stream_size
 from .files import (
@@ -84,9 +83,7 @@ def _stored_values(path: Path) -> np.ndarray:
         with one_file():
             return _unpacked(dataset)
     except ValueError as error:
-        raise InputError(
-            f"The DICOM file {printable(path)} cannot be read: {error}.", _AGAIN
-        ) from error
+        raise InputError(f"The DICOM file {path} cannot be read: {error}.", _AGAIN) from error
 
 
 def _unpacked(dataset: Any) -> np.ndarray:

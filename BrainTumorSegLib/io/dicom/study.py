@@ -114,10 +114,10 @@ def _read_images(folder: Path, progress: Progress | None) -> tuple[list[Frame], 
     """As `_read_all`, where there is an image."""
     pydicom_module()
     frames, left_out, total = _read_all(folder, progress)
-    summary = left_out_summary(left_out, total)
     if not frames:
+        summary = left_out_summary(left_out, total)
         raise InputError(
-            " ".join(filter(None, (f"{printable(folder)} holds no DICOM image.", summary))),
+            " ".join(filter(None, (f"{folder} holds no DICOM image.", summary))),
             "Give the folder to which the study was exported; unpack archives first.",
         )
     return frames, left_out, total
@@ -130,11 +130,11 @@ def _folder(folder: Path) -> Path:
         with folder.open("rb") as file:
             a_slice = looks_like_dicom(file.read(132))
         raise InputError(
-            f"{printable(folder)} is a file, not a folder with a DICOM study.",
+            f"{folder} is a file, not a folder with a DICOM study.",
             "Give the folder in which it lies." if a_slice else "Unpack archives first.",
         )
     if not folder.is_dir():
-        raise InputError(f"The folder {printable(folder)} does not exist.", "Check the path.")
+        raise InputError(f"The folder {folder} does not exist.", "Check the path.")
     return folder
 
 
@@ -190,7 +190,7 @@ def choose_series(
     if open_questions:
         questions = " ".join(a.reason for a in open_questions)
         raise InputError(
-            f"The study in {printable(study.folder)} is ambiguous. {questions}{_losses(study)}",
+            f"The study in {study.folder} is ambiguous. {questions}{_losses(study)}",
             _way_on(study, open_questions[0]),
         )
     if Sequence.T1CE not in chosen:
@@ -198,7 +198,7 @@ def choose_series(
         unknown = [s for s in usable if proposal.recognitions[s.key].verdict is not Verdict.OTHER]
         example = f", for example T1CE={(unknown or usable)[0].key}" if usable else ""
         raise InputError(
-            f"No contrast-enhanced T1 was found in {printable(study.folder)}. The series are: "
+            f"No contrast-enhanced T1 was found in {study.folder}. The series are: "
             f"{_series_list(study, proposal)}{_losses(study)}",
             f"If one of them is the T1CE, say so by its number{example}."
             if usable
