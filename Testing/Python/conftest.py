@@ -132,6 +132,14 @@ def result(settings: Any, finished: Path) -> Any:
 
 
 @pytest.fixture
+def made(scene: Any, tmp_path: Path) -> Any:
+    """A result in the scene, and the settings of the run that made it."""
+    from mrml_results import add_result
+
+    return add_result(scene, tmp_path / "run")
+
+
+@pytest.fixture
 def module(scene: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The module's own file, loaded as Slicer loads it (see slicer_fakes.py)."""
     pytest.importorskip("PySide6", reason="the panel runs on PySide6 here")

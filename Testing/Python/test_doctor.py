@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from cohort_cases import write_pack
 
 from BrainTumorSegLib.bootstrap import doctor
 from BrainTumorSegLib.bootstrap.doctor import (
@@ -26,37 +27,14 @@ from BrainTumorSegLib.bootstrap.doctor import (
 )
 from BrainTumorSegLib.cli.application import main
 from BrainTumorSegLib.core import requirements as installed
-from BrainTumorSegLib.models.networks import NetworkSpec, build_network
-from BrainTumorSegLib.models.packs import MODELS_VARIABLE, NewMember, make_pack
-
-SPEC = NetworkSpec("linknet", "mobilenet_v2", 3, 3, 5)
+from BrainTumorSegLib.models.packs import MODELS_VARIABLE
 
 
 @pytest.fixture(scope="module")
 def pack_folder(tmp_path_factory) -> Path:
     """A folder of packs with one tiny pack."""
     folder = tmp_path_factory.mktemp("packs")
-    fields = {
-        "name": "tiny-test",
-        "version": "1.0.0",
-        "title": "Tiny pack for tests",
-        "description": "Random weights.",
-        "recipe": "mixture",
-        "sequences": {"used": ["t1", "t1ce", "flair"], "may_be_missing": []},
-        "network": SPEC,
-        "label_protocols": ["core1_edema2_enhancing4"],
-        "provenance": {
-            "sources": [{"name": "None", "licence": "CC0-1.0", "cases": 0, "use": "training"}],
-            "command": "pytest",
-            "date": "2024-01-31",
-            "code_version": "0.1.0",
-        },
-        "licence": "CC0-1.0",
-        "intended_use": "Testing this program.",
-    }
-    torch.manual_seed(0)
-    member = NewMember("fold0", build_network(SPEC).state_dict(), {"fold": 0, "seed": 0})
-    make_pack(folder / "tiny-test", fields, [member])
+    write_pack(folder, "tiny-test")
     return folder
 
 

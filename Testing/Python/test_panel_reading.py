@@ -7,18 +7,13 @@ import pytest
 pytest.importorskip("PySide6", reason="the panel runs on PySide6 here")
 pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from mrml_results import add_result, correct
+from mrml_results import correct
 from slicer_fakes import open_widget
 
 from BrainTumorSegLib.slicer_app.review.reviews import readReviews, writeReview
 from BrainTumorSegLib.slicer_app.scene.scene import nodesOfClass
 
 READER, COMMENT = "Dr. First", "overlooked oedema"
-
-
-@pytest.fixture
-def made(scene, tmp_path):
-    return add_result(scene, tmp_path / "run")
 
 
 @pytest.fixture

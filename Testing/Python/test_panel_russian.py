@@ -11,7 +11,6 @@ import pytest
 pytest.importorskip("PySide6", reason="the panel runs on PySide6 here")
 pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from mrml_results import add_result
 from panel_steps import choose, live
 from panel_widgets import Folding, application
 from PySide6 import QtCore, QtWidgets
@@ -50,9 +49,15 @@ def dock(russian, widget):
     area.deleteLater()
 
 
-def unfold(widget):
+@pytest.fixture
+def unfolded(dock, widget, made):
+    """All sections of the panel open, with a result."""
+    result, settings = made
+    choose(widget, {"t1ce": settings.t1ce})
+    widget.panel.parameters.result = result.segmentationNode
     for part in widget.ui._top.findChildren(Folding):
         part.setCollapsed(False)
+    live(widget)
 
 
 def picture(dock, name):
@@ -73,23 +78,13 @@ def too_narrow(dock):
     }
 
 
-def test_no_text_is_wider_than_its_place(dock, widget, scene, tmp_path):
-    result, settings = add_result(scene, tmp_path / "run")
-    choose(widget, {"t1ce": settings.t1ce})
-    widget.panel.parameters.result = result.segmentationNode
-    unfold(widget)
-    live(widget)
+def test_no_text_is_wider_than_its_place(unfolded, dock):
     picture(dock, "russian")
     assert too_narrow(dock) == {}
     assert dock.widget().minimumSizeHint().width() <= dock.viewport().width()
 
 
-def test_nothing_that_the_panel_says_is_english(dock, widget, scene, tmp_path):
-    result, settings = add_result(scene, tmp_path / "run")
-    choose(widget, {"t1ce": settings.t1ce})
-    widget.panel.parameters.result = result.segmentationNode
-    unfold(widget)
-    live(widget)
+def test_nothing_that_the_panel_says_is_english(unfolded, dock, widget):
     # The warning of this result is none of the library's.
     widget.ui.warningsLabel.setText("")
     names = "BRAINSFit|SimpleITK|deepbet|Slicer|Python|glioma"

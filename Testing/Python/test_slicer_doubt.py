@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from mrml_nodes import OBLIQUE, add_transform, affine, matrix_of, put_under, rotation
-from mrml_results import add_result
 from mrml_scene import snapshot
 from test_slicer_uncertainty import entropy_map
 
@@ -25,11 +24,6 @@ from BrainTumorSegLib.slicer_app.viewing.doubt import (
     markRegion,
     removeMark,
 )
-
-
-@pytest.fixture
-def made(scene, tmp_path):
-    return add_result(scene, tmp_path / "run")
 
 
 @pytest.fixture

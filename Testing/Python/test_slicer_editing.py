@@ -21,11 +21,6 @@ from BrainTumorSegLib.slicer_app.viewing.editing import (
 
 
 @pytest.fixture
-def made(scene, tmp_path):
-    return add_result(scene, tmp_path / "run")
-
-
-@pytest.fixture
 def node(made):
     return made[0].segmentationNode
 
