@@ -25,7 +25,7 @@ LOADER = """
 import json, sys, time
 import numpy as np, SimpleITK as sitk
 from pathlib import Path
-from BrainTumorSegLib.core.case import box_corners, image_matrix
+from BrainTumorSegLib.core.case import corner_gap, image_matrix
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io.cases import load_case
@@ -49,8 +49,7 @@ for line in sys.stdin:
         image = case.reference_scan.image
         same = image.GetSize() == before.GetSize()
         if same:
-            a, b = image_matrix(image), image_matrix(before)
-            gap = np.linalg.norm(((a - b) @ box_corners(image.GetSize()))[:3], axis=0).max()
+            gap = corner_gap(image_matrix(image), image_matrix(before), image.GetSize())
             a, b = (sitk.GetArrayViewFromImage(i).astype(float) for i in (image, before))
             same = bool(gap <= place and np.abs(a - b).max() <= value)
         told |= {"same": same, "warned": len(set(case.warnings) - first) > 0}
