@@ -30,6 +30,7 @@ from BrainTumorSegLib.preprocessing.bias_field import (
     correct_bias_field,
 )
 from BrainTumorSegLib.preprocessing.brain import BrainMask, extract_brain
+from BrainTumorSegLib.preprocessing.brain.field_of_view import field_of_view
 from BrainTumorSegLib.preprocessing.doubts import doubts_about_scans
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalize, to_grid
 from BrainTumorSegLib.preprocessing.registration import Alignment, BrainsfitClient, align
@@ -100,8 +101,11 @@ def segment(
         progress=progress,
     )
     progress.stage("prepare", len(case.scans))
-    grid = model_grid(case.reference_scan.image, brain.image, pack.in_plane_mm, pack.multiple)
-    volumes, shading = _prepare(case, alignment, brain, grid, pack, options.bias_field, progress)
+    seen = field_of_view(brain, pack.field_of_view)
+    grid = model_grid(case.reference_scan.image, seen, pack.in_plane_mm, pack.multiple)
+    volumes, shading = _prepare(
+        case, alignment, (brain.image, seen), grid, pack, options.bias_field, progress
+    )
     opened = open_engine(plan, pack, members, (pack.network.in_channels, *grid.shape[1:]), progress)
     prediction = predict_volume(
         volumes,
@@ -116,7 +120,7 @@ def segment(
     progress.stage("restore", 3)
     reference = case.reference_scan.image
     labels, probabilities = labels_on_reference(
-        prediction.probabilities, grid, reference, brain.image, options.probabilities
+        prediction.probabilities, grid, reference, seen, options.probabilities
     )
     labels = remove_small_components(labels, options.min_lesion_mm3)
     islands = None
@@ -124,9 +128,9 @@ def segment(
         labels, islands = remove_distant_components(labels)
         _warn_of_distant_components(islands, progress)
     progress.advance()
-    entropy = map_on_reference(prediction.entropy, grid, reference, brain.image)
+    entropy = map_on_reference(prediction.entropy, grid, reference, seen)
     information = (
-        map_on_reference(prediction.mutual_information, grid, reference, brain.image)
+        map_on_reference(prediction.mutual_information, grid, reference, seen)
         if len(members) > 1
         else None
     )
@@ -197,13 +201,16 @@ def check_sequences(case: Case, pack: ModelPack) -> None:
 def _prepare(
     case: Case,
     alignment: Alignment,
-    brain: BrainMask,
+    masks: tuple[sitk.Image, sitk.Image],
     grid: ModelGrid,
     pack: ModelPack,
     shading: str,
     progress: Progress,
 ) -> tuple[dict[Sequence, np.ndarray], dict[str, Any] | None]:
-    inside = to_grid(brain.image, grid, interpolator=sitk.sitkNearestNeighbor) > 0
+    """What the networks see, of the masks of the brain and of what they shall see."""
+    inside, seen = (
+        to_grid(mask, grid, interpolator=sitk.sitkNearestNeighbor) > 0 for mask in masks
+    )
     raw: dict[Sequence, np.ndarray] = {}
     for sequence, scan in case.scans.items():
         # NaN where a scan ends before the brain does, so that it cannot be taken for dark tissue.
@@ -214,7 +221,10 @@ def _prepare(
     needed = {sequence: volume for sequence, volume in raw.items() if sequence in pack.sequences}
     evened, found = correct_bias_field(needed, inside, grid, shading)
     low, high = pack.percentiles
-    normalized = {s: normalize(volume, inside, low, high) for s, volume in evened.items()}
+    normalized = {
+        sequence: normalize(volume, inside, low, high, pack.normalization, seen | inside)
+        for sequence, volume in evened.items()
+    }
     record = bias_field_record(found)
     if record is not None and record["corrected"] and shading == "auto":
         progress.warn(bias_field_warning(found))
@@ -266,6 +276,7 @@ def _record(
         "brain": {
             "method": brain.method,
             "stripped": brain.stripped,
+            "seen": "brain" if brain.stripped else pack.field_of_view,
             "volume_ml": round(brain.volume_ml, 3),
         },
         "pack": {

@@ -21,6 +21,7 @@ __all__ = [
     "ARCHITECTURES",
     "MAX_DEPTH",
     "MIN_DEPTH",
+    "ClassProbabilities",
     "NetworkEntries",
     "NetworkSpec",
     "build_network",
@@ -32,7 +33,7 @@ __all__ = [
 
 
 def build_network(spec: NetworkSpec) -> nn.Module:
-    """Build a randomly initialised network that maps ``[N, C, H, W]`` to class logits.
+    """Build a randomly initialised network that maps ``[N, C, H, W]`` to logits of its outputs.
 
     Logits have the input's height and width, which must be divisible by
     `NetworkSpec.stride`. Nothing is downloaded: weights come from a pack or from
@@ -60,7 +61,7 @@ def build_network(spec: NetworkSpec) -> nn.Module:
             encoder_depth=spec.encoder_depth,
             encoder_weights=None,
             in_channels=spec.in_channels,
-            classes=spec.classes,
+            classes=spec.outputs,
             **_decoder_arguments(spec),
         )
     except (KeyError, ValueError, RuntimeError) as error:
@@ -88,6 +89,32 @@ def _decoder_arguments(spec: NetworkSpec) -> dict[str, Any]:
     if spec.architecture == "pspnet":
         return {"upsampling": spec.stride}
     return {}
+
+
+class ClassProbabilities(nn.Module):  # type: ignore[misc]
+    """What logits ``[N, outputs, H, W]`` say of the classes, float32 ``[N, classes, H, W]``.
+
+    Regions lie within each other, and so their probabilities are multiplied: enhancing tumour is
+    within the core, the core within the whole tumour. `decode_labels` then decides as the regions
+    themselves would at 0.5 each.
+
+    Args:
+        heads: a key of `HEADS`.
+    """
+
+    def __init__(self, heads: str) -> None:
+        super().__init__()
+        self.heads = heads
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Probabilities that sum to 1."""
+        if self.heads == "classes":
+            return logits.float().softmax(dim=1)
+        tumor, core, enhancing, necrosis = logits.float().sigmoid().unbind(dim=1)
+        core = tumor * core
+        rest = core * (1 - enhancing)
+        classes = (1 - tumor, rest * necrosis, tumor - core, rest - rest * necrosis)
+        return torch.stack((*classes, core * enhancing), dim=1)
 
 
 @dataclass(frozen=True)

@@ -153,16 +153,29 @@ def to_grid(
     return sitk.GetArrayFromImage(resampled)
 
 
+#: What intensities are divided by, after the middle was taken off: mean and standard deviation, or
+#: median and 1.35 times the range from the first to the third quartile, which a large tumour moves
+#: less.
+NORMALIZATIONS = ("percentile-zscore", "percentile-quartiles")
+
+
 def normalize(
-    volume: np.ndarray, brain: np.ndarray, low: float = 0.5, high: float = 99.5
+    volume: np.ndarray,
+    brain: np.ndarray,
+    low: float = 0.5,
+    high: float = 99.5,
+    name: str = "percentile-zscore",
+    seen: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Clip to percentiles inside the brain, z-score inside the brain, zero outside.
+    """Clip to percentiles of what is seen, center and scale by the brain, zero elsewhere.
 
     Args:
         volume: intensities ``[slice, row, column]``; NaN where the scan shows nothing,
-            which becomes the mean of the brain, zero.
+            which becomes the middle of the brain, zero.
         brain: boolean mask of the same shape.
         low, high: percentiles.
+        name: one of `NORMALIZATIONS`.
+        seen: boolean mask of what the networks see, with the brain in it; None for the brain.
 
     Returns:
         float32 array of the same shape.
@@ -170,20 +183,28 @@ def normalize(
     Raises:
         InputError: when the scan misses the brain or is constant inside it.
     """
-    brain = brain & ~np.isnan(volume)
-    inside = volume[brain]
-    if inside.size == 0:
+    known = ~np.isnan(volume)
+    brain = brain & known
+    if not brain.any():
         raise InputError("The brain mask misses the scan.", "Check the registration.")
-    floor, ceiling = np.percentile(inside, [low, high])
-    inside = np.clip(inside, floor, ceiling)
-    deviation = float(inside.std(dtype=np.float64))
-    if deviation <= 0:
+    seen = brain if seen is None else seen & known
+    shown = volume[seen]
+    floor, ceiling = np.percentile(shown, [low, high])
+    shown = np.clip(shown, floor, ceiling)
+    inside = shown if seen is brain else shown[brain[seen]]
+    if name == "percentile-quartiles":
+        first, middle, third = np.percentile(inside, [25, 50, 75])
+        scale = 1.35 * float(third - first)
+    else:
+        middle = inside.mean(dtype=np.float64)
+        scale = float(inside.std(dtype=np.float64))
+    if scale <= 0:
         raise InputError(
             "A scan has one and the same intensity everywhere inside the brain.",
             "Check that it covers the head and was registered well.",
         )
     result = np.zeros(volume.shape, np.float32)
-    result[brain] = (inside - inside.mean(dtype=np.float64)) / deviation
+    result[seen] = (shown - middle) / scale
     return result
 
 

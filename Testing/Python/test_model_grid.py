@@ -16,6 +16,7 @@ from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.preprocessing.model_grid import (
     MARGIN_MM,
+    NORMALIZATIONS,
     RECIPES,
     ModelGrid,
     channel_sequences,
@@ -569,6 +570,38 @@ def test_what_a_scan_does_not_cover_stays_out_of_its_statistics():
     assert result[seen].mean() == pytest.approx(0, abs=1e-4)
     assert result[seen].std() == pytest.approx(1, abs=1e-4)
     assert not result[~seen].any()
+
+
+def test_quartiles_are_moved_less_than_mean_and_deviation_by_a_large_bright_tumour():
+    volume, brain = noisy_brain()
+    ill = volume.copy()
+    ill[4:9, 5:15, 5:15] = 800.0
+    healthy = brain & (ill == volume)
+    assert healthy.sum() < 0.9 * brain.sum()
+
+    def moved(name):
+        return np.abs(normalize(volume, brain, name=name) - normalize(ill, brain, name=name))
+
+    shift = {name: moved(name)[healthy].mean() for name in NORMALIZATIONS}
+    assert shift["percentile-quartiles"] < 0.8 * shift["percentile-zscore"]
+
+
+def test_with_quartiles_half_of_the_brain_lies_within_one_quartile_range():
+    volume, brain = noisy_brain()
+    inside = normalize(volume, brain, name="percentile-quartiles")[brain]
+    assert np.median(inside) == pytest.approx(0, abs=1e-5)
+    assert np.subtract(*np.percentile(inside, [75, 25])) == pytest.approx(1 / 1.35, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", NORMALIZATIONS)
+def test_what_is_seen_around_the_brain_has_the_brain_s_scale(name):
+    volume, brain = noisy_brain()
+    seen = np.zeros_like(brain)
+    seen[1:11, 2:28, 2:28] = True
+    result = normalize(volume, brain, 0, 100, name, seen)
+    assert np.allclose(result[brain], normalize(volume, brain, 0, 100, name)[brain], atol=0.2)
+    assert np.corrcoef(result[seen], volume[seen])[0, 1] == pytest.approx(1, abs=1e-6)
+    assert result[seen & ~brain].all() and not result[~seen].any()
 
 
 def test_a_scan_constant_inside_the_brain_is_refused():

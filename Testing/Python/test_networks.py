@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from BrainTumorSegLib.core.errors import PackError
+from BrainTumorSegLib.core.tissue import Tissue
+from BrainTumorSegLib.inference.labels import decode_labels
 from BrainTumorSegLib.models.networks import (
     ARCHITECTURES,
+    ClassProbabilities,
     NetworkSpec,
     build_network,
     build_skeleton,
@@ -35,6 +41,7 @@ COMBINATIONS = [
         for depth, channels in ((3, 3), (4, 9), (5, 3))
     ),
     *(NetworkSpec("linknet", encoder, 4, 9) for encoder in ENCODERS if encoder != "senet154"),
+    NetworkSpec("linknet", "tu-tf_efficientnet_lite0", 5, heads="regions"),
     NetworkSpec("fpn", "mobilenet_v2", 3, 9),
     NetworkSpec("unet", "efficientnet-b1", 4, 3),
     NetworkSpec("pspnet", "tu-mobilenetv3_large_100", 5, 9),
@@ -72,9 +79,29 @@ def test_output_is_as_large_as_the_input_and_dead_entries_do_not_matter(spec):
                 value.fill_(float("nan"))
         spoiled = network(image)
         pruned = skeleton.eval()(image)
-    assert expected.shape == (1, spec.classes, *image.shape[-2:])
+    assert expected.shape == (1, spec.outputs, *image.shape[-2:])
     assert torch.equal(spoiled, expected)
     assert torch.equal(pruned, expected)
+
+
+def test_regions_become_classes_that_sum_to_one_and_are_decided_as_the_regions_are():
+    torch.manual_seed(0)
+    logits = 4 * torch.randn(1, 4, 50, 40)
+    classes = ClassProbabilities("regions")(logits)
+    assert classes.shape == (1, 5, 50, 40)
+    assert torch.allclose(classes.sum(dim=1), torch.ones(1, 50, 40), atol=1e-6)
+    tumor, core, enhancing, necrosis = (logits[0] > 0).numpy()
+    expected = np.where(necrosis, Tissue.NECROSIS, Tissue.NON_ENHANCING)
+    expected[enhancing] = Tissue.ENHANCING
+    expected[~core] = Tissue.EDEMA
+    expected[~tumor] = Tissue.BACKGROUND
+    assert np.array_equal(decode_labels(classes[0].numpy()), expected)
+
+
+def test_a_manifest_of_classes_says_no_word_of_heads(small_spec):
+    """Programs that know no regions can go on reading it, and refuse the others."""
+    assert "heads" not in small_spec.as_dict()
+    assert replace(small_spec, heads="regions").as_dict()["heads"] == "regions"
 
 
 def test_every_live_entry_changes_the_output():

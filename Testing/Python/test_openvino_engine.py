@@ -92,6 +92,7 @@ def messages_of(progress_events: list) -> list[str]:
         NetworkSpec("fpn", "mobilenet_v2", 4, 9, 5),
         NetworkSpec("unet", "resnet18", 5, 3, 5),
         NetworkSpec("linknet", "se_resnext50_32x4d", 5, 3, 5),
+        NetworkSpec("linknet", "tu-tf_efficientnet_lite0", 5, heads="regions"),
     ],
     ids=lambda spec: f"{spec.architecture}-{spec.encoder}",
 )
@@ -102,7 +103,8 @@ def test_a_converted_network_says_what_torch_says_at_every_size(spec):
     for height, width in ((64, 96), (96, 64), (128, 128)):
         shown = torch.randn(2, spec.in_channels, height, width)
         found = engine.predict(0, shown)
-        expected = TorchEngine([network]).predict(0, shown)
+        expected = TorchEngine([network], heads=spec.heads).predict(0, shown)
+        assert found.shape[1] == spec.classes
         assert found.dtype == torch.float32 and found.shape == expected.shape
         assert (found - expected).abs().max() < CLOSE
 

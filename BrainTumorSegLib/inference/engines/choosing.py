@@ -224,7 +224,7 @@ def _torch_engine(
     _require_unchanged(pack, members)
     loaders = [partial(_network, pack, member.name) for member in members]
     networks = [partial(load_folded, load, pack.network) for load in loaders]
-    return TorchEngine(networks, device, precision)
+    return TorchEngine(networks, device, precision, pack.network.heads)
 
 
 def _openvino_engine(

@@ -19,7 +19,7 @@ from torch import nn
 
 from BrainTumorSegLib.core.compat import import_openvino
 from BrainTumorSegLib.core.errors import DeviceError
-from BrainTumorSegLib.models.networks import NetworkSpec, trial_image
+from BrainTumorSegLib.models.networks import ClassProbabilities, NetworkSpec, trial_image
 
 if TYPE_CHECKING:
     import openvino
@@ -41,18 +41,18 @@ def convert_network(network: nn.Module, spec: NetworkSpec) -> openvino.Model:
         spec: what it was built from.
 
     Returns:
-        A model that maps images ``[N, C, H, W]`` to class probabilities (softmax included).
+        A model that maps images ``[N, C, H, W]`` to class probabilities.
 
     Raises:
         DeviceError: when OpenVINO cannot take it.
     """
-    with_softmax = nn.Sequential(network, nn.Softmax(dim=1)).eval()
+    whole = nn.Sequential(network, ClassProbabilities(spec.heads)).eval()
     with _explained("convert"):
         from openvino._offline_transformations import apply_moc_transformations
         from openvino.frontend import FrontEndManager
         from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-        decoder = TorchScriptPythonDecoder(with_softmax, example_input=(trial_image(spec, 4, 6),))
+        decoder = TorchScriptPythonDecoder(whole, example_input=(trial_image(spec, 4, 6),))
         frontend = FrontEndManager().load_by_framework("pytorch")
         model = frontend.convert(frontend.load(decoder))
         # Batch norms are folded here once, rather than at every start: that
@@ -96,7 +96,7 @@ def check_agreement(
     """
     image = trial_image(spec, 6, 2)
     with torch.inference_mode():
-        expected = network(image).softmax(dim=1).numpy()
+        expected = ClassProbabilities(spec.heads)(network(image)).numpy()
     with _explained("run"):
         trial = model.clone()
         trial.reshape(list(image.shape))

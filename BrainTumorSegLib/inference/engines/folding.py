@@ -21,7 +21,7 @@ from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from BrainTumorSegLib.models.networks import NetworkSpec, trial_image
+from BrainTumorSegLib.models.networks import ClassProbabilities, NetworkSpec, trial_image
 
 #: Largest difference of any class probability that folding may make, in float32.
 TOLERANCE = 1e-3
@@ -38,12 +38,12 @@ def load_folded(load: Callable[[], nn.Module], spec: NetworkSpec) -> nn.Module:
             folded network differs by more than `TOLERANCE` on a random image.
         spec: what it was built from.
     """
-    network, trial = load(), trial_image(spec, 6, 2)
+    network, trial, probabilities = load(), trial_image(spec, 6, 2), ClassProbabilities(spec.heads)
     with torch.inference_mode():
-        expected = network(trial).softmax(dim=1)
+        expected = probabilities(network(trial))
     fold_batch_norms(network)
     with torch.inference_mode():
-        found = network(trial).softmax(dim=1)
+        found = probabilities(network(trial))
     # Written so that NaN fails.
     return network if (found - expected).abs().max() <= TOLERANCE else load()
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from BrainTumorSegLib.core.errors import DeviceError
+from BrainTumorSegLib.models.networks import ClassProbabilities
 
 from .ready_members import ModelCache
 
@@ -39,6 +40,7 @@ class TorchEngine:
             functions loaded are given back when others are asked; other devices hold all.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``fp32``, ``fp16`` or ``bf16``; None for ``fp16`` on CUDA, else ``fp32``.
+        heads: what the networks' outputs are, a key of `network_spec.HEADS`.
 
     Raises:
         DeviceError: when the device is absent.
@@ -52,6 +54,7 @@ class TorchEngine:
         networks: SequenceOf[nn.Module | Callable[[], nn.Module]],
         device: str = "cpu",
         precision: str | None = None,
+        heads: str = "classes",
     ) -> None:
         check_device(device)
         self.device = device
@@ -59,6 +62,7 @@ class TorchEngine:
         self.precision = precision or ("fp16" if self._type == "cuda" else "fp32")
         self._half = _HALF_TYPES.get(self.precision)
         self.members = len(networks)
+        self._probabilities = ClassProbabilities(heads)
         #: Members that stay, and how to get those that need not.
         self._networks: dict[int, nn.Module] = {}
         self._loaders: dict[int, Callable[[], nn.Module]] = {}
@@ -79,7 +83,7 @@ class TorchEngine:
             images = images.contiguous(memory_format=torch.channels_last)
             with torch.autocast(self._type, self._half, enabled=self._half is not None):
                 logits = network(images)
-            return logits.float().softmax(dim=1)
+            return self._probabilities(logits)
 
     def _network(self, member: int) -> nn.Module:
         if member in self._networks:

@@ -77,6 +77,12 @@ def licence_text(pack: ModelPack) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+_SCALED = {
+    "percentile-zscore": "z-score",
+    "percentile-quartiles": "centered and scaled by median and quartiles of the brain",
+}
+
+
 def _facts(pack: ModelPack) -> list[tuple[str, str]]:
     low, high = pack.percentiles
     missing = ", ".join(s.name for s in pack.may_be_missing) or "none"
@@ -85,10 +91,11 @@ def _facts(pack: ModelPack) -> list[tuple[str, str]]:
         ("sequences", ", ".join(s.name for s in pack.sequences)),
         ("may be missing", missing),
         ("input recipe", f"`{pack.recipe}`, {pack.network.in_channels} channels"),
-        ("slices", f"axial, {pack.in_plane_mm:g} mm in plane, around the brain"),
+        ("slices", f"axial, {pack.in_plane_mm:g} mm in plane, around the {pack.field_of_view}"),
         (
             "intensities",
-            f"clipped to the {low:g}-{high:g} percentile inside the brain, z-score, zero outside",
+            f"clipped to the {low:g}-{high:g} percentile inside the {pack.field_of_view}, "
+            f"{_SCALED[pack.normalization]}, zero outside",
         ),
         ("classes", ", ".join(t.key.replace("_", "-") for t in pack.tissues)),
         ("advised views", f"`{pack.advised_views}`"),

@@ -70,7 +70,9 @@ class ModelPack:
         recipe: a key of `slices.RECIPES`.
         sequences: those that the recipe takes.
         may_be_missing: those among them that the networks can do without.
-        percentiles: at which intensities are clipped inside the brain.
+        normalization: one of `model_grid.NORMALIZATIONS`.
+        percentiles: at which intensities are clipped in what the networks see.
+        field_of_view: what that is, one of `field_of_view.FIELDS_OF_VIEW`.
         in_plane_mm: pixel size of the model grid in mm.
         multiple: rows and columns of the model grid are divisible by it.
         tissues: the networks' outputs in order.
@@ -101,7 +103,9 @@ class ModelPack:
     recipe: str
     sequences: tuple[Sequence, ...]
     may_be_missing: tuple[Sequence, ...]
+    normalization: str
     percentiles: tuple[float, float]
+    field_of_view: str
     in_plane_mm: float
     multiple: int
     tissues: tuple[Tissue, ...]
@@ -287,7 +291,9 @@ def _as_pack(manifest: Mapping[str, Any], path: Path) -> ModelPack:
         recipe=fields["recipe"],
         sequences=tuple(Sequence(s) for s in fields["sequences"]["used"]),
         may_be_missing=tuple(Sequence(s) for s in fields["sequences"]["may_be_missing"]),
+        normalization=fields["normalisation"]["name"],
         percentiles=(float(fields["normalisation"]["low"]), float(fields["normalisation"]["high"])),
+        field_of_view=fields.get("field_of_view", "brain"),
         in_plane_mm=float(fields["grid"]["in_plane_mm"]),
         multiple=int(fields["grid"]["multiple"]),
         tissues=tuple(Tissue[key.upper()] for key in fields["classes"]),
@@ -342,8 +348,8 @@ def _check_consistency(pack: ModelPack, path: Path) -> None:
         f"recipe {pack.recipe!r} makes {recipe_channels(pack.recipe)} channels, "
         f"but the network takes {network.in_channels}": recipe_channels(pack.recipe)
         != network.in_channels,
-        f"there are {len(pack.tissues)} classes, but the network has {network.classes} "
-        "outputs": len(pack.tissues) != network.classes,
+        f"there are {len(pack.tissues)} classes, but the network tells {network.classes} "
+        "apart": len(pack.tissues) != network.classes,
         f"normalisation.low {low:g} is not below normalisation.high {high:g}": low >= high,
         f"grid.multiple {pack.multiple} is not divisible by {network.stride}, "
         "as the network needs": pack.multiple % network.stride != 0,

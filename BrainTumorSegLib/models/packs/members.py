@@ -85,7 +85,7 @@ def _check_output(network: nn.Module, spec: NetworkSpec, path: Path) -> None:
     image = torch.randn(1, spec.in_channels, side, side, generator=generator)
     with torch.inference_mode():
         output = network(image)
-    if output.shape != (1, spec.classes, side, side) or not torch.isfinite(output).all():
+    if output.shape != (1, spec.outputs, side, side) or not torch.isfinite(output).all():
         raise PackError(
             f"The network of {path} gives no usable output on a random image.",
             "Its weights are wrong; train or get it again.",
