@@ -22,7 +22,8 @@ from BrainTumorSegLib.core.sequences import (
 from BrainTumorSegLib.io.dicom.study import study_uids
 from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
 from BrainTumorSegLib.training.case_files import is_label_file
-from BrainTumorSegLib.training.cohort import TABLE, file_stem, read_table
+from BrainTumorSegLib.training.case_table import TABLE, read_table
+from BrainTumorSegLib.training.cohort import file_stem
 
 from .bids import find_bids_cases, is_bids
 from .cases import STATE_FOLDER, CohortCase

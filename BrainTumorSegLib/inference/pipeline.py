@@ -101,7 +101,7 @@ def segment(
         progress=progress,
     )
     progress.stage("prepare", len(case.scans))
-    seen = field_of_view(brain, pack.field_of_view)
+    seen = field_of_view(brain, pack.shown.field_of_view)
     grid = model_grid(case.reference_scan.image, seen, pack.in_plane_mm, pack.multiple)
     volumes, shading = _prepare(
         case, alignment, (brain.image, seen), grid, pack, options.bias_field, progress
@@ -220,9 +220,8 @@ def _prepare(
         progress.warn(doubt)
     needed = {sequence: volume for sequence, volume in raw.items() if sequence in pack.sequences}
     evened, found = correct_bias_field(needed, inside, grid, shading)
-    low, high = pack.percentiles
     normalized = {
-        sequence: normalize(volume, inside, low, high, pack.normalization, seen | inside)
+        sequence: normalize(volume, inside, pack.shown, seen | inside)
         for sequence, volume in evened.items()
     }
     record = bias_field_record(found)
@@ -276,7 +275,7 @@ def _record(
         "brain": {
             "method": brain.method,
             "stripped": brain.stripped,
-            "seen": "brain" if brain.stripped else pack.field_of_view,
+            "seen": "brain" if brain.stripped else pack.shown.field_of_view,
             "volume_ml": round(brain.volume_ml, 3),
         },
         "pack": {

@@ -158,13 +158,30 @@ def to_grid(
 #: less.
 NORMALIZATIONS = ("percentile-zscore", "percentile-quartiles")
 
+#: ``brain``: zero outside the brain mask; ``head``: see `field_of_view`.
+FIELDS_OF_VIEW = ("brain", "head")
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """What networks are shown of a scan, which is decided when they are trained.
+
+    Attributes:
+        normalization: one of `NORMALIZATIONS`.
+        low, high: percentiles of what is seen at which intensities are clipped.
+        field_of_view: one of `FIELDS_OF_VIEW`.
+    """
+
+    normalization: str = "percentile-zscore"
+    low: float = 0.5
+    high: float = 99.5
+    field_of_view: str = "brain"
+
 
 def normalize(
     volume: np.ndarray,
     brain: np.ndarray,
-    low: float = 0.5,
-    high: float = 99.5,
-    name: str = "percentile-zscore",
+    shown: NetworkInput | None = None,
     seen: np.ndarray | None = None,
 ) -> np.ndarray:
     """Clip to percentiles of what is seen, center and scale by the brain, zero elsewhere.
@@ -173,9 +190,8 @@ def normalize(
         volume: intensities ``[slice, row, column]``; NaN where the scan shows nothing,
             which becomes the middle of the brain, zero.
         brain: boolean mask of the same shape.
-        low, high: percentiles.
-        name: one of `NORMALIZATIONS`.
-        seen: boolean mask of what the networks see, with the brain in it; None for the brain.
+        shown: how networks see a scan.
+        seen: boolean mask of what they see, with the brain in it; None for the brain.
 
     Returns:
         float32 array of the same shape.
@@ -183,16 +199,17 @@ def normalize(
     Raises:
         InputError: when the scan misses the brain or is constant inside it.
     """
+    shown = shown or NetworkInput()
     known = ~np.isnan(volume)
     brain = brain & known
     if not brain.any():
         raise InputError("The brain mask misses the scan.", "Check the registration.")
     seen = brain if seen is None else seen & known
-    shown = volume[seen]
-    floor, ceiling = np.percentile(shown, [low, high])
-    shown = np.clip(shown, floor, ceiling)
-    inside = shown if seen is brain else shown[brain[seen]]
-    if name == "percentile-quartiles":
+    values = volume[seen]
+    floor, ceiling = np.percentile(values, [shown.low, shown.high])
+    values = np.clip(values, floor, ceiling)
+    inside = values if seen is brain else values[brain[seen]]
+    if shown.normalization == "percentile-quartiles":
         first, middle, third = np.percentile(inside, [25, 50, 75])
         scale = 1.35 * float(third - first)
     else:
@@ -204,7 +221,7 @@ def normalize(
             "Check that it covers the head and was registered well.",
         )
     result = np.zeros(volume.shape, np.float32)
-    result[seen] = (shown - middle) / scale
+    result[seen] = (values - middle) / scale
     return result
 
 

@@ -31,6 +31,7 @@ class AugmentationConfig:
         mirror: probability of a mirrored slice.
         dihedral_batches: probability that a whole batch is turned by right angles.
         intensity: probability of another gain, offset and bend of each channel's values.
+        gain, offset: largest change of a gain of 1 and of an offset of 0.
         shading: probability of the shading of a coil: a smooth field by which the intensities
             before normalisation are multiplied, another one for each channel.
         shading_strength: largest standard deviation of that field's logarithm.
@@ -38,6 +39,7 @@ class AugmentationConfig:
         noise: probability of noise.
         blur: probability of half the resolution.
         drop_sequence: probability that T1 or FLAIR is missing.
+        t1ce_alone: probability that both are.
     """
 
     rotation_degrees: float = 20.0
@@ -47,12 +49,15 @@ class AugmentationConfig:
     mirror: float = 0.5
     dihedral_batches: float = 0.3
     intensity: float = 0.8
+    gain: float = 0.25
+    offset: float = 0.3
     shading: float = 0.0
     shading_strength: float = 0.45
     bias_field: float = 0.3
     noise: float = 0.3
     blur: float = 0.2
     drop_sequence: float = 0.1
+    t1ce_alone: float = 0.0
 
 
 def augment(
@@ -175,8 +180,8 @@ def _change_intensity(
     if config.shading:
         images = _shade(images, brain, config, generator)
     chosen = _chance(n, config.intensity, generator).float()
-    gain = _between(n, -0.25, 0.25, generator, channels)
-    offset = _between(n, -0.3, 0.3, generator, channels)
+    gain = _between(n, -config.gain, config.gain, generator, channels)
+    offset = _between(n, -config.offset, config.offset, generator, channels)
     # A bend that leaves the range's ends in place: darker or brighter middle.
     bend = _between(n, -0.12, 0.12, generator, channels)
     changed = images * (1 + chosen * gain) + chosen * (offset + bend * (images.square() - 1))
@@ -200,13 +205,17 @@ def _change_intensity(
 def _kept_sequences(
     n: int, shown: tuple[Sequence, ...], config: AugmentationConfig, generator: torch.Generator
 ) -> Tensor:
-    """Zero T1 or FLAIR now and then, never both; T1CE always stays."""
+    """Zero T1 or FLAIR now and then, or both; T1CE always stays."""
     keep = torch.ones(n, len(shown), 1, 1)
     dropped = _chance(n, config.drop_sequence, generator).flatten()
     which = torch.randint(0, 2, (n,), generator=generator)
+    # Where it cannot happen no number is drawn, so that such runs stay what they were.
+    alone = torch.zeros(n, dtype=torch.bool)
+    if config.t1ce_alone:
+        alone = _chance(n, config.t1ce_alone, generator).flatten()
     for number, sequence in enumerate((Sequence.T1, Sequence.FLAIR)):
         channels = [c for c, s in enumerate(shown) if s is sequence]
         if channels and Sequence.T1CE in shown:
-            rows = torch.nonzero(dropped & (which == number))
+            rows = torch.nonzero((dropped & (which == number)) | alone)
             keep[rows, torch.tensor(channels)] = 0.0
     return keep

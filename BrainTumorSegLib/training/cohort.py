@@ -5,10 +5,9 @@ A member must not see the cases of its fold, nor may a run's cases change under 
 
 from __future__ import annotations
 
-import csv
-import difflib
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import astuple, dataclass, field, replace
@@ -22,7 +21,7 @@ from BrainTumorSegLib.core.errors import InputError, TrainingError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import LabelProtocol
 from BrainTumorSegLib.io.reference_labels import reference_protocol
-from BrainTumorSegLib.io.tables import original_cell, write_table
+from BrainTumorSegLib.io.tables import write_table
 from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.preprocessing.brain import METHODS
 from BrainTumorSegLib.preprocessing.registration import ENGINES
@@ -34,23 +33,13 @@ from .case_files import (
     read_protocol,
     unlabeled_folders,
 )
-
-TABLE = "cases.tsv"
-COLUMNS = (
-    *("case", "looks_like", "fold", "label_protocol"),
-    *("t1", "t1ce", "flair", "labels", "registration", "brain"),
-)
+from .case_table import COLUMNS, TABLE, read_table
 
 #: Column of a run's table only: SHA-256 of the labels that its members learn from.
 _DIGEST = "labels_sha256"
 
 #: So many cases are named in a message.
 _NAMED = 10
-
-_FORMAT = (
-    "Columns are separated by tabs, the text is in UTF-8; case, looks_like, fold and "
-    "label_protocol are the usual columns."
-)
 
 
 @dataclass(frozen=True)
@@ -184,50 +173,27 @@ def read_cohort(folder: Path, config: CohortConfig | None = None) -> tuple[Label
     return tuple(cases)
 
 
-def read_table(table: Path) -> list[dict[str, str]]:
-    """Rows by names of columns in lower case, stripped; columns of one's own stay.
+def read_cohorts(
+    folders: SequenceOf[Path], config: CohortConfig | None = None
+) -> tuple[LabeledCase, ...]:
+    """The cases of several folders together, see `read_cohort`.
 
     Raises:
-        TrainingError: when it cannot be read, a column is misspelled, a row has no case, or
-            a case two rows.
+        TrainingError: also when two folders name the same case or scan, or one tells folds and
+            another does not.
     """
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.reader(lines, delimiter="\t")
-            header = [name.strip().lower() for name in next(reader, [])]
-            found = [
-                (reader.line_num, [original_cell(cell.strip()) for cell in cells])
-                for cells in reader
-            ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TrainingError(f"{table} cannot be read: {error}.", _FORMAT) from error
-    # A column that is nearly one of ours would be left unread without a word.
-    missing = [name for name in COLUMNS if name not in header]
-    for name in header:
-        near = difflib.get_close_matches(name, missing, n=1, cutoff=0.85)
-        if near and name not in COLUMNS:
-            raise TrainingError(
-                f"{table} has a column {name}; did you mean {near[0]}?",
-                "Rename the column, or give it a name that is less alike.",
-            )
-    rows: dict[str, dict[str, str]] = {}
-    for number, cells in found:
-        if not any(cells):
-            continue
-        row = dict(zip(header, cells, strict=False))
-        name = row.get("case")
-        if not name:
-            raise TrainingError(
-                f"{table}, line {number} has no value in the column case: {row}", _FORMAT
-            )
-        if name in rows:
-            raise TrainingError(
-                f"{table} lists {name} twice.", "Give each case one row and a name of its own."
-            )
-        rows[name] = row
-    if not rows:
-        raise TrainingError(f"{table} lists no case.", _FORMAT)
-    return list(rows.values())
+    if len({names_folds(folder) for folder in folders}) > 1:
+        raise TrainingError(
+            "Some of the folders tell folds and others do not.",
+            f"Give every {TABLE} the column fold, so that none of a fold is learned from.",
+        )
+    cases = tuple(case for folder in folders for case in read_cohort(folder, config))
+    if twice := [name for name, count in Counter(c.name for c in cases).items() if count > 1]:
+        raise TrainingError(
+            f"Two of the folders have a case {twice[0]}.", "Give each case a name of its own."
+        )
+    _check_shared_scans(cases)
+    return cases
 
 
 def names_folds(folder: Path) -> bool:

@@ -13,8 +13,21 @@ from typing import Any
 from BrainTumorSegLib.core.config_tables import check_choice, check_known_keys, from_table
 from BrainTumorSegLib.core.errors import BrainTumorSegError, TrainingError
 from BrainTumorSegLib.io.atomic import write_text
-from BrainTumorSegLib.models.network_spec import ARCHITECTURES, MAX_DEPTH, MIN_DEPTH, NetworkSpec
-from BrainTumorSegLib.preprocessing.model_grid import RECIPES, recipe_channels
+from BrainTumorSegLib.models.network_spec import (
+    ARCHITECTURES,
+    HEADS,
+    MAX_DEPTH,
+    MIN_DEPTH,
+    NetworkSpec,
+)
+from BrainTumorSegLib.preprocessing.model_grid import (
+    FIELDS_OF_VIEW,
+    NORMALIZATIONS,
+    RECIPES,
+    NetworkInput,
+    recipe_by_name,
+    recipe_channels,
+)
 from BrainTumorSegLib.synthesis.config import SynthesisConfig, config_from_table
 
 from .augment import AugmentationConfig
@@ -58,6 +71,32 @@ class SyntheticShare:
 
 
 @dataclass(frozen=True)
+class OutlinedSlices:
+    """Single slices with an outline among the training slices, see `outlined_slices`.
+
+    Attributes:
+        folder: that holds them, relative to that of the cohort; nothing for none.
+        share: of the slices of a batch that come from them.
+    """
+
+    folder: str = ""
+    share: float = 0.5
+
+
+@dataclass(frozen=True)
+class HeadDonors:
+    """Real heads that stripped slices get around them, see `head_donors`.
+
+    Attributes:
+        folder: of the donors, relative to that of the cohort; nothing for none.
+        share: of the slices of cases and samples that get one.
+    """
+
+    folder: str = ""
+    share: float = 0.5
+
+
+@dataclass(frozen=True)
 class Validation:
     """Choosing the checkpoint: the average of the weights that scored best is kept.
 
@@ -84,6 +123,7 @@ class TrainingConfig:
     Attributes:
         network: what to build; it must take as many channels as ``input_channels`` has.
         input_channels: which sequences and slices they show, a key of `model_grid.RECIPES`.
+        shown: how they show them.
         fold: the fold left out of training.
         start_from: a pack (name or folder) or the folder of a run whose weights a member
             begins with, see `checkpoint.find_initial_weights`; nothing for random ones.
@@ -109,6 +149,7 @@ class TrainingConfig:
         default_factory=lambda: NetworkSpec(encoder="tu-regnety_004", encoder_depth=4)
     )
     input_channels: str = "mixture"
+    shown: NetworkInput = field(default_factory=NetworkInput)
     start_from: str = ""
     fold: int = 0
     seed: int = 0
@@ -128,6 +169,8 @@ class TrainingConfig:
     tensorboard: bool = False
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     synthesis: SyntheticShare = field(default_factory=SyntheticShare)
+    slices: OutlinedSlices = field(default_factory=OutlinedSlices)
+    heads: HeadDonors = field(default_factory=HeadDonors)
     validation: Validation = field(default_factory=Validation)
 
     def stage(self, work: str) -> str:
@@ -257,7 +300,10 @@ def check_config(config: TrainingConfig, where: str = "training") -> None:
     """
     for name, known in (
         ("input_channels", RECIPES),
+        ("shown.normalization", NORMALIZATIONS),
+        ("shown.field_of_view", FIELDS_OF_VIEW),
         ("network.architecture", ARCHITECTURES),
+        ("network.heads", HEADS),
         ("optimizer", OPTIMIZERS),
         ("schedule", SCHEDULES),
         ("precision", PRECISIONS),
@@ -277,6 +323,7 @@ def check_config(config: TrainingConfig, where: str = "training") -> None:
             f"{where}.crop {config.crop} is not divisible by {config.network.stride}.",
             "The network halves its input that many times; choose a multiple.",
         )
+    _check_shown(config, where)
     if config.network.architecture == "pspnet" and config.batch < 2:
         raise TrainingError(
             f"{where}.batch is {config.batch}; PSPNet normalises over whole slices.",
@@ -294,9 +341,27 @@ def check_config(config: TrainingConfig, where: str = "training") -> None:
         )
 
 
+def _check_shown(config: TrainingConfig, where: str) -> None:
+    if not config.shown.low < config.shown.high:
+        raise TrainingError(
+            f"{where}.shown.low {config.shown.low:g} is not below high {config.shown.high:g}."
+        )
+    _, offsets = recipe_by_name(config.input_channels)
+    if config.slices.folder and offsets != (0,):
+        raise TrainingError(
+            f"{where}.slices are single, but the input {config.input_channels!r} shows neighbours.",
+            "Choose mixture.",
+        )
+    if config.heads.folder and config.shown.field_of_view == "brain":
+        raise TrainingError(
+            f"{where}.heads puts heads around brains, but networks that see the brain see none.",
+            'Set field_of_view = "head" in the table [training.shown].',
+        )
+
+
 _PROBABILITIES = (
     *("mirror", "dihedral_batches", "intensity", "shading", "bias_field", "noise", "blur"),
-    "drop_sequence",
+    *("drop_sequence", "t1ce_alone"),
 )
 _INFINITE = float("inf")
 _RANGES: Mapping[str, tuple[float, float]] = {
@@ -305,7 +370,10 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("seed", "synthesis.seed", "validation.seed"), (0, _INFINITE)),
     **dict.fromkeys(("warmup", "weight_decay"), (0, _INFINITE)),
     **dict.fromkeys(("synthesis.samples", "validation.every"), (0, _INFINITE)),
-    **dict.fromkeys(("flat", "tumor_share", "synthesis.share"), (0, 1)),
+    **dict.fromkeys(("flat", "tumor_share"), (0, 1)),
+    **dict.fromkeys(("synthesis.share", "slices.share", "heads.share"), (0, 1)),
+    **dict.fromkeys(("shown.low", "shown.high"), (0, 100)),
+    **dict.fromkeys(("augmentation.gain", "augmentation.offset"), (0, 1)),
     **{f"augmentation.{name}": (0, 1) for name in _PROBABILITIES},
     "augmentation.shading_strength": (0, 1),
     "augmentation.deformation_pixels": (0, 20),

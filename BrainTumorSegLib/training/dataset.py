@@ -22,7 +22,7 @@ from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io.volumes import read_spacing
-from BrainTumorSegLib.preprocessing.model_grid import channel_sequences, stack_slices
+from BrainTumorSegLib.preprocessing.model_grid import NetworkInput, channel_sequences, stack_slices
 from BrainTumorSegLib.synthesis.config import SynthesisConfig, held_out
 from BrainTumorSegLib.synthesis.real_scans import RealCase
 from BrainTumorSegLib.synthesis.sources import Sources, find_sources
@@ -31,7 +31,9 @@ from .augment import augment
 from .cohort import LabeledCase, training_cases
 from .config import TrainingConfig
 from .distributed import Machine
+from .head_donors import SIDE, Donors, framed, load_donors
 from .losses import BACKGROUND
+from .outlined_slices import load_slice_set, read_slice_sets, without_fold
 from .volumes import LabeledVolume, load_volume, stored_samples, synthetic_volume
 
 #: Stage of progress in which all cases are read.
@@ -47,11 +49,15 @@ class TrainingData:
     Attributes:
         volumes: training cases, none of the fold left out.
         synthetic: synthetic samples to mix in, none of the held-out generator.
+        slices: single slices with an outline to mix in, none of the fold left out.
+        donors: heads to put around stripped slices.
         validation: cases for choosing the checkpoint.
     """
 
     volumes: SequenceOf[LabeledVolume]
     synthetic: SequenceOf[LabeledVolume] = ()
+    slices: SequenceOf[LabeledVolume] = ()
+    donors: Donors | None = None
     validation: SequenceOf[LabeledVolume] = ()
 
 
@@ -66,7 +72,9 @@ def prepare_cases(
     """
     progress.stage(PREPARE, len(cases))
     # A list, as any() would leave cases out of the cache once it knows.
-    shown = [bool((_load(case, cache, progress).allowed != BACKGROUND).any()) for case in cases]
+    shown = [
+        bool((_load(case, config, cache, progress).allowed != BACKGROUND).any()) for case in cases
+    ]
     if not any(shown) and not config.synthesis.samples:
         raise TrainingError(
             f"The labels of all {len(cases)} cases are empty.",
@@ -104,18 +112,38 @@ def collect_cases(
     left_out = [case for case in cases if on_fold and case.fold == config.fold]
     progress.stage(config.stage("read"), len(training) + len(left_out))
     _warn_of_missing(training, progress)
-    volumes = [_load(case, cache, progress) for case in training]
-    validation = [_load(case, cache, progress) for case in left_out]
+    volumes = [_load(case, config, cache, progress) for case in training]
+    validation = [_load(case, config, cache, progress) for case in left_out]
     synthetic: list[LabeledVolume] = []
     if mix.samples:
         found = find_sources(sources, real_cases(_paintable(training, mix.generator, progress)))
         progress.stage(config.stage("make"), mix.samples)
-        synthetic = _make(mix.generator, found, mix.seed, mix.samples, cache, workers, progress)
+        counted = (mix.seed, mix.samples)
+        synthetic = _make(mix.generator, found, counted, config.shown, cache, workers, progress)
     if check.every and check.on == "synthesis":
         found, generator = find_sources(sources), held_out(mix.generator)
         progress.stage(config.stage("look"), check.samples)
-        validation = _make(generator, found, check.seed, check.samples, cache, workers, progress)
-    return TrainingData(volumes, synthetic, validation)
+        counted = (check.seed, check.samples)
+        validation = _make(generator, found, counted, config.shown, cache, workers, progress)
+    slices, donors = _load_pictures(config, sources, cache, progress)
+    return TrainingData(volumes, synthetic, slices, donors, validation)
+
+
+def _load_pictures(
+    config: TrainingConfig, folder: Path, cache: Path, progress: Progress
+) -> tuple[list[LabeledVolume], Donors | None]:
+    """Outlined slices that the member may see, and heads, where they are wanted."""
+    slices: list[LabeledVolume] = []
+    if config.slices.folder:
+        sets = without_fold(read_slice_sets(folder / config.slices.folder), config.fold)
+        progress.stage(config.stage("outlines"), len(sets))
+        for one in sets:
+            slices.append(load_slice_set(one, cache, config.shown))
+            progress.advance(1, one.name)
+    if not config.heads.folder:
+        return slices, None
+    progress.stage(config.stage("heads"))
+    return slices, load_donors(folder / config.heads.folder, cache, config.shown, progress)
 
 
 def real_cases(cases: SequenceOf[LabeledCase]) -> tuple[RealCase, ...]:
@@ -125,8 +153,10 @@ def real_cases(cases: SequenceOf[LabeledCase]) -> tuple[RealCase, ...]:
     )
 
 
-def _load(case: LabeledCase, cache: Path, progress: Progress) -> LabeledVolume:
-    volume = load_volume(case, cache, Progress(cancel=progress.cancel))
+def _load(
+    case: LabeledCase, config: TrainingConfig, cache: Path, progress: Progress
+) -> LabeledVolume:
+    volume = load_volume(case, cache, Progress(cancel=progress.cancel), config.shown)
     for text in (f"Case {case.name}: {warning}" for warning in volume.warnings):
         # Every member would say the same of the same cases.
         if text not in progress.warnings:
@@ -138,17 +168,19 @@ def _load(case: LabeledCase, cache: Path, progress: Progress) -> LabeledVolume:
 def _make(
     config: SynthesisConfig,
     sources: Sources,
-    seed: int,
-    count: int,
+    counted: tuple[int, int],
+    shown: NetworkInput,
     cache: Path,
     workers: int,
     progress: Progress,
 ) -> list[LabeledVolume]:
-    stored = stored_samples(cache, config, sources, seed)
+    """Samples of a set, of which ``counted`` are the seed and how many."""
+    seed, count = counted
+    stored = stored_samples(cache, config, sources, seed, shown)
     if workers > 1:
         # Fresh processes: threads of torch and ITK do not survive a fork.
         context = multiprocessing.get_context("spawn")
-        make = partial(_make_one, config, sources, seed, stored)
+        make = partial(_make_one, config, sources, seed, stored, shown)
         with (
             ProcessPoolExecutor(workers, mp_context=context) as pool,
             # Closed early, it cancels what has not begun.
@@ -159,17 +191,22 @@ def _make(
         progress = Progress(cancel=progress.cancel)
     volumes = []
     for number in range(count):
-        volumes.append(synthetic_volume(config, sources, seed, number, stored))
+        volumes.append(synthetic_volume(config, sources, seed, number, stored, shown))
         progress.advance(1, volumes[-1].name)
     return volumes
 
 
 def _make_one(
-    config: SynthesisConfig, sources: Sources, seed: int, stored: Path, number: int
+    config: SynthesisConfig,
+    sources: Sources,
+    seed: int,
+    stored: Path,
+    shown: NetworkInput,
+    number: int,
 ) -> None:
     """Put one sample into the cache; its arrays need not travel between processes."""
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    synthetic_volume(config, sources, seed, number, stored)
+    synthetic_volume(config, sources, seed, number, stored, shown)
 
 
 def _paintable(
@@ -209,20 +246,16 @@ def _warn_of_missing(cases: SequenceOf[LabeledCase], progress: Progress) -> None
 class SliceSampler:
     """Draws training slices, every case as often as every other.
 
-    A batch depends on nothing but the seed and the step. `SyntheticShare.share` of its slices
-    come from synthetic samples, where there are any.
+    A batch depends on nothing but the seed and the step. `OutlinedSlices.share` of its slices
+    are outlined ones, where there are any, and `SyntheticShare.share` of the others come from
+    synthetic samples; `HeadDonors.share` of those that are stripped get a head around them.
     """
 
-    def __init__(
-        self,
-        volumes: SequenceOf[LabeledVolume],
-        config: TrainingConfig,
-        synthetic: SequenceOf[LabeledVolume] = (),
-    ) -> None:
-        self._config = config
-        self._real, self._synthetic = (
+    def __init__(self, data: TrainingData, config: TrainingConfig) -> None:
+        self._config, self._donors = config, data.donors
+        self._real, self._synthetic, self._slices = (
             [(v, np.flatnonzero((v.allowed != BACKGROUND).any(axis=(1, 2)))) for v in pool]
-            for pool in (volumes, synthetic)
+            for pool in (data.volumes, data.synthetic, data.slices)
         )
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> Batch:
@@ -240,20 +273,40 @@ class SliceSampler:
         images, labels = [], []
         for number in range(config.batch):
             volume, index = self._draw(rng)
-            window = _window(volume.allowed.shape[1:], config.crop, rng)
+            headed = self._donors is not None and volume.stripped
+            headed = headed and rng.random() < config.heads.share
+            shape = (SIDE, SIDE) if headed else volume.allowed.shape[1:]
+            window = _window(shape, config.crop, rng)
+            # Of a process's own, so that the others need not put heads around its slices.
+            own = np.random.default_rng(int(rng.integers(2**32))) if headed else rng
             if number % world != rank:
                 continue
-            scans = dict(zip(Sequence, volume.scans, strict=True))
-            image = stack_slices(scans, config.input_channels, [index])[0]
+            if headed:
+                image, allowed = self._with_head(volume, index, own)
+            else:
+                scans = dict(zip(Sequence, volume.scans, strict=True))
+                image = stack_slices(scans, config.input_channels, [index])[0]
+                allowed = volume.allowed[index]
             images.append(_cut(image, window, config.crop, 0))
-            labels.append(_cut(volume.allowed[index], window, config.crop, BACKGROUND))
+            labels.append(_cut(allowed, window, config.crop, BACKGROUND))
         return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(labels))
+
+    def _with_head(
+        self, volume: LabeledVolume, index: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A slice of a stripped volume in a head, and its labels."""
+        place = index / max(1, volume.allowed.shape[0] - 1)
+        image = self._donors.around(np.asarray(volume.scans[:, index]), place, rng)
+        return image, framed(np.asarray(volume.allowed[index]), BACKGROUND)
 
     def _draw(self, rng: np.random.Generator) -> tuple[LabeledVolume, int]:
         """A volume and the number of one of its slices."""
         pool = self._real
-        # Without synthetic samples no number is drawn, so that such runs stay what they were.
-        if self._synthetic and rng.random() < self._config.synthesis.share:
+        # Where there is nothing to choose from no number is drawn, so that such runs stay what
+        # they were.
+        if self._slices and rng.random() < self._config.slices.share:
+            pool = self._slices
+        elif self._synthetic and rng.random() < self._config.synthesis.share:
             pool = self._synthetic
         volume, tumor = pool[int(rng.integers(len(pool)))]
         if len(tumor) and rng.random() < self._config.tumor_share:

@@ -5,12 +5,10 @@ Weights that lose more Dice by being stored in fewer bits than is allowed make n
 
 from __future__ import annotations
 
-import json
-import shlex
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Sequence as SequenceOf
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +29,7 @@ from .checkpoint import TrainedMember, trained_member
 from .cohort import LabeledCase
 from .config import TrainingConfig
 from .dataset import spread_slices
+from .evaluated import Evaluation, evaluation_figures
 from .losses import SMOOTH, region_dice
 from .optimizers import MixedPrecision
 from .trainer import mean_dice, predict_slices
@@ -41,15 +40,6 @@ SAMPLES, SLAB = 6, 48
 
 #: Stage of progress.
 STAGE = "check"
-
-#: Measures of `evaluation.statistics.flat_summary` that go into the manifest, with their titles.
-_FIGURES = {
-    "WT": "Dice, whole tumour (WT)",
-    "TC": "Dice, tumour core (TC)",
-    "ET": "Dice, enhancing tumour (ET), cases that have it",
-    "ET_all": "Dice, enhancing tumour (ET), all cases, empty against empty = 1",
-    "edema": "Dice, edema",
-}
 
 #: For the model card of members whose checkpoint was chosen where they are scored.
 _OPTIMISTIC = (
@@ -127,62 +117,6 @@ class MemberCheck:
         return full - stored
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What ``brain-tumor-seg evaluate`` wrote into its folder, and what is said beside it.
-
-    Attributes:
-        summary: means by TTA.
-        tables: Markdown.
-        command: that made them; empty where nothing was evaluated.
-        notes: Markdown for the end of the model card.
-    """
-
-    summary: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    tables: str = ""
-    command: str = ""
-    notes: str = ""
-
-    @property
-    def how(self) -> str:
-        """By whom the cases were scored."""
-        out_of_fold = "--ensemble" not in shlex.split(self.command)
-        return "each by members that never saw it" if out_of_fold else "all by the whole ensemble"
-
-
-def read_evaluation(folder: Path | None, notes: Path | None = None) -> Evaluation:
-    """Read the results of an evaluation and a file of notes; nothing where none is named.
-
-    Raises:
-        TrainingError: when the folder holds no results, or those of several packs, numbers of
-            members or conditions, or the notes cannot be read.
-    """
-    try:
-        text = notes.read_text(encoding="utf-8") if notes else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainingError(
-            f"Cannot read the notes {notes}: {error}.", "Give a text file in UTF-8."
-        ) from error
-    if folder is None:
-        return Evaluation(notes=text)
-    try:
-        content = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        tables = (folder / "tables.md").read_text(encoding="utf-8")
-        command = content["command"]
-    except (OSError, KeyError, ValueError) as error:
-        raise TrainingError(
-            f"{folder} holds no finished evaluation ({error}).",
-            "Make one: brain-tumor-seg evaluate --output FOLDER ...",
-        ) from error
-    if "views" not in content:
-        raise TrainingError(
-            f"The evaluation in {folder} compares more than views, so that it has no figures of "
-            "one pack.",
-            "Evaluate the pack alone, without --members and --conditions.",
-        )
-    return Evaluation(content["views"], tables, command, text)
-
-
 def pack_run(
     members: SequenceOf[Path],
     pack_fields: Mapping[str, Any],
@@ -217,7 +151,9 @@ def pack_run(
     config = trained[0].config
     for member in trained:
         other = member.config
-        if (other.network, other.input_channels) != (config.network, config.input_channels):
+        if (other.network, other.input_channels, other.shown) != (
+            *(config.network, config.input_channels, config.shown),
+        ):
             raise TrainingError(
                 f"{member.folder} has another network or input than {members[0]}.",
                 "Put members of one recipe into a pack.",
@@ -238,7 +174,7 @@ def pack_run(
         "date": max(member.record["finished"] for member in trained)[:10],
         "code_version": trained[0].record["version"],
     }
-    fields["validation"] = [*_figures(evaluation), *check_figures(checks, check.command)]
+    fields["validation"] = [*evaluation_figures(evaluation), *check_figures(checks, check.command)]
     parts = [evaluation.notes, check_section(checks, check.command, check.allowed_loss)]
     if any(m.record.get("kept", {}).get("chosen_on") == "fold" for m in trained):
         parts.append(_OPTIMISTIC)
@@ -271,7 +207,14 @@ def _fields(pack_fields: Mapping[str, Any], config: TrainingConfig) -> dict[str,
             "The recipe names no data sources.",
             "Add a [[pack.sources]] table with name and licence of the training data.",
         )
-    own = {"recipe": config.input_channels, "network": asdict(config.network)}
+    shown = config.shown
+    own = {
+        "recipe": config.input_channels,
+        "network": config.network.as_dict(),
+        "normalisation": {"name": shown.normalization, "low": shown.low, "high": shown.high},
+    }
+    if shown.field_of_view != "brain":
+        own["field_of_view"] = shown.field_of_view
     return fields | own | {"provenance": {"sources": sources}}
 
 
@@ -285,21 +228,6 @@ def _new_members(members: SequenceOf[TrainedMember]) -> Iterator[NewMember]:
         if record.get("started_from"):
             trained["started_from"] = record["started_from"]["origin"]
         yield NewMember(member.folder.name, load_weights(member.weights), trained)
-
-
-def _figures(evaluation: Evaluation) -> list[dict[str, Any]]:
-    return [
-        {
-            "measure": f"{title}, views {views}",
-            "value": summary[key],
-            "cases": int(summary["cases_with_ET" if key == "ET" else "cases"]),
-            "data": f"labelled cases, {evaluation.how}",
-            "command": evaluation.command,
-        }
-        for views, summary in evaluation.summary.items()
-        for key, title in _FIGURES.items()
-        if key in summary
-    ]
 
 
 def check_member(
@@ -330,7 +258,10 @@ def check_member(
     mixed = MixedPrecision("fp32", check.device)
     for volume in volumes:
         images, allowed = spread_slices(volume, config.input_channels, check.slices)
-        outputs = [predict_slices(network, images, check.device, mixed) for network in networks]
+        outputs = [
+            predict_slices(network, images, check.device, mixed, config.network.heads)
+            for network in networks
+        ]
         labels = [decode_slices(output) for output in outputs]
         full.append(region_dice(labels[0], allowed))
         stored.append(region_dice(labels[1], allowed))
@@ -428,7 +359,7 @@ def _comparison_data(
     if check.on != "synthesis" and left_out:
         return (
             "labelled cases of the fold left out",
-            (load_volume(case, check.cache) for case in left_out),
+            (load_volume(case, check.cache, None, config.shown) for case in left_out),
         )
     if check.on == "cases":
         raise TrainingError(
@@ -439,8 +370,11 @@ def _comparison_data(
     generator = held_out(replace(mix, slab=mix.slab or SLAB))
     sources = find_sources(check.sources) if check.sources else Sources()
     seed = config.validation.seed
-    stored = check.cache and stored_samples(check.cache, generator, sources, seed)
+    stored = check.cache and stored_samples(check.cache, generator, sources, seed, config.shown)
     return (
         "synthetic samples of the held-out generator",
-        (synthetic_volume(generator, sources, seed, number, stored) for number in range(SAMPLES)),
+        (
+            synthetic_volume(generator, sources, seed, number, stored, config.shown)
+            for number in range(SAMPLES)
+        ),
     )

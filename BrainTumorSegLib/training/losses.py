@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from BrainTumorSegLib.core.tissue import Region, Tissue
 
@@ -87,6 +89,47 @@ def set_dice(logits: Tensor, allowed: Tensor, smooth: float = 1.0) -> Tensor:
     if not scores:
         return logits.sum() * 0.0
     return 1 - torch.stack(scores).mean()
+
+
+#: What each of the four outputs of `network_spec.HEADS` ``regions`` says yes to.
+REGION_HEADS = (
+    *(tissue_bits(*region.value) for region in (Region.WT, Region.TC, Region.ET)),
+    tissue_bits(Tissue.NECROSIS),
+)
+
+#: How much more cross-entropy counts than Dice for regions; it decides how fast small ones are
+#: found.
+_ENTROPY_WEIGHT = 2.0
+
+
+def region_loss(logits: Tensor, allowed: Tensor, smooth: float = SMOOTH) -> Tensor:
+    """Cross-entropy and Dice of regions, each yes or no, where the reference decides.
+
+    Args:
+        logits: ``[N, 4, H, W]``, in the order of `REGION_HEADS`.
+        allowed: integer tissue bits ``[N, H, W]``.
+        smooth: added to both sides of the Dice, in voxels; sums run over the whole batch.
+
+    Returns:
+        Scalar, the mean over the regions of twice the cross-entropy plus one minus the Dice.
+    """
+    allowed = allowed.long()
+    pairs = [split_voxels(allowed, group) for group in REGION_HEADS]
+    inside, decided = (torch.stack(masks, dim=1).float() for masks in zip(*pairs, strict=True))
+    logits, axes = logits.float(), (0, 2, 3)
+    entropy = functional.binary_cross_entropy_with_logits(logits, inside, reduction="none")
+    entropy = (entropy * decided).sum(axes) / decided.sum(axes).clamp(min=1)
+    probability, inside = logits.sigmoid() * decided, inside * decided
+    sizes = probability.sum(axes) + inside.sum(axes) + smooth
+    dice = (2 * (probability * inside).sum(axes) + smooth) / sizes
+    return (_ENTROPY_WEIGHT * entropy + 1 - dice).mean()
+
+
+def loss_of(heads: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss for what a network gives, a key of `network_spec.HEADS`."""
+    if heads == "regions":
+        return region_loss
+    return lambda logits, allowed: set_cross_entropy(logits, allowed) + set_dice(logits, allowed)
 
 
 def split_voxels(allowed: Bits, group: int) -> tuple[Bits, Bits]:

@@ -21,7 +21,7 @@ from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.inference.labels import decode_slices
 from BrainTumorSegLib.io.atomic import make_folder, write_text
-from BrainTumorSegLib.models.networks import build_network, network_entries
+from BrainTumorSegLib.models.networks import ClassProbabilities, build_network, network_entries
 from BrainTumorSegLib.models.weights import save_weights
 
 from .checkpoint import (
@@ -51,7 +51,7 @@ from .dataset import (
 )
 from .distributed import Machine, data_parallel
 from .logger import LOG, VALIDATION, TrainingLog, draw_curves, summary_writer
-from .losses import region_dice, set_cross_entropy, set_dice
+from .losses import loss_of, region_dice
 from .optimizers import MixedPrecision, learning_rate_at, make_optimizer
 from .volumes import LabeledVolume
 
@@ -77,7 +77,11 @@ def stages(
 def _member_stages(config: TrainingConfig) -> dict[str, float]:
     synthetic = 10.0 if config.synthesis.samples else 0.0
     validated = 2.0 if config.validation.every and config.validation.on == "synthesis" else 0.0
-    work = {"read": 0.1, "make": synthetic, "look": validated, "train": 99.0}
+    pictures = {
+        "outlines": 1.0 if config.slices.folder else 0.0,
+        "heads": 2.0 if config.heads.folder else 0.0,
+    }
+    work = {"read": 0.1, "make": synthetic, "look": validated, **pictures, "train": 99.0}
     return {config.stage(name): weight for name, weight in work.items()}
 
 
@@ -287,10 +291,11 @@ def train_member(
     first = load_checkpoint(folder, config, run)
     log = TrainingLog(folder, first, config.tensorboard) if machine.first else None
     network = data_parallel(run.network, config.network, machine)
-    sampler = SliceSampler(data.volumes, config, data.synthetic)
+    sampler = SliceSampler(data, config)
     progress.stage(config.stage("train"), config.steps)
     progress.advance(first)
     network.train()
+    loss_between = loss_of(config.network.heads)
     losses: list[float] = []
     for step, (images, allowed) in enumerate(batches(sampler, config, first, machine), start=first):
         rate = learning_rate_at(step, config)
@@ -301,7 +306,7 @@ def train_member(
         allowed = allowed.to(device)
         with run.mixed.autocast():
             logits = network(images)
-        loss = set_cross_entropy(logits, allowed) + set_dice(logits, allowed)
+        loss = loss_between(logits, allowed)
         value = loss.item()
         if not math.isfinite(value):
             raise TrainingError(
@@ -379,7 +384,7 @@ def validate(
     dice = []
     for volume in volumes:
         images, allowed = spread_slices(volume, config.input_channels, config.validation.slices)
-        labels = decode_slices(predict_slices(network, images, device, mixed))
+        labels = decode_slices(predict_slices(network, images, device, mixed, config.network.heads))
         dice.append(region_dice(labels, allowed))
     network.train(was_training)
     return mean_dice(dice)
@@ -392,13 +397,14 @@ def mean_dice(cases: SequenceOf[Mapping[str, float]]) -> dict[str, float]:
 
 @torch.inference_mode()
 def predict_slices(
-    network: nn.Module, images: np.ndarray, device: str, mixed: MixedPrecision
+    network: nn.Module, images: np.ndarray, device: str, mixed: MixedPrecision, heads: str
 ) -> np.ndarray:
     """Class probabilities, float32 ``[N, class, H, W]``, of network input ``[N, C, H, W]``."""
+    probabilities = ClassProbabilities(heads)
     outputs = []
     for part in torch.from_numpy(images).split(8):
         part = part.to(device, memory_format=torch.channels_last)
         with mixed.autocast():
             logits = network(part)
-        outputs.append(logits.float().softmax(dim=1).cpu())
+        outputs.append(probabilities(logits).cpu())
     return torch.cat(outputs).numpy()

@@ -18,6 +18,7 @@ from scipy import ndimage
 
 from BrainTumorSegLib.core.case import Case, check_one_place, missing_sequences
 from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, TrainingError
+from BrainTumorSegLib.core.masks import mask_volume_ml
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
@@ -25,9 +26,16 @@ from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.io.reference_labels import read_reference_labels
-from BrainTumorSegLib.preprocessing.brain import extract_brain
+from BrainTumorSegLib.preprocessing.brain import BrainMask, extract_brain
+from BrainTumorSegLib.preprocessing.brain.field_of_view import field_of_view
 from BrainTumorSegLib.preprocessing.doubts import doubts_about_scans
-from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalize, to_grid
+from BrainTumorSegLib.preprocessing.model_grid import (
+    ModelGrid,
+    NetworkInput,
+    model_grid,
+    normalize,
+    to_grid,
+)
 from BrainTumorSegLib.preprocessing.registration import align
 from BrainTumorSegLib.synthesis.config import SynthesisConfig
 from BrainTumorSegLib.synthesis.generator import GENERATOR_VERSION, Sample, synthesize
@@ -38,7 +46,7 @@ from .label_placement import check_placement
 from .losses import BACKGROUND, tissue_bits
 
 #: Raise when the preparation or its checks change, so that old files are not used.
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 
 #: A larger share of a scan than this cannot be brain: a skull and noise in the air are there.
 MOST_BRAIN = 0.9
@@ -60,30 +68,41 @@ class LabeledVolume:
         allowed: uint8 ``[slice, row, column]``; bit ``t`` is set when the voxel may
             be tissue ``t`` (see `io.labelmaps.allowed_tissues`).
         warnings: what whoever trains on it must know of its scans.
+        stripped: whether nothing is shown outside the brain.
     """
 
     name: str
     scans: np.ndarray
     allowed: np.ndarray
     warnings: tuple[str, ...] = ()
+    stripped: bool = False
 
 
 def load_volume(
-    case: LabeledCase, cache: Path | None, progress: Progress | None = None
+    case: LabeledCase,
+    cache: Path | None,
+    progress: Progress | None = None,
+    shown: NetworkInput | None = None,
 ) -> LabeledVolume:
     """Prepared volume of a case, mapped from the cache folder where it lies there already."""
+    shown = shown or NetworkInput()
     if cache is None:
-        return prepare_volume(case, progress)
+        return prepare_volume(case, progress, shown)
     # Two files may be T1 and T1CE as well as T1CE and FLAIR.
     sequences = [sequence.value for sequence in case.scans]
-    files = _file_stamps((*case.scans.values(), case.labels))
-    key = _digest(case.protocol.name, sequences, astuple(case.preparation), files)
+    files = file_stamps((*case.scans.values(), case.labels))
+    key = digest(case.protocol.name, sequences, astuple(case.preparation), files, astuple(shown))
     path = cache / f"{case.stem}-{key}.safetensors"
-    return _cached(path, lambda: prepare_volume(case, progress))
+    return cached(path, lambda: prepare_volume(case, progress, shown))
 
 
 def synthetic_volume(
-    config: SynthesisConfig, sources: Sources, seed: int, number: int, stored: Path | None = None
+    config: SynthesisConfig,
+    sources: Sources,
+    seed: int,
+    number: int,
+    stored: Path | None = None,
+    shown: NetworkInput | None = None,
 ) -> LabeledVolume:
     """One prepared sample, mapped from the cache where it lies there already.
 
@@ -96,14 +115,21 @@ def synthetic_volume(
 
     def make() -> LabeledVolume:
         sample = synthesize(config, sources, [seed, number])
-        return prepare_sample(sample, f"synthetic-{sample.record['kind']}-{seed}-{number}")
+        name = f"synthetic-{sample.record['kind']}-{seed}-{number}"
+        return prepare_sample(sample, name, shown)
 
     if stored is None:
         return make()
-    return _cached(stored.with_name(f"{stored.name}-{number:06d}.safetensors"), make)
+    return cached(stored.with_name(f"{stored.name}-{number:06d}.safetensors"), make)
 
 
-def stored_samples(cache: Path, config: SynthesisConfig, sources: Sources, seed: int) -> Path:
+def stored_samples(
+    cache: Path,
+    config: SynthesisConfig,
+    sources: Sources,
+    seed: int,
+    shown: NetworkInput | None = None,
+) -> Path:
     """Where the samples of a set lie in a cache folder, but for their numbers.
 
     It looks at every file that the set is made of: ask once a set, not once a sample.
@@ -112,7 +138,8 @@ def stored_samples(cache: Path, config: SynthesisConfig, sources: Sources, seed:
     for case in sources.cases:
         files += [*(path for _, path in case.scans), case.labels]
     names = [case.name for case in sources.cases]
-    key = _digest(GENERATOR_VERSION, config.as_dict(), names, _file_stamps(files), seed)
+    told = astuple(shown or NetworkInput())
+    key = digest(GENERATOR_VERSION, config.as_dict(), names, file_stamps(files), seed, told)
     return cache / f"synthetic-{key}"
 
 
@@ -128,7 +155,8 @@ def store_volume(path: Path, volume: LabeledVolume) -> None:
     }
     with atomic_path(path, overwrite=True) as temporary:
         told = json.dumps(volume.warnings)
-        save_file(tensors, temporary, {"name": volume.name, "warnings": told})
+        stripped = "yes" if volume.stripped else "no"
+        save_file(tensors, temporary, {"name": volume.name, "warnings": told, "stripped": stripped})
 
 
 def map_volume(path: Path) -> LabeledVolume:
@@ -143,10 +171,13 @@ def map_volume(path: Path) -> LabeledVolume:
         scans, allowed = (file.get_tensor(name).numpy() for name in ("scans", "allowed"))
         told = file.metadata()
     scans.flags.writeable = allowed.flags.writeable = False
-    return LabeledVolume(told["name"], scans, allowed, tuple(json.loads(told["warnings"])))
+    warnings = tuple(json.loads(told["warnings"]))
+    return LabeledVolume(told["name"], scans, allowed, warnings, told["stripped"] == "yes")
 
 
-def prepare_volume(case: LabeledCase, progress: Progress | None = None) -> LabeledVolume:
+def prepare_volume(
+    case: LabeledCase, progress: Progress | None = None, shown: NetworkInput | None = None
+) -> LabeledVolume:
     """Read a case and bring it to its model grid, as `segment` does with a new case.
 
     Raises:
@@ -161,27 +192,28 @@ def prepare_volume(case: LabeledCase, progress: Progress | None = None) -> Label
         images = {sequence: scan.image for sequence, scan in loaded.scans.items()}
         outside = 0.0 if transforms is None else np.nan
         scans, grid, doubts = _on_grid(
-            images, loaded.reference_scan.image, brain, transforms, outside, loaded
+            images, loaded.reference_scan.image, brain, shown, transforms, outside, loaded
         )
     except (TrainingError, Cancelled):
         raise
     except BrainTumorSegError as error:
         raise type(error)(f"Case {case.name}: {error.message}", error.remedy) from error
     reference_labels = read_reference_labels(case.labels, progress.warn if progress else None)
-    check_placement(case, reference_labels, images, brain)
+    check_placement(case, reference_labels, images, brain.image)
     labels = to_grid(reference_labels, grid, interpolator=sitk.sitkNearestNeighbor)
     allowed = allowed_tissues(labels, case.protocol, str(case.labels))
     expected = missing_sequences(loaded.scans)
     warnings = tuple(text for text in loaded.warnings if text not in expected)
     separated = separate_core(allowed, grid.spacing[::-1])
-    return LabeledVolume(case.name, scans, separated, (*warnings, *doubts))
+    return LabeledVolume(case.name, scans, separated, (*warnings, *doubts), brain.stripped)
 
 
-def prepare_sample(sample: Sample, name: str) -> LabeledVolume:
+def prepare_sample(sample: Sample, name: str, shown: NetworkInput | None = None) -> LabeledVolume:
     """Bring a synthetic sample to its model grid, as `prepare_volume` does with a real case."""
     images = {s: sample.image(array) for s, array in sample.scans.items()}
     brain = sample.image(sample.brain.astype(np.uint8))
-    scans, grid, _ = _on_grid(images, images[Sequence.T1CE], brain)
+    mask = BrainMask(brain, "given", not sample.record["skull"], mask_volume_ml(brain))
+    scans, grid, _ = _on_grid(images, images[Sequence.T1CE], mask, shown)
     allowed = to_grid(
         sample.image(sample.allowed),
         grid,
@@ -189,7 +221,7 @@ def prepare_sample(sample: Sample, name: str) -> LabeledVolume:
         outside=BACKGROUND,
     )
     allowed = separate_core(allowed.astype(np.uint8), grid.spacing[::-1])
-    return LabeledVolume(name, scans, allowed)
+    return LabeledVolume(name, scans, allowed, stripped=mask.stripped)
 
 
 def separate_core(allowed: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
@@ -240,12 +272,12 @@ def stripped_brain(images: Mapping[Sequence, sitk.Image]) -> sitk.Image:
 
 def _register_and_strip(
     case: LabeledCase, loaded: Case, progress: Progress | None
-) -> tuple[Mapping[Sequence, sitk.Transform] | None, sitk.Image]:
+) -> tuple[Mapping[Sequence, sitk.Transform] | None, BrainMask]:
     """Transforms, None for scans that are in register, and the brain on the grid of T1CE."""
     if not case.preparation.nothing_to_do:
         alignment = align(loaded, engine=case.preparation.registration, progress=progress)
         transforms, method = alignment.transforms, case.preparation.brain
-        return transforms, extract_brain(loaded, transforms, method=method, progress=progress).image
+        return transforms, extract_brain(loaded, transforms, method=method, progress=progress)
     check_one_place(loaded.scans, Sequence.T1CE)
     reference = loaded.reference_scan.image
     for sequence, scan in loaded.scans.items():
@@ -262,23 +294,29 @@ def _register_and_strip(
             "the skull was not removed.",
             "Set brain = 'auto' in the table [data] of the recipe.",
         )
-    return None, brain
+    return None, BrainMask(brain, "stripped", True, mask_volume_ml(brain))
 
 
 def _on_grid(
     images: Mapping[Sequence, sitk.Image],
     reference: sitk.Image,
-    brain: sitk.Image,
+    brain: BrainMask,
+    shown: NetworkInput | None = None,
     transforms: Mapping[Sequence, sitk.Transform] | None = None,
     outside: float = 0.0,
     case: Case | None = None,
 ) -> tuple[np.ndarray, ModelGrid, list[str]]:
-    """Normalised scans ``[3, slice, row, column]`` on the grid about the brain, and that grid.
+    """Normalised scans ``[3, slice, row, column]`` on the grid about what is seen, and that grid.
 
     With the case that they belong to, also what is doubtful about them.
     """
-    grid = model_grid(reference, brain)
-    inside = to_grid(brain, grid, interpolator=sitk.sitkNearestNeighbor) > 0
+    shown = shown or NetworkInput()
+    field = field_of_view(brain, shown.field_of_view)
+    grid = model_grid(reference, field)
+    inside, seen = (
+        to_grid(mask, grid, interpolator=sitk.sitkNearestNeighbor) > 0
+        for mask in (brain.image, field)
+    )
     raw = {
         sequence: to_grid(image, grid, transforms and transforms[sequence], outside=outside)
         for sequence, image in images.items()
@@ -286,23 +324,25 @@ def _on_grid(
     scans = np.zeros((len(Sequence), *grid.shape), np.float16)
     for number, sequence in enumerate(Sequence):
         if sequence in raw:
-            scans[number] = normalize(raw[sequence], inside)
+            scans[number] = normalize(raw[sequence], inside, shown, seen | inside)
     doubts = [] if case is None else doubts_about_scans(case, raw, inside, grid.spacing[0])
     return scans, grid, doubts
 
 
-def _cached(path: Path, make: Callable[[], LabeledVolume]) -> LabeledVolume:
+def cached(path: Path, make: Callable[[], LabeledVolume]) -> LabeledVolume:
+    """A volume mapped from a file, which is made where there is none."""
     if not path.is_file():
         store_volume(path, make())
     return map_volume(path)
 
 
-def _file_stamps(paths: Iterable[Path]) -> list[tuple[str, int, int]]:
+def file_stamps(paths: Iterable[Path]) -> list[tuple[str, int, int]]:
     """What changes with any of some files: their names, sizes and times of the last change."""
     found = ((path.name, path.stat()) for path in paths)
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]
 
 
-def _digest(*parts: Any) -> str:
+def digest(*parts: Any) -> str:
+    """What tells files of the cache apart: 16 hexadecimal digits of plain JSON types."""
     text = json.dumps([CACHE_VERSION, *parts], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -28,7 +28,7 @@ from BrainTumorSegLib.evaluation.experiments.run import RowScores, run_experimen
 from BrainTumorSegLib.evaluation.metrics import CaseScore, GroupScore
 from BrainTumorSegLib.models.weights import load_weights
 from BrainTumorSegLib.training.cohort import read_cohort
-from BrainTumorSegLib.training.dataset import SliceSampler
+from BrainTumorSegLib.training.dataset import SliceSampler, TrainingData
 from BrainTumorSegLib.training.distributed import Machine
 from BrainTumorSegLib.training.volumes import LabeledVolume
 
@@ -200,8 +200,8 @@ def test_the_arms_of_a_bundled_experiment_draw_the_same_slices_and_differ_in_not
     experiment = read_experiment(find_experiment(name))
     rng = np.random.default_rng(0)
     allowed = rng.integers(1, 255, (9, 110, 120)).astype(np.uint8)
-    volumes = [LabeledVolume("x", rng.normal(size=(3, 9, 110, 120)), allowed)]
-    drawn = [SliceSampler(volumes, arm.training).batch(5)[1] for arm in experiment.arms]
+    data = TrainingData([LabeledVolume("x", rng.normal(size=(3, 9, 110, 120)), allowed)])
+    drawn = [SliceSampler(data, arm.training).batch(5)[1] for arm in experiment.arms]
     assert all(torch.equal(one, other) for one, other in pairwise(drawn))
     common = [
         {key: value for key, value in arm.training.as_dict().items() if key not in ARM_KEYS}

@@ -18,6 +18,7 @@ from BrainTumorSegLib.inference.engines.choosing import OpenedEngine
 from BrainTumorSegLib.models.packs import load_pack
 from BrainTumorSegLib.preprocessing.brain import BrainMask
 from BrainTumorSegLib.preprocessing.brain.field_of_view import MARGIN_MM, field_of_view
+from BrainTumorSegLib.preprocessing.model_grid import NetworkInput
 
 SPACINGS = [(3.0, 3.0, 3.0), (2.5, 2.5, 6.0), (7.0, 3.0, 2.5)]
 
@@ -83,7 +84,7 @@ def test_a_tumour_at_the_skull_is_labelled_by_packs_that_see_the_head(monkeypatc
     values = sitk.GetArrayFromImage(image)
     values[tumor] = 2000.0
     case = case_of(t1ce=with_values(values, image), t1=image)
-    pack = replace(load_pack("glioma-lite"), field_of_view=sees)
+    pack = replace(load_pack("glioma-lite"), shown=NetworkInput(field_of_view=sees))
     monkeypatch.setattr(pipeline, "load_pack", lambda _: pack)
     opened = OpenedEngine(CallsBrightTumor(), CallsBrightTumor, "")
     monkeypatch.setattr(pipeline, "open_engine", lambda *_: opened)

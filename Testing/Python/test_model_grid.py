@@ -19,6 +19,7 @@ from BrainTumorSegLib.preprocessing.model_grid import (
     NORMALIZATIONS,
     RECIPES,
     ModelGrid,
+    NetworkInput,
     channel_sequences,
     model_grid,
     normalize,
@@ -580,7 +581,9 @@ def test_quartiles_are_moved_less_than_mean_and_deviation_by_a_large_bright_tumo
     assert healthy.sum() < 0.9 * brain.sum()
 
     def moved(name):
-        return np.abs(normalize(volume, brain, name=name) - normalize(ill, brain, name=name))
+        return np.abs(
+            normalize(volume, brain, NetworkInput(name)) - normalize(ill, brain, NetworkInput(name))
+        )
 
     shift = {name: moved(name)[healthy].mean() for name in NORMALIZATIONS}
     assert shift["percentile-quartiles"] < 0.8 * shift["percentile-zscore"]
@@ -588,7 +591,7 @@ def test_quartiles_are_moved_less_than_mean_and_deviation_by_a_large_bright_tumo
 
 def test_with_quartiles_half_of_the_brain_lies_within_one_quartile_range():
     volume, brain = noisy_brain()
-    inside = normalize(volume, brain, name="percentile-quartiles")[brain]
+    inside = normalize(volume, brain, NetworkInput("percentile-quartiles"))[brain]
     assert np.median(inside) == pytest.approx(0, abs=1e-5)
     assert np.subtract(*np.percentile(inside, [75, 25])) == pytest.approx(1 / 1.35, abs=1e-5)
 
@@ -598,8 +601,9 @@ def test_what_is_seen_around_the_brain_has_the_brain_s_scale(name):
     volume, brain = noisy_brain()
     seen = np.zeros_like(brain)
     seen[1:11, 2:28, 2:28] = True
-    result = normalize(volume, brain, 0, 100, name, seen)
-    assert np.allclose(result[brain], normalize(volume, brain, 0, 100, name)[brain], atol=0.2)
+    shown = NetworkInput(name, 0, 100)
+    result = normalize(volume, brain, shown, seen)
+    assert np.allclose(result[brain], normalize(volume, brain, shown)[brain], atol=1e-5)
     assert np.corrcoef(result[seen], volume[seen])[0, 1] == pytest.approx(1, abs=1e-6)
     assert result[seen & ~brain].all() and not result[~seen].any()
 

@@ -21,7 +21,7 @@ from BrainTumorSegLib.evaluation.runs import members_without_fold
 from BrainTumorSegLib.models.packs import load_pack, verify_pack
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.config import read_config
-from BrainTumorSegLib.training.export import Evaluation, read_evaluation
+from BrainTumorSegLib.training.evaluated import Evaluation, read_evaluation
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -73,7 +73,7 @@ def test_a_configuration_survives_its_journey_through_json_and_is_read_as_0_1_wr
 
 
 def test_a_batch_depends_on_seed_and_step_alone(toy_volumes):
-    first, again = SliceSampler(toy_volumes, TINY), SliceSampler(toy_volumes, TINY)
+    first, again = (SliceSampler(TrainingData(toy_volumes), TINY) for _ in range(2))
     first.batch(0)
     for a, b in zip(first.batch(7), again.batch(7), strict=True):
         assert torch.equal(a, b)
@@ -88,13 +88,13 @@ def test_a_date_makes_a_seed():
 
 
 def test_most_slices_of_a_batch_show_tumour(toy_volumes):
-    sampler = SliceSampler(toy_volumes, replace(TINY, batch=64, tumor_share=1.0))
+    sampler = SliceSampler(TrainingData(toy_volumes), replace(TINY, batch=64, tumor_share=1.0))
     _, allowed = sampler.batch(0)
     assert (allowed != BIT[Tissue.BACKGROUND]).flatten(1).any(dim=1).float().mean() > 0.9
 
 
 def test_a_crop_larger_than_the_slice_is_padded_with_background(toy_volumes):
-    images, allowed = SliceSampler(toy_volumes, replace(TINY, crop=(64, 64))).batch(0)
+    images, allowed = SliceSampler(TrainingData(toy_volumes), replace(TINY, crop=(64, 64))).batch(0)
     assert images.shape[2:] == allowed.shape[1:] == (64, 64)
     assert (allowed[:, :10] == BIT[Tissue.BACKGROUND]).all() and (images[:, :, :10] == 0).all()
 

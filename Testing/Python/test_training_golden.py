@@ -45,7 +45,7 @@ MIXED = replace(TINY, batch=4, synthesis=SyntheticShare(samples=1, share=0.5))
 
 def test_batches_are_drawn_as_before():
     digest = hashlib.sha256()
-    sampler = SliceSampler(DATA.volumes, MIXED, DATA.synthetic)
+    sampler = SliceSampler(DATA, MIXED)
     for step in range(4):
         for part in sampler.batch(step):
             digest.update(part.numpy().tobytes())
@@ -60,7 +60,7 @@ def test_seeds_and_folds_are_as_before():
 
 
 def test_augmentation_is_as_before():
-    images, allowed = SliceSampler(DATA.volumes, replace(MIXED, batch=16)).batch(0)
+    images, allowed = SliceSampler(TrainingData(DATA.volumes), replace(MIXED, batch=16)).batch(0)
     generator = torch.Generator().manual_seed(5)
     shown = channel_sequences("mixture")
     images, allowed = augment(images, allowed, shown, EVERYTHING, generator)

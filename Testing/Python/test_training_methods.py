@@ -319,7 +319,9 @@ def constant(value):
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_the_wanted_share_of_slices_is_synthetic(share):
     config = replace(TINY, batch=400, synthesis=SyntheticShare(1, share))
-    images, _ = SliceSampler([constant(1)], config, [constant(2), constant(2)]).batch(0)
+    images, _ = SliceSampler(TrainingData([constant(1)], [constant(2), constant(2)]), config).batch(
+        0
+    )
     assert float((images[:, 0, 0, 0] == 2).float().mean()) == pytest.approx(share, abs=0.08)
 
 

@@ -15,7 +15,7 @@ from toy_cases import TINY, same, stopping_in
 
 from BrainTumorSegLib.core.errors import Cancelled, TrainingError
 from BrainTumorSegLib.models.networks import build_network
-from BrainTumorSegLib.training.dataset import SliceSampler, batches
+from BrainTumorSegLib.training.dataset import SliceSampler, TrainingData, batches
 from BrainTumorSegLib.training.distributed import Machine, joined
 from BrainTumorSegLib.training.losses import set_cross_entropy, set_dice
 from BrainTumorSegLib.training.optimizers import MAX_GRADIENT_NORM, learning_rate_at, make_optimizer
@@ -35,7 +35,7 @@ SHARED = replace(
 
 def test_processes_share_a_batch_without_overlap():
     config = replace(TINY, batch=6)
-    sampler = SliceSampler(PLAIN.volumes, config)
+    sampler = SliceSampler(TrainingData(PLAIN.volumes), config)
     whole, _ = sampler.batch(3)
     parts = [sampler.batch(3, rank, 2)[0] for rank in (0, 1)]
     assert torch.equal(whole[0::2], parts[0]) and torch.equal(whole[1::2], parts[1])
@@ -70,7 +70,7 @@ def trained_by_hand():
     torch.manual_seed(SHARED.seed)
     network = build_network(SHARED.network).to(memory_format=torch.channels_last).train()
     optimizer = make_optimizer(network, SHARED)
-    sampler = SliceSampler(PLAIN.volumes, SHARED)
+    sampler = SliceSampler(TrainingData(PLAIN.volumes), SHARED)
     parts = [batches(sampler, SHARED, 0, Machine(rank=rank, world=2)) for rank in (0, 1)]
     for step, both in enumerate(zip(*parts, strict=True)):
         optimizer.zero_grad()

@@ -85,15 +85,18 @@ def write_case(folder: Path, name: str, seed: int) -> None:
 def write_toy_cohort(folder: Path, cases: int = 4) -> None:
     """So many cases in two folds, with their table."""
     rows = ["case\tlooks_like\tfold\tlabel_protocol"]
+    folder.mkdir(parents=True, exist_ok=True)
     for number in range(cases):
         write_case(folder, f"toy{number}", number)
         rows.append(f"toy{number}\ttoy\t{number % 2}\tcore1_edema2_enhancing4")
     (folder / "cases.tsv").write_text("\n".join(rows) + "\n")
 
 
-def train(cohort: Path, run: Path, *options: str, recipe: Path | None = None) -> int:
+def train(
+    cohort: Path, run: Path, *options: str, recipe: Path | None = None, data: tuple[str, ...] = ()
+) -> int:
     """Give the command ``train``; its exit code."""
-    words = ["train", "--recipe", str(recipe or cohort / "toy.toml"), "--data", str(cohort)]
+    words = ["train", "--recipe", str(recipe or cohort / "toy.toml"), "--data", str(cohort), *data]
     words += ["-o", str(run), "--threads", "1", "--progress", "none"]
     return cli.main([*words, *options])
 

@@ -161,7 +161,8 @@ def export_run(args: argparse.Namespace) -> Path:
     from BrainTumorSegLib.models.packs import export_pack
     from BrainTumorSegLib.models.packs.files import check_free
     from BrainTumorSegLib.training.config import run_command
-    from BrainTumorSegLib.training.export import STAGE, pack_run, read_evaluation
+    from BrainTumorSegLib.training.evaluated import read_evaluation
+    from BrainTumorSegLib.training.export import STAGE, pack_run
 
     shared.limit_threads(args.threads)
     folder = expanded(args.pack)
@@ -219,7 +220,8 @@ def _config(folder: Path, given: Path | None) -> tuple[Path, RunConfig]:
 
 def _cases(args: argparse.Namespace, folder: Path, config: RunConfig) -> tuple[LabeledCase, ...]:
     """The cohort; none where only synthetic samples are to be looked at, or none is known."""
-    from BrainTumorSegLib.training.cohort import TABLE, read_cohort
+    from BrainTumorSegLib.training.case_table import TABLE
+    from BrainTumorSegLib.training.cohort import read_cohort
 
     if args.check_on == "synthesis" or args.precision == "fp32":
         return ()

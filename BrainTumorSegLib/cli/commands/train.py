@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--recipe", type=Path, required=True, metavar="FILE", help="a .toml file")
     parser.add_argument(
-        "--data", type=Path, required=True, help="folder with the cases, with or without cases.tsv"
+        "--data",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="folder with the cases, with or without cases.tsv; of several folders the first one "
+        "is where the recipe looks for everything else",
     )
     shared.add_folder(parser, "folder of the run")
     parser.add_argument(
@@ -107,15 +113,15 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from BrainTumorSegLib.inference.engines.torch_engine import choose_device
     from BrainTumorSegLib.models.packs.files import check_free
-    from BrainTumorSegLib.training.cohort import join_folds, read_cohort
+    from BrainTumorSegLib.training.cohort import join_folds, read_cohorts
     from BrainTumorSegLib.training.config import keep_config, read_config, run_command
     from BrainTumorSegLib.training.distributed import Machine, joined
+    from BrainTumorSegLib.training.evaluated import read_evaluation
     from BrainTumorSegLib.training.export import (
         STAGE,
         QuantizationCheck,
         check_pack,
         pack_run,
-        read_evaluation,
     )
     from BrainTumorSegLib.training.trainer import check_computable, stages, train_members
 
@@ -125,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
     if args.start_from:
         training = replace(training, start_from=args.start_from)
     evaluation = read_evaluation(args.evaluation, args.notes)
-    cases = join_folds(read_cohort(args.data, config.data), args.join_folds or ())
+    cases = join_folds(read_cohorts(args.data, config.data), args.join_folds or ())
     check_pack(pack_fields, training, args.recipe)
     destination = args.pack or args.output / pack_fields["name"]
     check_free(destination, args.overwrite)
@@ -144,7 +150,7 @@ def run(args: argparse.Namespace) -> int:
             folds,
             args.output,
             args.seeds or (),
-            args.data,
+            args.data[0],
             machine,
             progress,
         )
@@ -162,7 +168,7 @@ def run(args: argparse.Namespace) -> int:
             cases,
             on=args.check_on,
             allowed_loss=args.allowed_loss,
-            sources=args.data,
+            sources=args.data[0],
             cache=args.output / "cache",
             device=machine.device,
             command=_command(args),
@@ -180,7 +186,10 @@ def _command(args: argparse.Namespace) -> str:
     """For the provenance: what changes the outcome, and no folders of this computer."""
     return shared.repeated(
         args,
-        ("brain-tumor-seg", "train", "--recipe", args.recipe.name, "--data", "DATA"),
+        (
+            *("brain-tumor-seg", "train", "--recipe", args.recipe.name, "--data", "DATA"),
+            *(f"DATA/{os.path.relpath(folder, args.data[0])}" for folder in args.data[1:]),
+        ),
         *("output", "start_from", "join_folds", "folds", "seeds", "precision", "check_on"),
         output="RUN",
         start_from=shared.without_folders(args.start_from),

@@ -188,8 +188,12 @@ def score_ensembles(
         if found is None:
             if engine is None:
                 networks = [load_network(path, training.network) for path in weights]
-                engine = TorchEngine(networks, machine.device, training.precision)
-            volume = load_volume(case, machine.cache, Progress(cancel=progress.cancel))
+                engine = TorchEngine(
+                    networks, machine.device, training.precision, training.network.heads
+                )
+            volume = load_volume(
+                case, machine.cache, Progress(cancel=progress.cancel), training.shown
+            )
             labels = _segment(volume, training.input_channels, engine, ensembles, every, progress)
             allowed = np.asarray(volume.allowed[::every])
             found = [

@@ -84,18 +84,18 @@ _SCALED = {
 
 
 def _facts(pack: ModelPack) -> list[tuple[str, str]]:
-    low, high = pack.percentiles
+    shown = pack.shown
     missing = ", ".join(s.name for s in pack.may_be_missing) or "none"
     return [
         ("name and version", f"`{pack.name}` {pack.version}"),
         ("sequences", ", ".join(s.name for s in pack.sequences)),
         ("may be missing", missing),
         ("input recipe", f"`{pack.recipe}`, {pack.network.in_channels} channels"),
-        ("slices", f"axial, {pack.in_plane_mm:g} mm in plane, around the {pack.field_of_view}"),
+        ("slices", f"axial, {pack.in_plane_mm:g} mm in plane, around the {shown.field_of_view}"),
         (
             "intensities",
-            f"clipped to the {low:g}-{high:g} percentile inside the {pack.field_of_view}, "
-            f"{_SCALED[pack.normalization]}, zero outside",
+            f"clipped to the {shown.low:g}-{shown.high:g} percentile inside the "
+            f"{shown.field_of_view}, {_SCALED[shown.normalization]}, zero outside",
         ),
         ("classes", ", ".join(t.key.replace("_", "-") for t in pack.tissues)),
         ("advised views", f"`{pack.advised_views}`"),

@@ -14,7 +14,7 @@ from BrainTumorSegLib.core.resources import schema_validator
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.models.network_spec import NetworkSpec
-from BrainTumorSegLib.preprocessing.model_grid import recipe_by_name, recipe_channels
+from BrainTumorSegLib.preprocessing.model_grid import NetworkInput, recipe_by_name, recipe_channels
 
 if TYPE_CHECKING:
     pass
@@ -70,9 +70,7 @@ class ModelPack:
         recipe: a key of `slices.RECIPES`.
         sequences: those that the recipe takes.
         may_be_missing: those among them that the networks can do without.
-        normalization: one of `model_grid.NORMALIZATIONS`.
-        percentiles: at which intensities are clipped in what the networks see.
-        field_of_view: what that is, one of `field_of_view.FIELDS_OF_VIEW`.
+        shown: how the networks see a scan.
         in_plane_mm: pixel size of the model grid in mm.
         multiple: rows and columns of the model grid are divisible by it.
         tissues: the networks' outputs in order.
@@ -103,9 +101,7 @@ class ModelPack:
     recipe: str
     sequences: tuple[Sequence, ...]
     may_be_missing: tuple[Sequence, ...]
-    normalization: str
-    percentiles: tuple[float, float]
-    field_of_view: str
+    shown: NetworkInput
     in_plane_mm: float
     multiple: int
     tissues: tuple[Tissue, ...]
@@ -291,9 +287,12 @@ def _as_pack(manifest: Mapping[str, Any], path: Path) -> ModelPack:
         recipe=fields["recipe"],
         sequences=tuple(Sequence(s) for s in fields["sequences"]["used"]),
         may_be_missing=tuple(Sequence(s) for s in fields["sequences"]["may_be_missing"]),
-        normalization=fields["normalisation"]["name"],
-        percentiles=(float(fields["normalisation"]["low"]), float(fields["normalisation"]["high"])),
-        field_of_view=fields.get("field_of_view", "brain"),
+        shown=NetworkInput(
+            normalization=fields["normalisation"]["name"],
+            low=float(fields["normalisation"]["low"]),
+            high=float(fields["normalisation"]["high"]),
+            field_of_view=fields.get("field_of_view", "brain"),
+        ),
         in_plane_mm=float(fields["grid"]["in_plane_mm"]),
         multiple=int(fields["grid"]["multiple"]),
         tissues=tuple(Tissue[key.upper()] for key in fields["classes"]),
@@ -338,7 +337,7 @@ def _check_consistency(pack: ModelPack, path: Path) -> None:
     """What a schema cannot say: fields that must agree with each other."""
     network = pack.network
     needed, _ = recipe_by_name(pack.recipe)
-    low, high = pack.percentiles
+    low, high = pack.shown.low, pack.shown.high
     complaints = {
         f"recipe {pack.recipe!r} takes {_names(needed)}, "
         f"but sequences.used says {_names(pack.sequences)}": set(pack.sequences) != set(needed),

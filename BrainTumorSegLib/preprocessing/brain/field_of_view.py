@@ -14,9 +14,6 @@ from BrainTumorSegLib.core.case import image_matrix
 
 from .extraction import BrainMask
 
-#: ``brain``: zero outside the mask; ``head``: outside its hull and the margin.
-FIELDS_OF_VIEW = ("brain", "head")
-
 #: Skull and scalp together are seldom thicker.
 MARGIN_MM = 15.0
 
@@ -34,7 +31,7 @@ def field_of_view(brain: BrainMask, name: str) -> sitk.Image:
     Scans whose skull was removed have nothing to see outside the brain.
 
     Args:
-        name: one of `FIELDS_OF_VIEW`.
+        name: one of `model_grid.FIELDS_OF_VIEW`.
     """
     if name == "brain" or brain.stripped:
         return brain.image
