@@ -56,7 +56,7 @@ def test_training_lowers_the_loss_on_what_it_sees(toy_volumes, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(toy_volumes, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "set_dice", lambda *_: torch.tensor(float("nan")))
+    monkeypatch.setattr(trainer, "loss_of", lambda _: lambda *_: torch.tensor(float("nan")))
     with pytest.raises(TrainingError, match="nan"):
         trained(toy_volumes, TINY, tmp_path)
 
