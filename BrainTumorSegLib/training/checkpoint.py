@@ -29,7 +29,11 @@ from BrainTumorSegLib.models.weights import load_weights
 
 from .cohort import LabeledCase
 from .config import TrainingConfig
+from .imagenet import imagenet_file, imagenet_weights
 from .optimizers import MixedPrecision
+
+#: What `TrainingConfig.start_from` calls an encoder trained on ImageNet, see `imagenet`.
+IMAGENET = "imagenet"
 
 CHECKPOINT, RECORD, WEIGHTS = "checkpoint.pt", "run.json", "weights.safetensors"
 
@@ -187,6 +191,7 @@ class InitialWeights:
         state: entries of a state dict, those that the output depends on.
         sha256: of the weights' file.
         cases: names of those it was trained on; empty where a pack does not say.
+        whole: whether they are all of the network's, not its encoder's alone.
     """
 
     origin: str
@@ -194,6 +199,7 @@ class InitialWeights:
     state: Mapping[str, Tensor]
     sha256: str
     cases: frozenset[str] = frozenset()
+    whole: bool = True
 
 
 def find_initial_weights(
@@ -219,6 +225,14 @@ def find_initial_weights(
     """
     if not config.start_from:
         return None
+    if config.start_from == IMAGENET:
+        return InitialWeights(
+            origin=f"ImageNet ({config.network.encoder})",
+            input=(config.network, config.input_channels),
+            state=imagenet_weights(config.network),
+            sha256=file_sha256(imagenet_file(config.network)),
+            whole=False,
+        )
     members = find_members(Path(config.start_from)) if Path(config.start_from).is_dir() else []
     found = _of_run(members, config) if members else _of_pack(load_pack(config.start_from), config)
     wanted = config.network, config.input_channels
@@ -251,7 +265,7 @@ def load_initial_weights(network: nn.Module, spec: NetworkSpec, initial: Initial
         TrainingError: when the weights are not those of such a network.
     """
     missing = network_entries(spec).live.keys() - initial.state.keys()
-    if missing:
+    if missing and initial.whole:
         raise TrainingError(f"{initial.origin} lacks the weights {min(missing)}.")
     network.load_state_dict(dict(initial.state), strict=False)
 

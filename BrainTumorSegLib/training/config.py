@@ -126,7 +126,8 @@ class TrainingConfig:
         shown: how they show them.
         fold: the fold left out of training.
         start_from: a pack (name or folder) or the folder of a run whose weights a member
-            begins with, see `checkpoint.find_initial_weights`; nothing for random ones.
+            begins with, or ``imagenet`` for the encoder, see `checkpoint.find_initial_weights`;
+            nothing for random ones.
         seed: of the first weights, the choice of slices and the augmentation.
         steps: optimizer steps.
         batch: slices a step, all processes together.

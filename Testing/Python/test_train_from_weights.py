@@ -15,8 +15,9 @@ from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.models.networks import NetworkSpec, build_network
 from BrainTumorSegLib.models.packs import NewMember, make_pack
 from BrainTumorSegLib.models.weights import save_weights
+from BrainTumorSegLib.training import checkpoint, imagenet
 from BrainTumorSegLib.training.case_files import read_protocol
-from BrainTumorSegLib.training.checkpoint import find_initial_weights
+from BrainTumorSegLib.training.checkpoint import find_initial_weights, load_initial_weights
 from BrainTumorSegLib.training.cohort import LabeledCase, join_folds
 from BrainTumorSegLib.training.config import TrainingConfig
 from BrainTumorSegLib.training.dataset import TrainingData
@@ -143,3 +144,30 @@ def test_an_older_configuration_starts_from_nothing():
     fields = TINY.as_dict()
     del fields["start_from"]
     assert TrainingConfig.from_dict(fields) == TINY
+
+
+def test_an_encoder_starts_from_imagenet_and_the_decoder_from_random_weights(tmp_path, monkeypatch):
+    spec = NetworkSpec(encoder="tu-tf_efficientnet_lite0", encoder_depth=5)
+    torch.manual_seed(1)
+    encoder = build_network(spec).encoder.state_dict()
+    stored = [*(f"a{n}" for n in range(len(encoder))), "classifier.weight"]
+    values = [value + 1 for value in encoder.values()]
+    torch.save(dict(zip(stored, [*values, torch.zeros(9)], strict=True)), tmp_path / "e.pth")
+    monkeypatch.setattr(checkpoint, "imagenet_file", lambda _: tmp_path / "e.pth")
+    monkeypatch.setattr(imagenet, "imagenet_file", lambda _: tmp_path / "e.pth")
+    initial = find_initial_weights(start_from("imagenet", network=spec), [])
+    torch.manual_seed(2)
+    network = build_network(spec)
+    decoder = {n: v.clone() for n, v in network.state_dict().items() if "encoder" not in n}
+    load_initial_weights(network, spec, initial)
+    state = network.state_dict()
+    assert all(torch.equal(state[f"encoder.{n}"], v + 1) for n, v in encoder.items())
+    assert all(torch.equal(state[name], value) for name, value in decoder.items())
+    with pytest.raises(TrainingError, match="are not those of 'mobilenet_v2'"):
+        imagenet.imagenet_weights(TINY.network)
+
+
+def test_encoders_without_such_weights_are_named_with_those_that_have_them():
+    with pytest.raises(TrainingError, match="no ImageNet weights of 'mobilenet_v2'") as caught:
+        find_initial_weights(start_from("imagenet"), [])
+    assert "tu-tf_efficientnet_lite0" in caught.value.remedy
