@@ -34,12 +34,12 @@ def find_case_files(folder: Path, case: str) -> tuple[dict[Sequence, Path], Path
         raise TrainingError(f"The folder {folder} of case {case} does not exist.")
     exact = {s: folder / f"{case}_{s.value}.nii.gz" for s in Sequence}
     labels = folder / f"{case}_seg.nii.gz"
-    named = (*exact.values(), labels)
-    if any(path.is_file() for path in named):
-        for path in named:
+    there = {sequence: path for sequence, path in exact.items() if path.is_file()}
+    if there or labels.is_file():
+        for path in (exact[Sequence.T1CE], labels):
             if not path.is_file():
-                raise TrainingError(f"{path} is missing.", "Give all files of the case.")
-        return exact, labels
+                raise TrainingError(f"{path} is missing.", "T1CE and labels are always needed.")
+        return there, labels
     images = sorted(
         path
         for path in folder.iterdir()

@@ -348,3 +348,13 @@ def test_two_folders_with_a_case_of_one_name_are_refused(tmp_path):
 def test_what_does_not_fit_together_is_refused(change, message):
     with pytest.raises(TrainingError, match=message):
         check_config(replace(TINY, **change))
+
+
+def test_a_case_without_t1_is_taken_as_it_is(tmp_path):
+    write_toy_cohort(tmp_path, 2)
+    (tmp_path / "brats" / "toy1" / "toy1_t1.nii.gz").unlink()
+    shown = [set(case.scans) for case in read_cohorts([tmp_path])]
+    assert shown == [set(Sequence), {Sequence.T1CE, Sequence.FLAIR}]
+    (tmp_path / "brats" / "toy1" / "toy1_t1ce.nii.gz").unlink()
+    with pytest.raises(TrainingError, match=r"toy1_t1ce\.nii\.gz is missing"):
+        read_cohorts([tmp_path])
