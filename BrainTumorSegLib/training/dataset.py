@@ -49,16 +49,16 @@ class TrainingData:
     Attributes:
         volumes: training cases, none of the fold left out.
         synthetic: synthetic samples to mix in, none of the held-out generator.
+        validation: cases for choosing the checkpoint.
         slices: single slices with an outline to mix in, none of the fold left out.
         donors: heads to put around stripped slices.
-        validation: cases for choosing the checkpoint.
     """
 
     volumes: SequenceOf[LabeledVolume]
     synthetic: SequenceOf[LabeledVolume] = ()
+    validation: SequenceOf[LabeledVolume] = ()
     slices: SequenceOf[LabeledVolume] = ()
     donors: Donors | None = None
-    validation: SequenceOf[LabeledVolume] = ()
 
 
 def prepare_cases(
@@ -126,7 +126,7 @@ def collect_cases(
         counted = (check.seed, check.samples)
         validation = _make(generator, found, counted, config.shown, cache, workers, progress)
     slices, donors = _load_pictures(config, sources, cache, progress)
-    return TrainingData(volumes, synthetic, slices, donors, validation)
+    return TrainingData(volumes, synthetic, validation, slices, donors)
 
 
 def _load_pictures(

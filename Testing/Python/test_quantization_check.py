@@ -77,7 +77,7 @@ def volumes(monkeypatch):
     made = {f"c{n}": called_by(member(n), f"c{n}") for n in range(2)}
     asked = []
 
-    def load(case, cache):
+    def load(case, cache, progress, shown):
         asked.append(case.name)
         return made[case.name]
 
@@ -142,7 +142,7 @@ def test_what_loses_too_much_is_refused_with_the_figures_and_a_way_out(cases, vo
 def test_a_member_without_a_case_is_compared_on_held_out_synthesis(monkeypatch):
     asked = []
 
-    def make(config, sources, seed, number, cache):
+    def make(config, sources, seed, number, cache, shown):
         asked.append((config.part, seed, number))
         return called_by(member(), f"s{number}")
 

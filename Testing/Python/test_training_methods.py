@@ -330,7 +330,7 @@ def test_no_synthetic_sample_is_made_of_the_fold_left_out_and_held_out_ones_are_
 ):
     asked = []
 
-    def pretend(config, sources, seed, number, cache):
+    def pretend(config, sources, seed, number, cache, shown):
         asked.append((config, {case.name for case in sources.cases}, seed))
         return toy_volume(f"{seed}-{number}")
 
