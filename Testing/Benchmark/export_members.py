@@ -20,8 +20,8 @@ from BrainTumorSegLib.preprocessing.model_grid import recipe_by_name
 def export_members(pack_name: str, folder: Path, views: str, count: int | None) -> None:
     """Write ``members.json`` and one file a member."""
     pack = load_pack(pack_name)
-    if pack.network.architecture != "linknet":
-        raise SystemExit(f"Pack {pack.name} is no LinkNet: the plain loop does not know it.")
+    if pack.network.architecture != "linknet" or pack.network.heads != "classes":
+        raise SystemExit(f"Pack {pack.name} is no LinkNet of classes: the plain loop does not know it.")
     names = [member.name for member in pack.members][:count]
     live = network_entries(pack.network).live
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def export_members(pack_name: str, folder: Path, views: str, count: int | None) 
         },
         "files": [f"{name}.safetensors" for name in names],
         "channels": [[s.value, offset] for offset in offsets for s in sequences],
-        "percentiles": list(pack.percentiles),
+        "percentiles": [pack.shown.low, pack.shown.high],
         "views": [{"turns": view.turns, "flip": view.flip} for view in tta_transforms(views)],
     }
     (folder / "members.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")

@@ -41,7 +41,7 @@ from BrainTumorSegLib.models.packs import (
 )
 from BrainTumorSegLib.models.packs.manifest import SCHEMA
 from BrainTumorSegLib.models.weights import PRECISIONS
-from BrainTumorSegLib.preprocessing.model_grid import RECIPES
+from BrainTumorSegLib.preprocessing.model_grid import RECIPES, NetworkInput
 
 SPEC = NetworkSpec("linknet", "mobilenet_v2", 3, 3, 5)
 
@@ -148,7 +148,7 @@ def test_a_made_pack_says_what_it_was_told(made):
     assert made.version == "1.2.3"
     assert made.sequences == (Sequence.T1, Sequence.T1CE, Sequence.FLAIR)
     assert made.may_be_missing == (Sequence.T1, Sequence.FLAIR)
-    assert made.percentiles == (0.5, 99.5)
+    assert made.shown == NetworkInput("percentile-zscore", 0.5, 99.5, "brain")
     assert (made.in_plane_mm, made.multiple) == (1.0, 32)
     assert made.tissues == tuple(Tissue)
     assert made.network == SPEC
