@@ -42,5 +42,6 @@ def slurm_script(
 # A minute before the time is up the job is told, and stops cleanly.
 #SBATCH --signal=TERM@60
 
-exec srun {shlex.join(command)} --part "{PART}/{parts}"
+# Steps do not ask for the cores of their job by themselves.
+exec srun --cpus-per-task={threads} {shlex.join(command)} --part "{PART}/{parts}"
 """

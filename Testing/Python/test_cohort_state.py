@@ -18,9 +18,10 @@ from cohort_cases import CHECKOUT, write_case, write_pack
 
 from BrainTumorSegLib.cohort import lease, local
 from BrainTumorSegLib.cohort.array import slurm_script
+from BrainTumorSegLib.cohort.failure import explain_failure
 from BrainTumorSegLib.cohort.finding import find_cases
 from BrainTumorSegLib.cohort.lease import is_held, take_lease
-from BrainTumorSegLib.cohort.local import choose_workers, explain_failure
+from BrainTumorSegLib.cohort.local import choose_workers
 from BrainTumorSegLib.cohort.plan import Settings, make_plan, outputs_of, segment_words
 from BrainTumorSegLib.cohort.state import (
     State,
@@ -353,7 +354,7 @@ def test_the_script_for_slurm_gives_each_task_its_part(tmp_path):
     done = subprocess.run(
         ["bash"], input=script, text=True, capture_output=True, env=given, check=True
     )
-    assert done.stdout.splitlines() == [*command, "--part", "3/10"]
+    assert done.stdout.splitlines() == ["--cpus-per-task=2", *command, "--part", "3/10"]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -19,7 +18,6 @@ from BrainTumorSegLib.core.errors import CohortError, InputError
 from BrainTumorSegLib.core.option_fields import (
     add_option,
     add_options,
-    command_line,
     given_options,
     options_of,
 )
@@ -28,22 +26,22 @@ from BrainTumorSegLib.core.sequences import Sequence
 
 from . import shared
 from .cohort_display import CohortDisplay, print_plan
+from .cohort_engines import (
+    NETWORK_ENGINE,
+    CohortEngine,
+    add_engine_options,
+    cases_pool,
+    check_engine,
+    script,
+    workers_and_threads,
+)
 from .segment import ASK
 
 if TYPE_CHECKING:
     from BrainTumorSegLib.cohort.cases import CohortCase
-    from BrainTumorSegLib.cohort.local import Stop
+    from BrainTumorSegLib.cohort.engine import Stop
     from BrainTumorSegLib.cohort.plan import Planned, Settings
     from BrainTumorSegLib.core.progress import Progress
-
-#: Flag of the option of `segment` whose name means something else here.
-NETWORK_ENGINE = "--network-engine"
-
-
-class CohortEngine(StrEnum):
-    """What runs the cases."""
-
-    LOCAL, ARRAY = "local", "array"
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -114,23 +112,7 @@ def add_cohort_options(parser: argparse.ArgumentParser) -> None:
     )
 
     where = parser.add_argument_group("how the cases are run")
-    where.add_argument(
-        "--engine",
-        dest="cohort_engine",
-        choices=[engine.value for engine in CohortEngine],
-        default=CohortEngine.LOCAL.value,
-        help="local: on this machine; array: print a script for Slurm that runs parts as jobs "
-        f"(default: local). What runs the networks is {NETWORK_ENGINE}",
-    )
-    where.add_argument(
-        "--workers",
-        type=shared.from_one,
-        metavar="N",
-        help="cases side by side (default: by cores and memory)",
-    )
-    where.add_argument(
-        "--jobs", type=shared.from_one, default=10, metavar="N", help="with array (default: 10)"
-    )
+    add_engine_options(where)
     where.add_argument(
         "--retries",
         type=shared.from_zero,
@@ -191,7 +173,7 @@ def run_cohort(
     if args.cohort_engine == CohortEngine.ARRAY:
         # Slurm makes no folder for what a job prints.
         make_folder(settings.folder / "logs")
-        print(_script(args, settings, len(cases)), end="")
+        print(script(args, settings, len(cases)), end="")
         return 0
     if dataset is not None:
         make_folder(settings.folder)
@@ -218,8 +200,6 @@ def _part(text: str) -> tuple[int, int]:
 
 
 def _settings(args: argparse.Namespace, dataset: Path | None) -> Settings:
-    from BrainTumorSegLib.bootstrap.installer import has_nvidia_gpu
-    from BrainTumorSegLib.cohort.local import choose_workers
     from BrainTumorSegLib.cohort.plan import Settings
     from BrainTumorSegLib.models.packs import load_pack
 
@@ -228,15 +208,14 @@ def _settings(args: argparse.Namespace, dataset: Path | None) -> Settings:
             "--brainsfit ask is for a program that segments one case.",
             "Give the BRAINSFit executable, or leave the option out.",
         )
+    check_engine(args)
     options = given_options(Options, args)
     # Jobs may run in another folder.
     places = {
         n: p.resolve() for n in ("brain", "brainsfit") if isinstance(p := getattr(options, n), Path)
     }
     options = replace(options, **places)
-    on_gpu = options.device.startswith(("cuda", "mps"))
-    on_gpu = on_gpu or (options.device == "auto" and has_nvidia_gpu())
-    args.workers, threads = choose_workers(args.workers, args.threads, on_gpu)
+    threads = workers_and_threads(args, options)
     ending = args.format or ("seg.nrrd" if dataset is None else "nii.gz")
     return Settings(
         folder=args.output,
@@ -269,17 +248,17 @@ def _check_folder(args: argparse.Namespace) -> None:
 def _run_plan(
     args: argparse.Namespace, settings: Settings, plan: list[Planned], display: CohortDisplay
 ) -> None:
-    from BrainTumorSegLib.cohort.local import Stop, run_local
+    from BrainTumorSegLib.cohort.engine import Stop, run_cases
 
     to_run = [planned for planned in plan if planned.to_run]
     if not to_run:
         return
     stop = Stop()
-    with _ctrl_c_stops(stop):
-        run_local(
+    with _ctrl_c_stops(stop), cases_pool(args, settings, display) as pool:
+        run_cases(
             to_run,
             settings,
-            args.workers,
+            pool,
             retries=args.retries,
             max_failures=args.max_failures,
             on_finish=display.finished,
@@ -351,35 +330,3 @@ def _conclude(args: argparse.Namespace, plan: list[Planned], written: list[Path]
         f"{written[0]} says why and what to do about it. Give the same command again to go on, "
         "with --retry-failed to try failed cases again.",
     )
-
-
-def _script(args: argparse.Namespace, settings: Settings, cases: int) -> str:
-    """The script of ``--engine array``: this command, part by part."""
-    from BrainTumorSegLib.cohort.array import slurm_script
-    from BrainTumorSegLib.cohort.local import CASE_BYTES
-
-    program = [sys.executable, "-m", "BrainTumorSegLib"]
-    if args.command == "bids":
-        words = ["bids", str(args.input.resolve()), str(args.output.resolve()), "participant"]
-        for flag in ("participant_label", "session_label"):
-            labels = getattr(args, flag)
-            words += [f"--{flag.replace('_', '-')}", *labels] if labels else []
-    else:
-        words = ["cohort", str(args.input.resolve()), f"--output={args.output.resolve()}"]
-    options = replace(settings.options, pack=settings.pack.folder.resolve())
-    words += [
-        word.replace("--engine=", f"{NETWORK_ENGINE}=", 1) if word.startswith("--engine=") else word
-        for word in command_line(options)
-    ]
-    for name in ("only", "exclude", "also"):
-        words += [f"--{name}={value}" for value in getattr(args, name)]
-    for name in ("reference", "format", "max_failures", "retries"):
-        value = getattr(args, name)
-        words += [f"--{name.replace('_', '-')}={value}"] if value is not None else []
-    words += ["--retry-failed"] if args.retry_failed else []
-    words += ["--overwrite"] if args.overwrite else []
-    threads = args.threads or 2
-    words += ["--workers=1", f"--threads={threads}", "--progress=json"]
-    gigabytes = CASE_BYTES // 1024**3 + 2
-    jobs = min(args.jobs, cases)
-    return slurm_script([*program, *words], settings.folder, cases, jobs, threads, gigabytes)

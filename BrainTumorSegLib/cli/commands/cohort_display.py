@@ -12,7 +12,7 @@ from BrainTumorSegLib.core.errors import InputError
 
 if TYPE_CHECKING:
     from BrainTumorSegLib.cohort.cases import CohortCase
-    from BrainTumorSegLib.cohort.local import Finished
+    from BrainTumorSegLib.cohort.engine import Finished
     from BrainTumorSegLib.cohort.plan import Planned
     from BrainTumorSegLib.core.progress import Sink
 
@@ -47,6 +47,10 @@ class CohortDisplay:
             self._case(name, one.state, known["reason"] + again, known["remedy"], known["seconds"])
         self.done += one.state is not State.WAITING
         self._event("progress", name)
+
+    def warn(self, message: str) -> None:
+        """Show what people should know of."""
+        self._event("warning", message)
 
     def end(self) -> None:
         """Show that no case runs any more."""
