@@ -6,6 +6,7 @@ Source: BIDS specification 1.10, "Magnetic Resonance Imaging" and "Derivatives: 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Collection
@@ -133,13 +134,13 @@ def write_dataset_files(folder: Path, source: Path) -> None:
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "BrainTumorSeg", "Version": __version__}],
-        "SourceDatasets": [{"URL": source.resolve().as_uri()}],
-        "DatasetLinks": {"raw": source.resolve().as_uri()},
+        "DatasetLinks": {"raw": _link(source.resolve(), folder.resolve())},
     }
     label_rows = [(0, "Background")] + [(int(t), STYLES[t].title) for t in TUMOR_TISSUES]
     table = "index\tname\n" + "".join(f"{index}\t{name}\n" for index, name in label_rows)
-    # Validators know neither our records and pictures nor Slicer's format.
-    ignored = "*.seg.nrrd\n*_record.json\n*_report.html\n*_overview.png\nlogs/\ncohort.*\n"
+    # Validators know neither our records and pictures nor formats other than NIfTI.
+    ours = ("*_record.json", "*_report.html", "*_overview.png", "*_entropy.*", "logs/", "cohort.*")
+    ignored = "\n".join((*ours, "*.nrrd", "*.mha", "*.dcm", ""))
     texts = {
         folder / DESCRIPTION: json.dumps(description, indent=2) + "\n",
         folder / "desc-auto_dseg.tsv": table,
@@ -148,6 +149,15 @@ def write_dataset_files(folder: Path, source: Path) -> None:
     with atomic_group(list(texts), overwrite=True) as temporary:
         for path, text in texts.items():
             temporary[path].write_text(text, encoding="utf-8")
+
+
+def _link(source: Path, folder: Path) -> str:
+    """From a folder to a data set, without the names of the folders above both."""
+    try:
+        return Path(os.path.relpath(source, folder)).as_posix()
+    except ValueError:
+        # On another drive of Windows.
+        return source.as_uri()
 
 
 def sidecar(sources: Collection[Path], reference: Path, dataset: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,17 +31,20 @@ class CaseOrder:
     Attributes:
         words: the arguments of the program that compute the case.
         inputs: files and folders whose hashes are kept, by what they are.
+        home: folder from which arguments and inputs are told.
         outputs: files that there must be then, by kind, relative to ``folder``.
         folder: of all results.
         state: file of the state.
         log: file that takes all that is printed.
-        known: of the state: ``case``, ``attempts``, ``pack``, ``options``, ``command``.
+        known: of the state: ``case``, ``attempts``, ``pack``, ``options``, and ``run``, which
+            engine ordered it.
         sidecar: what the BIDS sidecar says, if one is wanted.
     """
 
     words: tuple[str, ...]
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
+    home: str
     folder: str
     state: str
     log: str
@@ -55,6 +59,9 @@ def run_case(order: CaseOrder) -> None:
     from BrainTumorSegLib.core.errors import BrainTumorSegError
     from BrainTumorSegLib.io.atomic import write_text
 
+    # If it is gone, the first input that cannot be read says so.
+    with suppress(OSError):
+        os.chdir(order.home)
     begun = time.time()
     state = {**order.known, "state": State.RUNNING, "begun": begun}
     path = Path(order.state)

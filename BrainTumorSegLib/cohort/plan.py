@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,6 +126,9 @@ def outputs_of(case: CohortCase, settings: Settings) -> dict[str, str]:
     names |= {kind: end for kind, (_, end) in kinds.items()}
     if bids:
         names[SIDECAR] = "_dseg.json"
+    if names.get("labelmap") == names["segmentation"]:
+        # In a BIDS derivative the segmentation is one.
+        del names["labelmap"]
     if "disagreement" in names:
         names["mutual information"] = "_entropy.mutual-information.nii.gz"
     return {kind: f"{case.folder}/{case.stem}{end}" for kind, end in names.items()}
@@ -139,9 +143,9 @@ def make_order(planned: Planned, settings: Settings, attempts: int) -> CaseOrder
         attempts: how often it was tried, this time included.
     """
     case, folder = planned.case, settings.folder
-    # Links are not followed: what they lead to may have a name that says nothing.
     mask = _mask(settings.options_of(case))
-    inputs = {key: str(path.absolute()) for key, path in inputs_of(case, mask).items()}
+    home = _home(case)
+    inputs = {key: _told(path, home) for key, path in inputs_of(case, mask).items()}
     # What lies there is ours once we have begun to make it.
     overwrite = settings.overwrite or bool(planned.known) or attempts > 1
     words = segment_words(case, settings, overwrite)
@@ -162,6 +166,7 @@ def make_order(planned: Planned, settings: Settings, attempts: int) -> CaseOrder
         words=tuple(words),
         inputs=inputs,
         outputs=outputs,
+        home=str(home),
         folder=str(folder.resolve()),
         state=str(state_path(folder, case).resolve()),
         log=str(log_path(folder, case).resolve()),
@@ -170,18 +175,21 @@ def make_order(planned: Planned, settings: Settings, attempts: int) -> CaseOrder
             "attempts": attempts,
             "pack": pack_stamp(settings.pack),
             "options": settings.record_of(case),
-            "command": words,
         },
         sidecar=told,
     )
 
 
 def segment_words(case: CohortCase, settings: Settings, overwrite: bool) -> list[str]:
-    """The arguments of the program that segment one case, ``segment`` first."""
-    words = ["segment"]
-    words += [f"--{s.value}={path.absolute()}" for s, path in case.scans.items()]
+    """The arguments of the program that segment one case, ``segment`` first.
+
+    Inputs are told from the folder that they share, in which the program is run: names of the
+    folders above, which may be of people or places, get into no log then.
+    """
+    words, home = ["segment"], _home(case)
+    words += [f"--{s.value}={_told(path, home)}" for s, path in case.scans.items()]
     if case.dicom is not None:
-        words.append(f"--dicom={case.dicom.absolute()}")
+        words.append(f"--dicom={_told(case.dicom, home)}")
     if case.study is not None:
         words.append(f"--study={case.study}")
     words += [f"--reference={settings.reference.value}", f"--name={case.name}"]
@@ -193,6 +201,25 @@ def segment_words(case: CohortCase, settings: Settings, overwrite: bool) -> list
     words += command_line(replace(settings.options_of(case), pack=settings.pack.folder.resolve()))
     words += [f"--threads={settings.threads}"] if settings.threads else []
     return [*words, "--progress=json", *(["--overwrite"] if overwrite else [])]
+
+
+def _home(case: CohortCase) -> Path:
+    """The folder that holds all inputs of a case, at any depth.
+
+    Links are not followed: what they lead to may have a name that says nothing.
+    """
+    try:
+        return Path(
+            os.path.commonpath([path.absolute().parent for path in inputs_of(case).values()])
+        )
+    except ValueError:
+        # On several drives of Windows.
+        return Path.cwd()
+
+
+def _told(path: Path, home: Path) -> str:
+    path = path.absolute()
+    return str(path.relative_to(home) if path.is_relative_to(home) else path)
 
 
 def _mask(options: Options) -> Path | None:

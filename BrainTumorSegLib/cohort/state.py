@@ -84,12 +84,12 @@ def inputs_of(case: CohortCase, mask: Path | None = None) -> dict[str, Path]:
 
 
 def stamp(path: Path) -> dict[str, Any]:
-    """What a file or folder is: its name, size, time of change and SHA-256.
+    """What a file or folder is: its name without its folders, size, time of change and SHA-256.
 
     Raises:
         InputError: when it cannot be read.
     """
-    return {"file": str(path), **_seen(path), "sha256": _sha256(path)}
+    return {"file": path.name, **_seen(path), "sha256": _sha256(path)}
 
 
 def is_unchanged(path: Path, known: Mapping[str, Any]) -> bool:

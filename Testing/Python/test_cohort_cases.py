@@ -271,6 +271,8 @@ def test_a_derivative_describes_itself(dataset, tmp_path):
     write_dataset_files(out, dataset)
     told = json.loads((out / "dataset_description.json").read_text())
     assert told["DatasetType"] == "derivative" and told["GeneratedBy"][0]["Name"] == "BrainTumorSeg"
+    # The names of the folders above are nobody's business.
+    assert told["DatasetLinks"] == {"raw": f"../{dataset.name}"}
     assert "4\tEnhancing tumour" in (out / "desc-auto_dseg.tsv").read_text()
 
 

@@ -133,6 +133,12 @@ def test_a_native_crash_says_in_the_log_where_it_happened(undisturbed):
     assert "Fatal Python error: Aborted" in log and "load_case" in log
 
 
+def test_neither_states_nor_logs_tell_the_folders_of_the_scans(undisturbed, twenty):
+    kept = [*(undisturbed[0] / ".cohort").glob("*.json"), *(undisturbed[0] / "logs").iterdir()]
+    assert len(kept) == 2 * 18
+    assert not [path.name for path in kept if str(twenty) in path.read_text()]
+
+
 def test_the_same_command_computes_nothing_that_is_done(undisturbed, twenty, pack):
     output, *_ = undisturbed
     before = {name: state["ended"] for name, state in states(output).items()}

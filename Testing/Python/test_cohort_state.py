@@ -22,7 +22,14 @@ from BrainTumorSegLib.cohort.failure import explain_failure
 from BrainTumorSegLib.cohort.finding import find_cases
 from BrainTumorSegLib.cohort.lease import is_held, take_lease
 from BrainTumorSegLib.cohort.local import choose_workers
-from BrainTumorSegLib.cohort.plan import Settings, make_plan, outputs_of, segment_words
+from BrainTumorSegLib.cohort.plan import (
+    Planned,
+    Settings,
+    make_order,
+    make_plan,
+    outputs_of,
+    segment_words,
+)
 from BrainTumorSegLib.cohort.state import (
     State,
     inputs_of,
@@ -34,6 +41,7 @@ from BrainTumorSegLib.cohort.state import (
 )
 from BrainTumorSegLib.cohort.table import seconds_left
 from BrainTumorSegLib.core.options import Options
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.models.packs import load_pack
 
 
@@ -215,10 +223,42 @@ def test_the_command_of_a_case_is_one_that_segment_takes(case, settings):
 
     more = replace(settings, also=("html", "labelmap", "disagreement"), threads=2)
     args = build_parser().parse_args(segment_words(case, more, overwrite=True))
-    assert args.t1ce == case.scans[next(s for s in case.scans if s.value == "t1ce")].resolve()
+    assert args.t1ce == Path(case.scans[Sequence.T1CE].name)
     assert [path.suffix for path in args.report] == [".json", ".html"]
     assert args.labelmap.name == "p_dseg.nii.gz" and args.overwrite and args.name == "p"
     assert args.pack == str(settings.pack.folder) and args.threads == 2
+
+
+def test_the_label_map_of_a_bids_derivative_is_its_segmentation(case, settings, tmp_path):
+    bids = replace(settings, dataset=tmp_path, ending=".nii.gz", also=("labelmap", "html"))
+    files = list(outputs_of(case, bids).values())
+    assert len(files) == len(set(files))
+    assert not any(word.startswith("--labelmap") for word in segment_words(case, bids, False))
+    slicer = replace(bids, ending=".seg.nrrd")
+    assert any(word.startswith("--labelmap") for word in segment_words(case, slicer, False))
+
+
+def test_names_of_folders_above_the_scans_are_kept_nowhere(case, settings):
+    order = make_order(Planned(case, State.WAITING), settings, 1)
+    flags = tuple(f"--{s.value}=" for s in Sequence)
+    told = [*order.inputs.values(), *(w for w in order.words if w.startswith(flags))]
+    assert len(told) == 6 and not any("/" in text or os.sep in text for text in told)
+    home = Path(order.home)
+    assert {home / name for name in order.inputs.values()} == set(case.scans.values())
+    assert stamp(home / order.inputs["t1"])["file"] == order.inputs["t1"]
+
+
+def test_scans_in_several_folders_are_told_from_the_one_that_holds_them_all(case, settings):
+    moved = case.scans[Sequence.FLAIR].parent / "more" / "flair.nii.gz"
+    moved.parent.mkdir()
+    case.scans[Sequence.FLAIR].rename(moved)
+    order = make_order(
+        Planned(replace(case, scans={**case.scans, Sequence.FLAIR: moved}), State.WAITING),
+        settings,
+        1,
+    )
+    assert Path(order.inputs["flair"]) == Path("more", "flair.nii.gz")
+    assert Path(order.home, order.inputs["flair"]) == moved
 
 
 # --- leases --------------------------------------------------------------------------------
