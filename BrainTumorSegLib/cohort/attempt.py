@@ -39,6 +39,9 @@ TICK_S, _GRACE_S = 0.2, 15.0
 #: How much of the end of a log is searched for the reason of a failure.
 _TAIL_BYTES = 64 * 1024
 
+#: What the process that is forked has imported.
+PRELOADED = [f"{__package__}.preload"]
+
 #: Starting a process also asks how all others are, and of two threads that ask at the same time
 #: one is told nonsense.
 _PROCESSES = threading.Lock()
@@ -205,7 +208,7 @@ def _context() -> BaseContext:
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([f"{__package__}.preload"])
+    context.set_forkserver_preload(PRELOADED)
     # Its threads would be started by the import, before the fork.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     return context

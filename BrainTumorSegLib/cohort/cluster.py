@@ -21,7 +21,7 @@ from BrainTumorSegLib.core.errors import CohortError, DependencyError, InputErro
 from BrainTumorSegLib.core.version import __version__
 
 from .attempt import End, Outcome, Try
-from .dask_worker import check_worker, compute_case, stop_cases
+from .dask_worker import check_worker, compute_case, dask_setup, stop_cases
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -65,7 +65,7 @@ class DaskPool:
         self.over: queue.SimpleQueue[tuple[str, Future]] = queue.SimpleQueue()
         self.level = 0
         self.threads, self.counted = 1, -_COUNT_S
-        self.seen = time.monotonic()
+        self.seen, self.warned = time.monotonic(), False
 
     def room(self) -> int:
         """How many more cases can be given out."""
@@ -75,10 +75,8 @@ class DaskPool:
         """How many cases may be given out at a time; workers come and go."""
         if self.workers is not None:
             return self.workers
-        if time.monotonic() - self.counted > _COUNT_S:
-            self.counted = time.monotonic()
-            self.threads = max(1, sum(self.client.nthreads().values()))
-        return self.threads
+        self._count()
+        return max(1, self.threads)
 
     def begin(self, key: str, one: Try) -> None:
         """Give a case out; a worker begins it when it has time."""
@@ -90,7 +88,7 @@ class DaskPool:
 
     def ended(self, timeout: float) -> list[tuple[str, Outcome]]:
         """What has ended; waits for it so many seconds at most."""
-        self._miss_workers()
+        self._count()
         found = []
         with suppress(queue.Empty):
             while True:
@@ -144,14 +142,19 @@ class DaskPool:
         except ImportError as error:
             raise _not_installed(error) from error
 
-    def _miss_workers(self) -> None:
+    def _count(self) -> None:
+        """Count the threads of all workers; say once that none has come."""
         now = time.monotonic()
-        if now - self.seen < _NO_WORKER_S or not self.futures:
+        if now - self.counted < _COUNT_S:
             return
-        self.seen = now
-        if not self.client.nthreads():
+        self.counted = now
+        self.threads = sum(self.client.nthreads().values())
+        if self.threads or not self.futures:
+            self.seen = now
+        elif now - self.seen > _NO_WORKER_S and not self.warned:
+            self.warned = True
             self.on_warning(
-                "Cases wait, as there is no worker. Look at squeue and at the logs of the jobs."
+                "No worker of Dask has come so far. Of jobs of Slurm, squeue and the logs tell why."
             )
 
 
@@ -188,7 +191,9 @@ def dask_pool(
             f"The engine dask needs the Python package {error.name}.",
             "Install it with: pip install 'BrainTumorSeg[cluster]'",
         ) from error
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    # A lost worker is no news for people: its case says so.
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with ExitStack() as stack:
         if scheduler is None:
             stack.enter_context(dask.config.set(_CONFIGURATION))
@@ -208,6 +213,7 @@ _CONFIGURATION = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.default-task-durations": {compute_case.__name__: _FIRST_GUESS},
     "distributed.worker.daemon": False,
+    "distributed.worker.preload": [dask_setup.__module__],
 }
 
 
@@ -265,7 +271,6 @@ def _processes() -> Cluster:
         threads_per_worker=1,
         memory_limit=0,
         dashboard_address=None,
-        preload=[f"{__package__}.dask_worker"],
     )
 
 

@@ -40,7 +40,7 @@ from BrainTumorSegLib.core.options import Options
 OPTIONS, OUTPUTS = DOCS / "options.md", DOCS / "outputs.md"
 
 #: Programs of others that the pages call.
-OTHER_PROGRAMS = {"git", "cd", "Slicer", "./PythonSlicer", "echo", "pre-commit", "mkdocs"}
+OTHER_PROGRAMS = {"git", "cd", "Slicer", "./PythonSlicer", "echo", "pre-commit", "mkdocs", "docker"}
 
 #: Making it takes longer than parsing with it.
 the_parser = lru_cache(maxsize=1)(build_parser)
