@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from BrainTumorSegLib.core.errors import PackError, TrainingError
 from BrainTumorSegLib.core.file_names import expanded
+from BrainTumorSegLib.core.option_fields import add_option
+from BrainTumorSegLib.core.options import Options
 
 from . import shared
 from .train import add_pack_options
@@ -72,6 +74,44 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     shared.add_machine(group, "threads", "progress")
     action.set_defaults(run=run_export, writes=("destination",))
+
+    action = actions.add_parser(
+        "calibrate",
+        help="measure on labelled cases which Dice to expect of a pack, and keep that in it",
+        description="Segment every case by the members that never saw it, compare how far they, or "
+        "the views of a single one, agree with how good the result is, and write calibration.json "
+        "and a section of the model card into the pack's folder. To be run again when a pack "
+        "changes.",
+    )
+    action.add_argument("pack", help="name or folder; its folder is written to")
+    action.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="folders that hold cases.tsv"
+    )
+    add_option(action, Options, "tta", help="for which test-time augmentation (pack's advice)")
+    action.add_argument(
+        "--leave-out", nargs="+", default=[], metavar="CASE", help="cases that count as seen"
+    )
+    action.add_argument(
+        "--conditions",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="also measure what harder scans cost, as named by evaluate --conditions",
+    )
+    action.add_argument(
+        "--condition-cases",
+        nargs="+",
+        metavar="CASE",
+        help="only these cases under harder conditions (default: all)",
+    )
+    action.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FILE",
+        help="keep what was measured of each case here, and go on from it after an interruption",
+    )
+    shared.add_machine(action)
+    action.set_defaults(run=run_calibrate)
 
     action = actions.add_parser("remove", help="delete a pack from your own folder of packs")
     action.add_argument("pack", help="name")
@@ -133,6 +173,62 @@ def run_export(args: argparse.Namespace) -> int:
         return 0
     print(export_pack(load_pack(args.pack), args.destination, overwrite=args.overwrite))
     return 0
+
+
+def run_calibrate(args: argparse.Namespace) -> int:
+    """Calibrate a pack."""
+    from BrainTumorSegLib.evaluation.calibration import fit_calibration, measure_pack, trust_section
+    from BrainTumorSegLib.evaluation.conditions import read_conditions
+    from BrainTumorSegLib.evaluation.trust_cases import STAGE
+    from BrainTumorSegLib.models.packs import load_pack
+    from BrainTumorSegLib.models.packs.making import add_calibration
+
+    shared.limit_threads(args.threads)
+    pack, conditions = load_pack(args.pack), read_conditions(args.conditions)
+    progress = shared.make_progress(args.progress, {STAGE: 1.0})
+    tta = args.tta or pack.advised_views
+    cases = _labelled_cases(args)
+    rows = measure_pack(
+        pack,
+        cases,
+        tta,
+        conditions,
+        args.condition_cases,
+        kept=args.keep,
+        device=args.device,
+        progress=progress,
+    )
+    command = shared.repeated(
+        args,
+        ("brain-tumor-seg", "models", "calibrate", pack.name),
+        *("data", "tta", "leave_out", "conditions", "condition_cases"),
+        data=[f"DATA{at or ''}" for at in range(len(args.data))],
+    )
+    fields = fit_calibration(pack, rows, tta, command)
+    section = trust_section(fields)
+    add_calibration(pack, fields, section)
+    progress.finish()
+    print(section)
+    return 0
+
+
+def _labelled_cases(args: argparse.Namespace) -> list[LabeledCase]:
+    """The cases of all folders but those that count as seen."""
+    from BrainTumorSegLib.training.cohort import names_folds, read_cohort
+
+    cases: dict[str, LabeledCase] = {}
+    for folder in args.data:
+        if not names_folds(folder):
+            raise TrainingError(
+                f"{folder} does not say which fold each case belongs to, so that nothing tells "
+                "which members saw it.",
+                "Add the column fold to its cases.tsv.",
+            )
+        cases |= {case.name: case for case in read_cohort(folder)}
+    unknown = sorted({*args.leave_out, *(args.condition_cases or ())} - cases.keys())
+    if unknown:
+        raise TrainingError(f"There is no case {unknown[0]}.", "Name cases of the data.")
+    return [case for name, case in cases.items() if name not in args.leave_out]
 
 
 def run_remove(args: argparse.Namespace) -> int:
