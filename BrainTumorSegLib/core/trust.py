@@ -101,7 +101,7 @@ def region_trust(record: Mapping[str, Any]) -> list[RegionTrust]:
 
 
 def trust_remarks(record: Mapping[str, Any], words: Catalogue) -> Iterator[str]:
-    """Sentences below the figures: whose agreement it is, on what it was measured, signs.
+    """Sentences below the figures: whose agreement it is, and on what it was measured.
 
     Args:
         record: of a result.
@@ -127,7 +127,11 @@ def trust_remarks(record: Mapping[str, Any], words: Catalogue) -> Iterator[str]:
         ).format(level=round(100 * calibrated["level"]), cases=calibrated["cases"])
     elif trust["measure"] is not None:
         yield words.message(trust["note"])
-    for sign in trust["signs"]:
+
+
+def sign_remarks(record: Mapping[str, Any], words: Catalogue) -> Iterator[str]:
+    """What makes the scans unlike those that the networks know, and what that costs."""
+    for sign in record.get("trust", {}).get("signs", ()):
         yield f"{words.message(sign['text'])} {_cost(sign, words)}"
 
 

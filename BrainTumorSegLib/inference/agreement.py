@@ -135,7 +135,7 @@ class AgreementCounter:
         for start in range(0, len(near), _COMPARED_AT_ONCE):
             numbers = torch.from_numpy(near[start : start + _COMPARED_AT_ONCE]).to(bits.device)
             chosen = bits.index_select(1, numbers).flatten(1)
-            chosen = chosen[:, chosen.any(dim=0)]
+            chosen = chosen[:, (chosen != 0).any(dim=0)]
             total += shared_voxels((chosen & weights) > 0).cpu()
         return _by_region(total)
 

@@ -22,6 +22,7 @@ from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.inference.engines.choosing import OpenedEngine, open_engine, plan_engine
 from BrainTumorSegLib.inference.engines.torch_engine import choose_device
 from BrainTumorSegLib.io.volumes import read_image
+from BrainTumorSegLib.measurement.place import find_place
 from BrainTumorSegLib.models.packs import Member, ModelPack, load_pack
 from BrainTumorSegLib.models.packs.calibration import read_calibration
 from BrainTumorSegLib.models.packs.members import choose_members
@@ -130,6 +131,7 @@ def segment(
     if not options.keep_distant_components:
         labels, islands = remove_distant_components(labels)
         _warn_of_distant_components(islands, progress)
+    place = find_place(labels, brain.image, reference)
     progress.advance()
     entropy = map_on_reference(prediction.entropy, grid, reference, seen)
     information = (
@@ -154,6 +156,7 @@ def segment(
             views_name,
             signs_against(case, pack, alignment.records, shading, missing),
         ),
+        "place": place,
         "options": options.as_record(),
         "warnings": list(progress.warnings),
         "timings_s": {stage: round(spent, 3) for stage, spent in progress.timings.items()},

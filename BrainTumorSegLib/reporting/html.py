@@ -13,10 +13,11 @@ import numpy as np
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.language import Catalogue, catalogue, wanted_language
 from BrainTumorSegLib.core.notices import warnings_section
+from BrainTumorSegLib.core.place import place_sentences
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region
-from BrainTumorSegLib.core.trust import region_trust, trust_remarks
+from BrainTumorSegLib.core.trust import region_trust, sign_remarks, trust_remarks
 from BrainTumorSegLib.core.volumes import volume_title
 from BrainTumorSegLib.io.atomic import write_text
 
@@ -77,8 +78,12 @@ def report_page(case: Case, result: Segmentation, language: str | None = None) -
         warnings=warnings_section(result.record, words),
         pictures=_pictures(case, result, words),
         regions=regions,
+        place=list(place_sentences(result.record, words)),
         trust=_trust(result.record, words),
-        trust_remarks=list(trust_remarks(result.record, words)),
+        trust_remarks=[
+            *trust_remarks(result.record, words),
+            *sign_remarks(result.record, words),
+        ],
         tissues=[
             {
                 "key": tissue.key,

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from report_cases import make_result
-from test_slice_preselection import CASCADE, members, predicted, two_lesions
+from test_slice_preselection import CASCADE, LESIONS, members, predicted, two_lesions
 
 from BrainTumorSegLib.core.errors import PackError, TrainingError
 from BrainTumorSegLib.core.language import Catalogue
+from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Region
 from BrainTumorSegLib.core.trust import Light, light_of, region_trust, trust_remarks
 from BrainTumorSegLib.core.volumes import dice, tissue_mask
@@ -89,6 +90,8 @@ def test_regions_of_probabilities_are_those_of_the_labels():
 @pytest.mark.parametrize("cascade", [None, CASCADE])
 def test_agreement_is_the_mean_dice_of_all_pairs_of_members_and_of_views(cascade):
     volumes, networks = two_lesions(), members()
+    # Fading, so that each member ends the lesion elsewhere.
+    volumes[Sequence.FLAIR][LESIONS[0], 4:20, 8:30] -= np.linspace(0, 3.5, 22, dtype=np.float32)
     found = predicted(volumes, networks, cascade).agreement
     alone = [predicted(volumes, [one], None) for one in networks]
     masks = [p.probabilities[0] < 0.5 for p in alone]
@@ -329,8 +332,6 @@ def test_signs_are_told_for_what_a_case_lacks():
 
 
 def case_sequences(*keys):
-    from BrainTumorSegLib.core.sequences import Sequence
-
     return tuple(Sequence(key) for key in keys)
 
 
