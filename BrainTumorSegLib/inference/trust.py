@@ -21,6 +21,7 @@ from .agreement import Agreement
 THICK_MM = 4.0
 
 #: In the words of `evaluation.conditions`, whose costs a calibration holds.
+_MISREGISTERED, _CROPPED = "misregistered", "cropped"
 _MISSING = {Sequence.T1: "without-t1", Sequence.FLAIR: "without-flair"}
 
 
@@ -140,12 +141,10 @@ def signs_against(
         score, name = entry.get("score"), entry["sequence"].upper()
         apart = entry["engine"] == "none" and entry["already_aligned"] is False
         if apart or (score is not None and score < POOR_SCORE):
-            yield Sign("misregistered", f"{name} lies poorly on the reference.")
+            yield Sign(_MISREGISTERED, f"{name} lies poorly on the reference.")
     strong = shading is not None and shading["corrected"]
     if strong:
         yield Sign("bias-field-corrected", "The scans are strongly shaded.")
     for sequence, share in missing.items():
         if share >= MISSING_SHARE:
-            yield Sign(
-                "cropped", f"{sequence.name} does not show {100 * share:.0f} % of the brain."
-            )
+            yield Sign(_CROPPED, f"{sequence.name} does not show {100 * share:.0f} % of the brain.")

@@ -26,6 +26,9 @@ GRID_MM, _MARGIN_MM = 2.0, 8.0
 #: Share of heads from which on a structure is touched, may be touched, and surely is there.
 TOUCHED, MAY_BE_TOUCHED, SURE = 0.5, 0.15, 0.85
 
+#: Fewer voxels than these (64 mm3) together are an accident of the fit.
+_TOUCHING = 8
+
 #: Smaller brains in agreement with the map are not what the map shows.
 MIN_OVERLAP = 0.8
 
@@ -33,7 +36,9 @@ MIN_OVERLAP = 0.8
 _BOTH_SIDES = 0.1
 
 #: What a shift of the midline is looked for in: around the inner ventricles and thalami, mm.
-_INNER_MM = 22.0
+_INNER_MM = 11.0
+#: So far to the sides lies what a tumour may push: the middle is fitted without it.
+_DEEP_MM = 40.0
 _LARGEST_SHIFT_MM = 14
 _LEAST_FREE = 0.6
 
@@ -77,7 +82,7 @@ def find_place(labels: sitk.Image, brain: sitk.Image, scan: sitk.Image) -> dict[
     values = sitk.Resample(sitk.Cast(scan, sitk.sitkFloat32), grid)
     values = sitk.Mask(values, inside)
     try:
-        transform = _onto_map(values, inside, lesion)
+        transform, outer_fit = _onto_map(values, inside, lesion)
     except RuntimeError:  # SimpleITK gives up: the two do not overlap
         return None
     shares = {
@@ -87,7 +92,7 @@ def find_place(labels: sitk.Image, brain: sitk.Image, scan: sitk.Image) -> dict[
     fit = _dice(sitk.GetArrayViewFromImage(inside) > 0, shares[BRAIN] >= 0.5)
     if fit < MIN_OVERLAP:
         return None
-    left = _left_of_middle(grid, transform)
+    left = _left_of_middle(grid, outer_fit)
     ventricles = _distances(where, shares["ventricles"])
     outer = left[where]
     left_share = float((outer > 0).mean())
@@ -100,7 +105,7 @@ def find_place(labels: sitk.Image, brain: sitk.Image, scan: sitk.Image) -> dict[
         "ventricles_mm": ventricles[1],
         "ventricles_range_mm": [ventricles[0], ventricles[2]],
         "touches": _touched(where, shares, left),
-        "midline_shift_mm": _shift(values, inside, where, transform),
+        "midline_shift_mm": _shift(values, inside, where, outer_fit),
         "fit": round(fit, 3),
     }
 
@@ -125,8 +130,14 @@ def _cubes(brain: sitk.Image, side: float) -> sitk.Image:
     return grid
 
 
-def _onto_map(values: sitk.Image, inside: sitk.Image, lesion: sitk.Image) -> sitk.AffineTransform:
-    """The transform that takes points of the patient to points of the map."""
+def _onto_map(
+    values: sitk.Image, inside: sitk.Image, lesion: sitk.Image
+) -> tuple[sitk.AffineTransform, sitk.AffineTransform]:
+    """What takes points of the patient to points of the map: of all of the brain, and outside.
+
+    The second leaves out what lies deep, which a tumour may have pushed to a side, so that the
+    middle is that of the skull, with the fissure between the hemispheres at its ends.
+    """
     brain = np.argwhere(sitk.GetArrayViewFromImage(inside) > 0)[:, ::-1]
     origin, spacing = np.array(values.GetOrigin()), np.array(values.GetSpacing())
     center = origin + spacing * brain.mean(axis=0)
@@ -142,7 +153,16 @@ def _onto_map(values: sitk.Image, inside: sitk.Image, lesion: sitk.Image) -> sit
     free = sitk.And(sitk.BinaryDilate(inside, [2, 2, 2]), sitk.Not(around))
     for shrink, smooth, step, count in ((3, 3.0, 2.0, 40), (2, 1.5, 1.0, 40)):
         _descend(values, free, transform, shrink, smooth, step, count)
-    return transform
+    outer_fit = sitk.AffineTransform(transform)
+    low, high = _inner_box()
+    low[0], high[0] = -_DEEP_MM, _DEEP_MM
+    index = np.argwhere(np.ones(values.GetSize()[::-1], bool))
+    mapped = _mapped(origin + index[:, ::-1] * spacing, transform)
+    outside = ~((mapped > low - _MARGIN_MM) & (mapped < high + _MARGIN_MM)).all(axis=1)
+    mask = sitk.GetImageFromArray(outside.reshape(values.GetSize()[::-1]).astype(np.uint8))
+    mask.CopyInformation(free)
+    _descend(values, sitk.And(free, mask), outer_fit, 3, 2.0, 1.0, 40)
+    return transform, outer_fit
 
 
 def _descend(
@@ -211,7 +231,8 @@ def _touched(
         if name in _UNPAIRED:
             sides = {"both": at}
         for side, place in sides.items():
-            share = float(shares[name][place].max()) if place.any() else 0.0
+            highest = np.sort(shares[name][place])[-_TOUCHING:]
+            share = float(highest[0]) if len(highest) == _TOUCHING else 0.0
             if share >= MAY_BE_TOUCHED:
                 found.append({"structure": name, "side": side, "share": round(share, 2)})
     return sorted(found, key=lambda one: -one["share"])

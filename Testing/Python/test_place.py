@@ -43,7 +43,7 @@ def head(lesion, degrees=0.0, spacing=(2.0, 2.0, 2.0), orientation="LPS", obliqu
     tissue = mean_map()[TISSUE]
     if shift:
         pushed = np.zeros((*places.shape[:3], 3))
-        pushed[..., 0] = -shift * np.exp(-((places - [0, 0, 8]) ** 2).sum(-1) / (2 * 45.0**2))
+        pushed[..., 0] = -shift * np.exp(-((places - [0, 0, 8]) ** 2).sum(-1) / (2 * 30.0**2))
         field = sitk.GetImageFromArray(pushed, isVector=True)
         field.CopyInformation(grid)
         tissue = sitk.Resample(tissue, grid, sitk.DisplacementFieldTransform(field))
@@ -127,8 +127,9 @@ def test_deep_structures_are_named_with_their_side_and_far_ones_are_not():
 
 @pytest.mark.parametrize("shift", [-7.0, 7.0])
 def test_a_pushed_midline_is_estimated_with_its_direction(shift):
+    # The push fades outwards: in the mean over what lies in the middle it is about 4 mm.
     place = find_place(*head(FRONTAL, 5.0, shift=shift))
-    assert place["midline_shift_mm"] == pytest.approx(shift, abs=3)
+    assert 3 < place["midline_shift_mm"] * np.sign(shift) < 7
 
 
 def test_without_tumour_or_with_half_a_brain_nothing_is_told():
