@@ -107,7 +107,7 @@ def write_page(
         notice=NOTICE,
         volumes=[(name, volume_title(name)) for name in ("WT", "TC", "ET")],
         lights={
-            light.title(Catalogue()): "rgb({}, {}, {})".format(*light.color) for light in Light
+            light.words(Catalogue()): "rgb({}, {}, {})".format(*light.color) for light in Light
         },
     )
     write_text(path, text, overwrite=True)
@@ -182,7 +182,7 @@ def _trusted(record: Mapping[str, Any]) -> dict[str, Any]:
     for one in region_trust(record):
         found = one.agreement is not None
         values = (
-            one.light.title(Catalogue()) if found else "none found",
+            one.light.words(Catalogue()) if found else "none found",
             *(one.expected, one.low, one.high, one.agreement),
         )
         names = (f"{name}_{one.region.name}" for name in _TRUST)

@@ -19,9 +19,9 @@ class Light(StrEnum):
 
     GREEN, YELLOW, RED, NONE = "green", "yellow", "red", "none"
 
-    def title(self, words: Catalogue) -> str:
+    def words(self, catalogue: Catalogue) -> str:
         """What it says; color alone reaches not everybody."""
-        _ = words.text
+        _ = catalogue.text
         return {
             Light.GREEN: _("probably good"),
             Light.YELLOW: _("check closely"),

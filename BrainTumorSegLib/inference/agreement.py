@@ -148,6 +148,6 @@ def _by_region(shared: Tensor) -> dict[str, float | None]:
 def _mean_of(several: list[dict[str, float | None]]) -> dict[str, float | None]:
     means: dict[str, float | None] = {}
     for region in Region:
-        known = [one[region.name] for one in several if one[region.name] is not None]
+        known = [value for one in several if (value := one[region.name]) is not None]
         means[region.name] = float(np.mean(known)) if known else None
     return means

@@ -104,7 +104,7 @@ def _trust(record: Mapping[str, Any], words: Catalogue) -> list[dict[str, Any]]:
     return [
         {
             "title": words.text(volume_title(one.region.name)),
-            "words": one.light.title(words)
+            "words": one.light.words(words)
             if one.agreement is not None
             else words.text("none found"),
             "color": "rgb({}, {}, {})".format(*one.light.color),

@@ -21,8 +21,11 @@ from . import shared
 from .train import add_pack_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from collections.abc import Sequence as SequenceOf
+    from typing import Any
 
+    from BrainTumorSegLib.models.packs import ModelPack
     from BrainTumorSegLib.training.cohort import LabeledCase
     from BrainTumorSegLib.training.config import RunConfig
     from BrainTumorSegLib.training.export import QuantizationCheck
@@ -205,11 +208,23 @@ def run_calibrate(args: argparse.Namespace) -> int:
         data=[f"DATA{at or ''}" for at in range(len(args.data))],
     )
     fields = fit_calibration(pack, rows, tta, command)
+    fields["costs"] = {**_known_costs(pack), **fields["costs"]}
     section = trust_section(fields)
     add_calibration(pack, fields, section)
     progress.finish()
     print(section)
     return 0
+
+
+def _known_costs(pack: ModelPack) -> Mapping[str, Any]:
+    """What conditions were found to cost before; nothing of other weights."""
+    from BrainTumorSegLib.models.packs.calibration import read_calibration
+
+    try:
+        before = read_calibration(pack)
+    except PackError:
+        return {}
+    return before.costs if before else {}
 
 
 def _labelled_cases(args: argparse.Namespace) -> list[LabeledCase]:

@@ -73,10 +73,10 @@ class Calibration:
         if curve is None or agreement is None:
             return None
         known = curve["agreement"]
-        values = (
+        dice, low, high = (
             float(np.interp(agreement, known, curve[key])) for key in ("expected", "low", "high")
         )
-        return Expected(*values, outside=agreement < known[0])
+        return Expected(dice, low, high, outside=agreement < known[0])
 
 
 def read_calibration(pack: ModelPack) -> Calibration | None:

@@ -162,7 +162,7 @@ def trustText(report: Mapping[str, Any]) -> tuple[str, str]:
         if one.expected is not None:
             figure = _("expected Dice {figure}").format(figure=figure)
         color = "#{:02x}{:02x}{:02x}".format(*one.light.color)
-        text = html.escape(f"{title}: {one.light.title(words)}, {figure}")
+        text = html.escape(f"{title}: {one.light.words(words)}, {figure}")
         lines.append(f'<span style="color:{color}">●</span> {text}')
     lines += [f"⚠ {html.escape(text)}" for text in sign_remarks(report, words)]
     *place, source = list(place_sentences(report, words)) or [""]
