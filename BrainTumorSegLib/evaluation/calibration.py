@@ -9,7 +9,7 @@ Papadopoulos et al., JAIR 2011). Risk-coverage curve: Geifman and El-Yaniv, Neur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,6 @@ _LEAST_SPREAD = 0.05
 
 #: Shares of the cases at which the risk is told.
 COVERAGES = (0.25, 0.5, 0.75, 1.0)
-
-Interval = list[float] | None
 
 
 def isotonic_fit(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -85,14 +83,14 @@ def left_out(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return expected
 
 
-def spearman(x: np.ndarray, y: np.ndarray) -> float:
-    """Rank correlation; 0 where one side does not vary."""
+def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Rank correlation along the last axis; 0 where one side does not vary."""
     from scipy.stats import rankdata
 
-    ranks = [rankdata(values) for values in (x, y)]
-    if any(np.ptp(rank) == 0 for rank in ranks):
-        return 0.0
-    return float(np.corrcoef(*ranks)[0, 1])
+    one, other = (rankdata(values, axis=-1) for values in (x, y))
+    one, other = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (one, other))
+    size = np.sqrt((one**2).sum(axis=-1) * (other**2).sum(axis=-1))
+    return np.where(size > 0, (one * other).sum(axis=-1) / np.where(size > 0, size, 1), 0.0)
 
 
 def risks(trust: np.ndarray, dice: np.ndarray) -> np.ndarray:
@@ -259,23 +257,20 @@ def _coverage(agreement: np.ndarray, dice: np.ndarray) -> float:
 
 
 def _correlations(expected: np.ndarray, by_entropy: np.ndarray, dice: np.ndarray) -> dict[str, Any]:
-    def difference(chosen: np.ndarray) -> float:
-        true = dice[chosen]
-        return spearman(expected[chosen], true) - spearman(by_entropy[chosen], true)
-
-    count = len(dice)
+    """Of all cases, and of the resamples, which are the same for both so that they stay paired."""
+    drawn = np.concatenate([[np.arange(len(dice))], resampled_cases(len(dice))])
+    first, second = (spearman(values[drawn], dice[drawn]) for values in (expected, by_entropy))
     return {
-        "spearman": _estimate(lambda i: spearman(expected[i], dice[i]), count),
-        "spearman_entropy": _estimate(lambda i: spearman(by_entropy[i], dice[i]), count),
-        "spearman_difference": _estimate(difference, count),
+        "spearman": _estimate(first),
+        "spearman_entropy": _estimate(second),
+        "spearman_difference": _estimate(first - second),
     }
 
 
-def _estimate(figure: Callable[[np.ndarray], float], cases: int) -> list[float]:
-    """A figure of all cases with its bootstrap interval over the cases."""
-    drawn = [figure(chosen) for chosen in resampled_cases(cases, resamples=2000)]
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return [_rounded(figure(np.arange(cases))), _rounded(low), _rounded(high)]
+def _estimate(figures: np.ndarray) -> list[float]:
+    """The first figure with the interval of the others."""
+    low, high = np.quantile(figures[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return [_rounded(value) for value in (figures[0], low, high)]
 
 
 def _costs(
@@ -308,6 +303,15 @@ def _rounded(value: Any) -> float:
 
 def trust_section(fields: Mapping[str, Any]) -> str:
     """The part of a model card that tells how far to trust the pack, as Markdown."""
+    parts = (
+        [_curves_text(fields)] if fields["regions"] else ["Not calibrated: no Dice is expected."]
+    )
+    if fields["costs"]:
+        parts.append(_costs_text(fields["costs"]))
+    return "\n\n".join(parts)
+
+
+def _curves_text(fields: Mapping[str, Any]) -> str:
     whose = (
         "the members that never saw the case"
         if fields["measure"] == MEMBERS
@@ -320,7 +324,7 @@ def trust_section(fields: Mapping[str, Any]) -> str:
         "and true Dice, with its 95 % bootstrap interval over the cases. Entropy: its mean in the "
         "region, calibrated in the same way. AURC: area under the risk-coverage curve, risk being "
         "1 - Dice, lower is better; in brackets the best there could be. A false finding counts as "
-        "Dice 0.",
+        "Dice 0; where nothing of a region was found nobody can agree, and the case is left out.",
         "",
         "| region | cases | Spearman, agreement | Spearman, entropy | difference | AURC, agreement "
         "| AURC, entropy | inside the "
@@ -352,29 +356,30 @@ def trust_section(fields: Mapping[str, Any]) -> str:
     for name, curve in curves.items():
         risk = " | ".join(f"{value:.3f}" for value in curve["quality"]["risk"])
         lines.append(f"| {name} | {risk} |")
-    if fields["costs"]:
-        lines += [
-            "",
-            "What harder scans change of the Dice, paired with the same scans as they are:",
-            "",
-            "| condition | cases | WT | TC | ET |",
-            "| --- | --- | --- | --- | --- |",
-        ]
-        for key, cost in fields["costs"].items():
-            change = [cost["change"][region.name] for region in Region]
-            shown = " | ".join("–" if one is None else f"{one:+.3f}" for one in change)
-            lines.append(f"| {key} | {cost['cases']} | {shown} |")
     return "\n".join([*lines, "", f"```\n{fields['command']}\n```"])
 
 
-def _shown(estimate: Interval, sign: str = "") -> str:
-    if estimate is None:
-        return "–"
+def _costs_text(costs: Mapping[str, Any]) -> str:
+    lines = [
+        "What harder scans change of the Dice, paired with the same scans as they are:",
+        "",
+        "| condition | cases | views | WT | TC | ET |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for key, cost in costs.items():
+        change = [cost["change"][region.name] for region in Region]
+        shown = " | ".join("–" if one is None else f"{one:+.3f}" for one in change)
+        lines.append(f"| {key} | {cost['cases']} | {cost['tta']} | {shown} |")
+    commands = dict.fromkeys(cost["command"] for cost in costs.values() if "command" in cost)
+    return "\n".join([*lines, *(f"\n```\n{command}\n```" for command in commands)])
+
+
+def _shown(estimate: SequenceOf[float], sign: str = "") -> str:
     value, low, high = estimate
     return f"{value:{sign}.2f} [{low:{sign}.2f}, {high:{sign}.2f}]"
 
 
-def _verdict(difference: Interval) -> str:
-    if difference is None or difference[1] <= 0 <= difference[2]:
+def _verdict(difference: SequenceOf[float]) -> str:
+    if difference[1] <= 0 <= difference[2]:
         return "not shown"
     return "yes" if difference[1] > 0 else "no, worse"

@@ -81,8 +81,6 @@ def head(lesion, degrees=0.0, spacing=(2.0, 2.0, 2.0), orientation="LPS", obliqu
 @pytest.mark.parametrize(
     "how",
     [
-        {},
-        {"degrees": 14.0},
         {"degrees": 14.0, "orientation": "PIR"},
         {"spacing": (1.0, 1.0, 5.5), "oblique": 18.0},
         {"spacing": (5.0, 1.5, 1.5), "orientation": "RAS", "degrees": 6.0},
@@ -106,11 +104,6 @@ def test_a_mirrored_lesion_lies_on_the_other_side_at_the_same_distance():
     assert low <= left["ventricles_mm"] <= high
 
 
-def test_a_lesion_across_the_midline_lies_on_both_sides():
-    place = find_place(*head(((3.0, -25.0, 25.0), 14.0)))
-    assert place["side"] == "both" and place["midline_mm"] == 0
-
-
 def test_deep_structures_are_named_with_their_side_and_far_ones_are_not():
     thalamus = sitk.GetArrayViewFromImage(mean_map()["thalamus"]).copy()
     thalamus[:, :, : thalamus.shape[2] // 2] = 0
@@ -125,8 +118,8 @@ def test_deep_structures_are_named_with_their_side_and_far_ones_are_not():
     assert far["ventricles_mm"] > 10
 
 
-@pytest.mark.parametrize("shift", [-7.0, 7.0])
-def test_a_pushed_midline_is_estimated_with_its_direction(shift):
+def test_a_pushed_midline_is_estimated_with_its_direction():
+    shift = -7.0
     # The push fades outwards: in the mean over what lies in the middle it is about 4 mm.
     place = find_place(*head(FRONTAL, 5.0, shift=shift))
     assert 3 < place["midline_shift_mm"] * np.sign(shift) < 7
@@ -143,10 +136,11 @@ def test_without_tumour_or_with_half_a_brain_nothing_is_told():
     assert place is None
 
 
-def test_inputs_are_not_changed():
-    images = head(FRONTAL)
+def test_a_lesion_across_the_midline_lies_on_both_sides_and_inputs_are_not_changed():
+    images = head(((3.0, -25.0, 25.0), 14.0))
     before = [sitk.GetArrayFromImage(image) for image in images]
-    find_place(*images)
+    place = find_place(*images)
+    assert place["side"] == "both" and place["midline_mm"] == 0
     for image, values in zip(images, before, strict=True):
         assert np.array_equal(sitk.GetArrayViewFromImage(image), values)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from itertools import combinations
 
 import numpy as np
@@ -67,10 +68,13 @@ def rows(count=34, members=False, seed=0):
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory):
     """A copy of a small bundled pack, without calibration, that may be changed."""
-    folder = tmp_path_factory.mktemp("trust") / "four-tumours"
-    copy = read_pack(export_pack(load_pack("four-tumours"), folder))
+    copy = copied(load_pack("four-tumours"), tmp_path_factory.mktemp("trust"))
     assert "calibration" not in copy.manifest
     return copy
+
+
+def copied(pack, folder):
+    return read_pack(shutil.copytree(pack.folder, folder / "copy"))
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +216,7 @@ def test_a_calibration_lies_in_the_pack_and_goes_where_the_pack_goes(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "data"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    copy = read_pack(export_pack(pack, tmp_path / "copy"))
+    copy = copied(pack, tmp_path)
     text = (copy.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     add_calibration(copy, fields, "First.")
     calibrated = add_calibration(copy, fields, trust_section(fields))
@@ -232,7 +236,7 @@ def test_a_calibration_lies_in_the_pack_and_goes_where_the_pack_goes(
 
 
 def test_an_altered_calibration_is_refused_by_name(pack, fields, tmp_path):
-    copy = read_pack(export_pack(pack, tmp_path / "copy"))
+    copy = copied(pack, tmp_path)
     path = add_calibration(copy, fields, "Text.").folder / CALIBRATION
     path.write_text(path.read_text().replace('"cases": 34', '"cases": 35'), encoding="utf-8")
     with pytest.raises(PackError, match=r"calibration\.json is not the file"):
@@ -240,7 +244,7 @@ def test_an_altered_calibration_is_refused_by_name(pack, fields, tmp_path):
 
 
 def test_a_calibration_of_other_members_is_refused(pack, fields, tmp_path):
-    copy = read_pack(export_pack(pack, tmp_path / "copy"))
+    copy = copied(pack, tmp_path)
     others = {**fields, "members": dict.fromkeys(fields["members"], "0" * 64)}
     add_calibration(copy, others, "Text.")
     with pytest.raises(PackError, match="measured with other members"):
@@ -290,7 +294,7 @@ def test_without_calibration_agreement_is_shown_and_no_figure_is_invented():
 
 
 def test_a_calibration_for_other_views_is_not_applied(pack, fields, tmp_path):
-    copy = read_pack(export_pack(pack, tmp_path / "copy"))
+    copy = copied(pack, tmp_path)
     calibration = read_calibration(add_calibration(copy, fields, "Text."))
     fits, other = (trust_record(agreed(), calibration, tta, []) for tta in ("tta2", "tta3"))
     assert fits["regions"]["WT"]["expected"] > 0.8 and fits["measure"] == "views"
@@ -298,7 +302,7 @@ def test_a_calibration_for_other_views_is_not_applied(pack, fields, tmp_path):
 
 
 def test_the_page_tells_expected_dice_in_words_and_signs_with_their_cost(pack, fields, tmp_path):
-    copy = read_pack(export_pack(pack, tmp_path / "copy"))
+    copy = copied(pack, tmp_path)
     cost = {"without-flair": {"cases": 6, "tta": "tta2", "change": dict.fromkeys(REGIONS, -0.25)}}
     calibration = read_calibration(add_calibration(copy, {**fields, "costs": cost}, "Text."))
     signs = [Sign("without-flair", "FLAIR is missing."), Sign("cropped", "T1 is short.")]
