@@ -8,16 +8,25 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
+from cohort_cases import write_pack
 from report_cases import make_result
 from test_slice_preselection import CASCADE, LESIONS, members, predicted, two_lesions
+from toy_cases import write_toy_cohort
 
+from BrainTumorSegLib import cli
+from BrainTumorSegLib.cli.application import build_parser
+from BrainTumorSegLib.cli.commands.models import run_calibrate
+from BrainTumorSegLib.cohort import table
 from BrainTumorSegLib.core.errors import PackError, TrainingError
 from BrainTumorSegLib.core.language import Catalogue
+from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Region
 from BrainTumorSegLib.core.trust import Light, light_of, region_trust, trust_remarks
 from BrainTumorSegLib.core.volumes import dice, tissue_mask
+from BrainTumorSegLib.evaluation import calibration, trust_cases
 from BrainTumorSegLib.evaluation.calibration import (
     fit_calibration,
     isotonic_fit,
@@ -35,6 +44,7 @@ from BrainTumorSegLib.models.packs.calibration import CALIBRATION, Expected, rea
 from BrainTumorSegLib.models.packs.making import TRUST_HEADING, add_calibration
 from BrainTumorSegLib.reporting.html import report_page
 from BrainTumorSegLib.reporting.record import check_record
+from BrainTumorSegLib.slicer_app.panel.result import trustText
 
 REGIONS = [region.name for region in Region]
 
@@ -295,8 +305,8 @@ def test_without_calibration_agreement_is_shown_and_no_figure_is_invented():
 
 def test_a_calibration_for_other_views_is_not_applied(pack, fields, tmp_path):
     copy = copied(pack, tmp_path)
-    calibration = read_calibration(add_calibration(copy, fields, "Text."))
-    fits, other = (trust_record(agreed(), calibration, tta, []) for tta in ("tta2", "tta3"))
+    known = read_calibration(add_calibration(copy, fields, "Text."))
+    fits, other = (trust_record(agreed(), known, tta, []) for tta in ("tta2", "tta3"))
     assert fits["regions"]["WT"]["expected"] > 0.8 and fits["measure"] == "views"
     assert other["regions"]["WT"]["expected"] is None and "Not calibrated for" in other["note"]
 
@@ -304,14 +314,34 @@ def test_a_calibration_for_other_views_is_not_applied(pack, fields, tmp_path):
 def test_the_page_tells_expected_dice_in_words_and_signs_with_their_cost(pack, fields, tmp_path):
     copy = copied(pack, tmp_path)
     cost = {"without-flair": {"cases": 6, "tta": "tta2", "change": dict.fromkeys(REGIONS, -0.25)}}
-    calibration = read_calibration(add_calibration(copy, {**fields, "costs": cost}, "Text."))
+    known = read_calibration(add_calibration(copy, {**fields, "costs": cost}, "Text."))
     signs = [Sign("without-flair", "FLAIR is missing."), Sign("cropped", "T1 is short.")]
-    case, result = record_with(trust_record(agreed(), calibration, "tta2", signs))
+    case, result = record_with(trust_record(agreed(), known, "tta2", signs))
     check_record(result.record, "record")
     page = report_page(case, result, "en")
     assert "probably good" in page and "80 % interval, measured on 34 cases" in page
     assert "FLAIR is missing. Change of the Dice on 6 cases: WT -0.25" in page
     assert "T1 is short. What this costs was not measured" in page
+
+
+def test_the_panel_shows_light_words_figure_and_signs():
+    trust = trust_record(agreed(), None, "tta2", [Sign("cropped", "T1 <is> short.")])
+    trust["regions"]["WT"] |= {"expected": 0.87, "low": 0.8, "high": 0.93, "light": "green"}
+    shown, remarks = trustText({"trust": trust})
+    assert "Whole tumour (WT): probably good, expected Dice 0.87 (0.80–0.93)" in shown
+    assert "Tumour core (TC): not calibrated, agreement 0.93" in shown
+    assert "Enhancing tumour (ET): none found" in shown
+    assert "T1 &lt;is&gt; short." in shown and "with each other" in remarks
+    assert trustText({}) == ("", "")
+
+
+def test_the_worst_case_of_a_cohort_comes_first():
+    names = [f"{kind}_{region}" for kind in ("expected_dice", "agreement") for region in REGIONS]
+    good, poor, plain, old = (dict.fromkeys(names) for _ in range(4))
+    good |= {"expected_dice_WT": 0.9, "agreement_WT": 0.95}
+    poor |= {"expected_dice_WT": 0.9, "expected_dice_ET": 0.3}
+    plain |= {"agreement_WT": 0.99}
+    assert sorted([old, good, plain, poor], key=table._worst) == [plain, poor, good, old]
 
 
 def test_records_of_older_releases_have_no_such_section():
@@ -341,8 +371,6 @@ def case_sequences(*keys):
 
 @pytest.mark.parametrize("orientation", ["LPS", "RAI", "SAL"])
 def test_a_cropped_scan_lacks_the_top_of_the_brain_in_any_orientation(orientation):
-    import SimpleITK as sitk
-
     case, _ = make_result(orientation=orientation)
     for image in (scan.image for scan in case.scans.values()):
         assert image.GetSize()  # whole
@@ -375,14 +403,66 @@ def bottom(image):
 
 
 def test_measured_cases_are_kept_and_half_a_line_is_passed_over(tmp_path):
-    from BrainTumorSegLib.evaluation.trust_cases import _keep
-
     kept = tmp_path / "kept.jsonl"
     first, second = rows(2)
-    _keep(first, kept)
+    trust_cases._keep(first, kept)
     with kept.open("a") as file:
         file.write('\n{"case": "half')
-    _keep(second, kept)
+    trust_cases._keep(second, kept)
     assert read_cases(kept) == [first, second]
     assert json.loads(kept.read_text().splitlines()[-1])["case"] == "case1"
     assert measure_cases(load_pack("four-tumours"), [], "tta2", kept=kept) == []
+
+
+def test_the_command_measures_cases_that_members_never_saw_and_writes_into_the_pack(
+    tmp_path, monkeypatch, capsys
+):
+    seen = []
+
+    def segmented(case, options, progress):
+        """Half of the truth's slices, found by views that agree the less the fewer there are."""
+        seen.append((case.identity, options.members, options.tta))
+        number = int(case.identity[-1])
+        truth = sitk.ReadImage(str(tmp_path / f"brats/{case.identity}/{case.identity}_seg.nii.gz"))
+        values = sitk.GetArrayFromImage(truth).astype(np.uint8)
+        values[10 + number // 2 :] = 0
+        labels = sitk.GetImageFromArray(values)
+        labels.CopyInformation(truth)
+        same = dict.fromkeys(REGIONS, 0.6 + number / 20)
+        record = {"trust": {"agreement": {"members": None, "views": same}}}
+        entropy = sitk.Cast(labels > 0, sitk.sitkFloat32) * (0.5 - number / 20)
+        return Segmentation(labels, labels, entropy, record=record)
+
+    monkeypatch.setattr(trust_cases, "segment", segmented)
+    monkeypatch.setattr(calibration, "MIN_CASES", 4)
+    write_toy_cohort(tmp_path, 8)
+    folder, kept = write_pack(tmp_path), tmp_path / "kept.jsonl"
+    words = ["models", "calibrate", str(folder), "--data", str(tmp_path), "--tta", "tta1"]
+    words += ["--keep", str(kept), "--progress", "none", "--conditions", "cropped"]
+    words += ["--condition-cases", "toy0", "toy2", "toy4"]
+    assert cli.main(words) == 0
+    # Fold 1 was seen by the only member.
+    assert [name for name, _, _ in seen] == ["toy0", "toy2", "toy4", "toy6", "toy0", "toy2", "toy4"]
+    assert all(names == ("fold0",) and tta == "tta1" for _, names, tta in seen)
+    found = read_calibration(read_pack(folder))
+    assert (found.cases, found.measure, found.tta) == (4, "views", "tta1")
+    assert found.costs["cropped"]["change"]["WT"] == 0
+    assert found.command.startswith("brain-tumor-seg models calibrate tiny --data DATA --tta tta1")
+    assert "models calibrate tiny" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "Risk-coverage" in capsys.readouterr().out
+    seen.clear()
+    # What was measured is not measured again, and costs measured before stay.
+    assert cli.main([*words[:11]]) == 0
+    assert not seen and "cropped" in read_calibration(read_pack(folder)).costs
+
+
+def test_without_folds_nothing_is_measured(tmp_path):
+    write_toy_cohort(tmp_path, 2)
+    cohort = tmp_path / "cases.tsv"
+    cohort.write_text("case\tlabel_protocol\ntoy0\tcore1_edema2_enhancing4\n", encoding="utf-8")
+    with pytest.raises(TrainingError, match="does not say which fold"):
+        run_calibrate(
+            build_parser().parse_args(
+                ["models", "calibrate", "four-tumours", "--data", str(tmp_path)]
+            )
+        )
