@@ -16,7 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from BrainTumorSegLib.core.masks import mask_box
+from BrainTumorSegLib.core.masks import mask_box, mask_volume_ml
 
 from .mean_map import BRAIN, STRUCTURES, TISSUE, mean_map
 
@@ -29,7 +29,10 @@ TOUCHED, MAY_BE_TOUCHED, SURE = 0.5, 0.15, 0.85
 #: Fewer voxels than these (64 mm3) together are an accident of the fit.
 _TOUCHING = 8
 
-#: Smaller brains in agreement with the map are not what the map shows.
+#: A brain with its fluid that is smaller is not all of an adult's.
+MIN_BRAIN_ML = 900.0
+
+#: Brains whose Dice with that of the map is smaller are not what the map shows.
 MIN_OVERLAP = 0.8
 
 #: A tumour with less than this share on the other side lies on one side.
@@ -66,9 +69,8 @@ def find_place(labels: sitk.Image, brain: sitk.Image, scan: sitk.Image) -> dict[
         ``fit`` (Dice of the brain with the map's).
     """
     tumor = labels > 0
-    if not np.any(sitk.GetArrayViewFromImage(tumor)) or not np.any(
-        sitk.GetArrayViewFromImage(brain)
-    ):
+    found = bool(np.any(sitk.GetArrayViewFromImage(tumor)))
+    if not found or mask_volume_ml(brain) < MIN_BRAIN_ML:
         return None
     grid = _cubes(brain, GRID_MM)
     nearest = sitk.sitkNearestNeighbor
