@@ -50,17 +50,31 @@ def region_masks(probabilities: Tensor) -> Tensor:
     """Which voxels belong to each region, decided as `labels.decode_labels` does.
 
     Args:
-        probabilities: ``[N, class, H, W]``, classes in the order of `Tissue`.
+        probabilities: ``[class, ...]``, classes in the order of `Tissue`.
 
     Returns:
-        Booleans ``[region, N, H, W]`` in the order of `Region`.
+        Booleans ``[region, ...]`` in the order of `Region`.
     """
-    background, edema = probabilities[:, Tissue.BACKGROUND], probabilities[:, Tissue.EDEMA]
-    enhancing = probabilities[:, Tissue.ENHANCING]
-    rest = probabilities[:, Tissue.NECROSIS] + probabilities[:, Tissue.NON_ENHANCING]
+    background, edema = probabilities[Tissue.BACKGROUND], probabilities[Tissue.EDEMA]
+    enhancing = probabilities[Tissue.ENHANCING]
+    rest = probabilities[Tissue.NECROSIS] + probabilities[Tissue.NON_ENHANCING]
     whole = background < 0.5
     core = whole & (enhancing + rest >= edema)
     return torch.stack([whole, core, core & (enhancing > rest)])
+
+
+def _found(views: list[Tensor]) -> list[Tensor]:
+    """The voxels, ``[class, voxel]``, in which any view may have found something.
+
+    On a GPU all of them: to wait for their number would cost more than it saves.
+    """
+    if views[0].device.type != "cpu":
+        return [view.movedim(1, 0).flatten(1) for view in views]
+    least = views[0][:, Tissue.BACKGROUND]
+    for view in views[1:]:
+        least = torch.minimum(least, view[:, Tissue.BACKGROUND])
+    slices, rows, columns = (least < 0.5).nonzero(as_tuple=True)
+    return [view[slices, :, rows, columns].T for view in views]
 
 
 def shared_voxels(masks: Tensor) -> Tensor:
@@ -101,8 +115,7 @@ class AgreementCounter:
     def add_views(self, member: int, views: list[Tensor]) -> None:
         """Take what each view of a member says, ``[N, K, H, W]``, about the same slices."""
         if len(views) > 1:
-            masks = torch.stack([region_masks(view).flatten(1) for view in views], dim=1)
-            counted = shared_voxels(masks)
+            counted = shared_voxels(torch.stack(list(map(region_masks, _found(views))), dim=1))
             before = self._views.get(member)
             self._views[member] = counted if before is None else counted + before.to(counted.device)
 
@@ -114,7 +127,7 @@ class AgreementCounter:
             self._bits = torch.zeros(
                 self._members, *self._shape, dtype=torch.uint8, device=own.device
             )
-        whole, core, enhancing = region_masks(own).to(torch.uint8)
+        whole, core, enhancing = region_masks(own.movedim(1, 0)).to(torch.uint8)
         bits = (whole + 2 * core + 4 * enhancing).to(self._bits.device)
         self._bits[member].index_copy_(0, where.to(bits.device), bits)
 

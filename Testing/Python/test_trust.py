@@ -96,7 +96,7 @@ def test_regions_of_probabilities_are_those_of_the_labels():
     probabilities = np.random.default_rng(1).dirichlet(np.ones(5) * 0.6, (3, 20, 30))
     probabilities = np.moveaxis(probabilities, -1, 1).astype(np.float32)
     labels = decode_slices(probabilities)
-    masks = region_masks(torch.from_numpy(probabilities)).numpy()
+    masks = region_masks(torch.from_numpy(probabilities).movedim(1, 0)).numpy()
     for region, mask in zip(Region, masks, strict=True):
         assert np.array_equal(mask, tissue_mask(labels, region.value))
 
