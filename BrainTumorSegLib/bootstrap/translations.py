@@ -33,7 +33,10 @@ _LIBRARY = (
 
 #: Calls whose arguments are sentences for people.
 _SPEAKING = frozenset(
-    {"warn", "message", "Finding", "Evidence", "Timing", "_refusal", "Cancelled", "TissueStyle"}
+    {
+        *("warn", "message", "Finding", "Evidence", "Timing", "_refusal", "Cancelled"),
+        *("Sign", "TissueStyle"),
+    }
 )
 
 #: Files that speak in tables and through variables: every text in them is meant for people.

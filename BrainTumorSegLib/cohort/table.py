@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.language import Catalogue
 from BrainTumorSegLib.core.notices import notices
 from BrainTumorSegLib.core.progress import STAGES
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Region
+from BrainTumorSegLib.core.trust import Light, region_trust
 from BrainTumorSegLib.core.volumes import volume_title
 from BrainTumorSegLib.io.atomic import write_text
 from BrainTumorSegLib.io.tables import write_table
@@ -30,6 +32,8 @@ TABLE, PAGE = "cohort.tsv", "cohort.html"
 _ORDER = (State.FAILED, State.UNUSABLE, State.STALE, State.RUNNING, State.WAITING, State.DONE)
 
 _VOLUMES = (*(region.name for region in Region), *(tissue.key for tissue in TUMOR_TISSUES))
+#: What is told of the quality of each region: the light in words first.
+_TRUST = ("quality", "expected_dice", "expected_dice_low", "expected_dice_high", "agreement")
 _THUMBNAIL = (480, 420)
 
 COLUMNS = (
@@ -40,7 +44,9 @@ COLUMNS = (
     "warnings",
     *(f"volume_{name}_ml" for name in _VOLUMES),
     *(f"entropy_{tissue.key}" for tissue in TUMOR_TISSUES),
-    *("doubtful_ml", "doubtful_share", "segmentation", "log"),
+    *("doubtful_ml", "doubtful_share"),
+    *(f"{name}_{region.name}" for region in Region for name in _TRUST),
+    *("signs", "segmentation", "log"),
 )
 
 
@@ -86,7 +92,12 @@ def write_page(
         for row, planned in zip(rows, plan, strict=True)
     ]
     counts = Counter(row["state"] for row in shown)
-    shown.sort(key=lambda row: (_ORDER.index(row["state"]), -(row["doubtful_share"] or 0)))
+    shown.sort(
+        key=lambda row: (
+            _ORDER.index(row["state"]),
+            *(_worst(row), -(row["doubtful_share"] or 0)),
+        )
+    )
     environment = template_environment(autoescape=True)
     text = environment.get_template("cohort.html.jinja").render(
         rows=shown,
@@ -95,6 +106,9 @@ def write_page(
         pack=settings.pack,
         notice=NOTICE,
         volumes=[(name, volume_title(name)) for name in ("WT", "TC", "ET")],
+        lights={
+            light.words(Catalogue()): "rgb({}, {}, {})".format(*light.color) for light in Light
+        },
     )
     write_text(path, text, overwrite=True)
 
@@ -157,8 +171,33 @@ def _measured(known: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         **{f"entropy_{t.key}": certain["mean_entropy"].get(t.key) for t in TUMOR_TISSUES},
         "doubtful_ml": doubtful,
         "doubtful_share": round(doubtful / max(1.0, volumes["WT"]), 4),
+        **_trusted(record),
         "segmentation": outputs["segmentation"]["file"],
     }
+
+
+def _trusted(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Quality by region; nothing of a record of an older release."""
+    cells: dict[str, Any] = {}
+    for one in region_trust(record):
+        found = one.agreement is not None
+        values = (
+            one.light.words(Catalogue()) if found else "none found",
+            *(one.expected, one.low, one.high, one.agreement),
+        )
+        names = (f"{name}_{one.region.name}" for name in _TRUST)
+        cells |= dict(zip(names, values, strict=True))
+    signs = record.get("trust", {}).get("signs", ())
+    return {**cells, "signs": " | ".join(sign["text"] for sign in signs) or None}
+
+
+def _worst(row: Mapping[str, Any]) -> float:
+    """The lowest expected Dice of a case; without any, its lowest agreement less one."""
+    for name, less in (("expected_dice", 0.0), ("agreement", 1.0)):
+        known = [v for region in Region if (v := row[f"{name}_{region.name}"]) is not None]
+        if known:
+            return min(known) - less
+    return 2.0
 
 
 def _existing(path: Path, folder: Path) -> str | None:

@@ -28,6 +28,7 @@ AS_IS = "as-is"
 #: How strong each condition is.
 SLICE_MM, SHIFT_MM, TURN_DEGREES = 5.0, 2.0, 3.0
 BIAS, BIAS_MM, NOISE = 0.35, 120.0, 0.1
+CROPPED_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,15 @@ def _without(sequence: Sequence) -> Perturb:
     return drop
 
 
+def _cropped(given: PerturbedCase, _: np.random.Generator) -> PerturbedCase:
+    """Every scan but the reference ends below the top of the brain."""
+    case = given.case
+    images = {
+        s: without_top(scan.image) for s, scan in case.scans.items() if s is not case.reference
+    }
+    return replace(given, case=case.with_images(images))
+
+
 def _head(given: PerturbedCase, rng: np.random.Generator) -> PerturbedCase:
     return replace(given, case=with_head(given.case, rng))
 
@@ -199,6 +209,22 @@ def thick_slices(image: sitk.Image, nearest: bool = False) -> sitk.Image:
     result.SetOrigin(image.TransformContinuousIndexToPhysicalPoint(first))
     result.SetDirection(image.GetDirection())
     return result
+
+
+def without_top(image: sitk.Image) -> sitk.Image:
+    """The scan without the upper `CROPPED_SHARE` of the slices in which it shows anything."""
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    axis = int(np.abs(direction[2]).argmax())
+    values = np.moveaxis(sitk.GetArrayViewFromImage(image), 2 - axis, 0)
+    shown = np.flatnonzero(values.reshape(len(values), -1).any(axis=1))
+    if len(shown) < 2:
+        return image
+    upwards = direction[2, axis] > 0
+    lost = max(1, round(CROPPED_SHARE * len(shown)))
+    start, stop = (0, int(shown[-1]) + 1 - lost) if upwards else (int(shown[0]) + lost, len(values))
+    kept: list[slice] = [slice(None)] * 3
+    kept[axis] = slice(start, stop)
+    return image[tuple(kept)]
 
 
 def moved_image(image: sitk.Image, rng: np.random.Generator) -> sitk.Image:
@@ -270,6 +296,12 @@ CONDITIONS: Mapping[str, Condition] = {
                 without=sequence,
             )
             for sequence in (Sequence.T1, Sequence.FLAIR)
+        ),
+        Condition(
+            "cropped",
+            "cropped",
+            f"T1 and FLAIR end below the top {100 * CROPPED_SHARE:g} % of the brain",
+            _cropped,
         ),
         Condition(
             "skull",

@@ -19,6 +19,7 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.inference.engines.torch_engine import memory_errors
 from BrainTumorSegLib.preprocessing.model_grid import recipe_channels
 
+from .agreement import Agreement, AgreementCounter
 from .batches import Batches, send, slice_batches
 from .engines import Engine
 from .slice_preselection import Preselection, near_tumor
@@ -44,6 +45,8 @@ class Prediction:
         engine: the engine that finished the job.
         batch: images at once in the end.
         notes: substitutions that the record must name.
+        agreement: between members and between views, by region, in the slices that the whole
+            ensemble looked at.
     """
 
     probabilities: np.ndarray
@@ -54,6 +57,7 @@ class Prediction:
     engine: Engine
     batch: int
     notes: tuple[str, ...]
+    agreement: Agreement = field(default_factory=Agreement)
 
 
 def predict_volume(
@@ -93,12 +97,14 @@ def predict_volume(
     # Before the room that is left is measured.
     feed = slice_batches(volumes, recipe, engine.device)
     batch = batch or engine.free_batch((recipe_channels(recipe), height, width))
-    run = _Run(volumes, recipe, engine, feed, batch, fallback, progress)
+    counter = AgreementCounter(members, (depth, height, width))
+    run = _Run(volumes, recipe, engine, feed, batch, fallback, progress, counter)
     sums = _Sums((depth, height, width))
     near, begun = occupied, None
     if preselection is not None and members * len(views) > 1:
         for indices, seen in run.predict_batches(0, occupied, views[:1]):
             sums.store(indices, seen)
+            counter.add_member(0, torch.from_numpy(indices), sums.here(seen))
         near = np.intersect1d(occupied, np.flatnonzero(near_tumor(sums.tumor(), preselection)))
         begun = sums.probabilities_of
         progress.advance((len(occupied) - len(near)) * (members * len(views) - 1))
@@ -108,11 +114,18 @@ def predict_volume(
             continue  # its only look was the first
         for indices, seen in run.predict_batches(member, near, more, None if member else begun):
             own = seen.div_(len(views))
+            counter.add_member(member, torch.from_numpy(indices), sums.here(own))
             sums.add(indices, own) if member else sums.store(indices, own)
     counts = np.zeros(depth, int)
     counts[occupied], counts[near] = 1, members
     return Prediction(
-        *sums.finish(counts), len(occupied), len(near), run.engine, run.batch, tuple(run.notes)
+        *sums.finish(counts),
+        slices=len(occupied),
+        near=len(near),
+        engine=run.engine,
+        batch=run.batch,
+        notes=tuple(run.notes),
+        agreement=counter.finish(near),
     )
 
 
@@ -133,6 +146,7 @@ class _Run:
     batch: int
     fallback: Callable[[], Engine] | None
     progress: Progress
+    agreement: AgreementCounter
     notes: list[str] = field(default_factory=list)
 
     def predict_batches(
@@ -159,7 +173,9 @@ class _Run:
             try:
                 with memory_errors():
                     total = None if begun is None else begun(indices).to(self.engine.device)
-                    seen = self._sum_over_views(member, self.feed(indices), views, total)
+                    seen, single = self._sum_over_views(member, self.feed(indices), views, total)
+                    self.agreement.add_views(member, single)
+                    del single
             except MemoryError as error:
                 self._step_down(error)
                 continue
@@ -169,15 +185,18 @@ class _Run:
 
     def _sum_over_views(
         self, member: int, images: Tensor, views: tuple[TtaTransform, ...], total: Tensor | None
-    ) -> Tensor:
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The sum, and what each view alone says; an earlier sum is that of one view."""
+        single = [] if total is None else [total.clone()]
         for group in _by_shape(views):
             shown = torch.cat([view.apply(images) for view in group])
             parts = [self.engine.predict(member, part) for part in shown.split(self.batch)]
             seen = torch.cat(parts) if len(parts) > 1 else parts[0]
             for view, probabilities in zip(group, seen.chunk(len(group)), strict=True):
                 undone = view.undo(probabilities)
+                single.append(undone)
                 total = undone.clone() if total is None else total.add_(undone)
-        return total
+        return total, single
 
     def _step_down(self, error: MemoryError) -> None:
         device = self.engine.device
@@ -214,13 +233,13 @@ class _Sums:
         """Begin anew with what a member says, ``[N, K, H, W]``, about some slices."""
         if not self._probabilities.numel():
             self._make(own.shape[1], own.device)
-        own, where = self._here(own), self._where(indices)
+        own, where = self.here(own), self._where(indices)
         self._probabilities.index_copy_(1, where, own.movedim(1, 0))
         self._entropy.index_copy_(0, where, normalized_entropy(own))
 
     def add(self, indices: np.ndarray, own: Tensor) -> None:
         """Add what another member says."""
-        own, where = self._here(own), self._where(indices)
+        own, where = self.here(own), self._where(indices)
         self._probabilities.index_add_(1, where, own.movedim(1, 0))
         self._entropy.index_add_(0, where, normalized_entropy(own))
 
@@ -263,7 +282,8 @@ class _Sums:
     def _where(self, indices: np.ndarray) -> Tensor:
         return send(torch.from_numpy(indices), self._entropy.device)
 
-    def _here(self, own: Tensor) -> Tensor:
+    def here(self, own: Tensor) -> Tensor:
+        """The same on the device that keeps the sums, once they are begun."""
         return own.to(self._entropy.device)
 
     def _make(self, classes: int, device: torch.device) -> None:

@@ -22,7 +22,9 @@ from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.inference.engines.choosing import OpenedEngine, open_engine, plan_engine
 from BrainTumorSegLib.inference.engines.torch_engine import choose_device
 from BrainTumorSegLib.io.volumes import read_image
+from BrainTumorSegLib.measurement.place import find_place
 from BrainTumorSegLib.models.packs import Member, ModelPack, load_pack
+from BrainTumorSegLib.models.packs.calibration import read_calibration
 from BrainTumorSegLib.models.packs.members import choose_members
 from BrainTumorSegLib.preprocessing.bias_field import (
     bias_field_record,
@@ -31,7 +33,7 @@ from BrainTumorSegLib.preprocessing.bias_field import (
 )
 from BrainTumorSegLib.preprocessing.brain import BrainMask, extract_brain
 from BrainTumorSegLib.preprocessing.brain.field_of_view import field_of_view
-from BrainTumorSegLib.preprocessing.doubts import doubts_about_scans
+from BrainTumorSegLib.preprocessing.doubts import doubts_about_scans, missing_shares
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalize, to_grid
 from BrainTumorSegLib.preprocessing.registration import Alignment, BrainsfitClient, align
 from BrainTumorSegLib.reporting.record import SCHEMA, confidence, measured, now
@@ -40,6 +42,7 @@ from .ensemble import Prediction, predict_volume
 from .postprocessing import DistantComponents, remove_distant_components, remove_small_components
 from .resampling import labels_on_reference, map_on_reference
 from .slice_preselection import Preselection, choose_preselection
+from .trust import signs_against, trust_record
 from .tta import tta_transforms
 
 #: A run warns when distant components of this volume together were removed.
@@ -83,6 +86,7 @@ def segment(
     if mask is None and isinstance(options.brain, Path):
         mask = read_image(options.brain, progress.warn)
     check_sequences(case, pack)
+    calibration = read_calibration(pack)
 
     progress.stage("register", max(1, len(case.scans) - 1))
     alignment = align(
@@ -103,7 +107,7 @@ def segment(
     progress.stage("prepare", len(case.scans))
     seen = field_of_view(brain, pack.shown.field_of_view)
     grid = model_grid(case.reference_scan.image, seen, pack.in_plane_mm, pack.multiple)
-    volumes, shading = _prepare(
+    volumes, shading, missing = _prepare(
         case, alignment, (brain.image, seen), grid, pack, options.bias_field, progress
     )
     opened = open_engine(plan, pack, members, (pack.network.in_channels, *grid.shape[1:]), progress)
@@ -127,6 +131,7 @@ def segment(
     if not options.keep_distant_components:
         labels, islands = remove_distant_components(labels)
         _warn_of_distant_components(islands, progress)
+    place = find_place(labels, brain.image, reference)
     progress.advance()
     entropy = map_on_reference(prediction.entropy, grid, reference, seen)
     information = (
@@ -145,6 +150,13 @@ def segment(
         "islands": islands and islands.as_record(),
         **measured(labels, brain.volume_ml),
         "confidence": confidence(labels, entropy),
+        "trust": trust_record(
+            prediction.agreement,
+            calibration,
+            views_name,
+            signs_against(case, pack, alignment.records, shading, missing),
+        ),
+        "place": place,
         "options": options.as_record(),
         "warnings": list(progress.warnings),
         "timings_s": {stage: round(spent, 3) for stage, spent in progress.timings.items()},
@@ -206,7 +218,7 @@ def _prepare(
     pack: ModelPack,
     shading: str,
     progress: Progress,
-) -> tuple[dict[Sequence, np.ndarray], dict[str, Any] | None]:
+) -> tuple[dict[Sequence, np.ndarray], dict[str, Any] | None, dict[Sequence, float]]:
     """What the networks see, of the masks of the brain and of what they shall see."""
     inside, seen = (
         to_grid(mask, grid, interpolator=sitk.sitkNearestNeighbor) > 0 for mask in masks
@@ -216,7 +228,8 @@ def _prepare(
         # NaN where a scan ends before the brain does, so that it cannot be taken for dark tissue.
         raw[sequence] = to_grid(scan.image, grid, alignment.transforms[sequence], outside=np.nan)
         progress.advance()
-    for doubt in doubts_about_scans(case, raw, inside, pack.in_plane_mm):
+    missing = missing_shares(raw, inside)
+    for doubt in doubts_about_scans(case, raw, inside, pack.in_plane_mm, missing):
         progress.warn(doubt)
     needed = {sequence: volume for sequence, volume in raw.items() if sequence in pack.sequences}
     evened, found = correct_bias_field(needed, inside, grid, shading)
@@ -227,7 +240,7 @@ def _prepare(
     record = bias_field_record(found)
     if record is not None and record["corrected"] and shading == "auto":
         progress.warn(bias_field_warning(found))
-    return normalized, record
+    return normalized, record, missing
 
 
 def _registered(case: Case, alignment: Alignment) -> dict[str, sitk.Image]:

@@ -38,8 +38,19 @@ _LEAST_VOXELS = 1000
 MISSING_SHARE = 0.02
 
 
+def missing_shares(
+    volumes: Mapping[Sequence, np.ndarray], brain: np.ndarray
+) -> dict[Sequence, float]:
+    """`missing_share` of every scan."""
+    return {sequence: missing_share(volume, brain) for sequence, volume in volumes.items()}
+
+
 def doubts_about_scans(
-    case: Case, volumes: Mapping[Sequence, np.ndarray], brain: np.ndarray, pixel_mm: float
+    case: Case,
+    volumes: Mapping[Sequence, np.ndarray],
+    brain: np.ndarray,
+    pixel_mm: float,
+    missing: Mapping[Sequence, float] | None = None,
 ) -> list[str]:
     """Warnings about registered scans: which may be exchanged, and which end inside the brain.
 
@@ -48,6 +59,7 @@ def doubts_about_scans(
         volumes: scans on one axial grid, ``[slice, row, column]``; NaN beyond their ends.
         brain: boolean mask of the same shape.
         pixel_mm: side of a pixel in its plane.
+        missing: from `missing_shares`, where it is known already.
     """
     sources = {s: f"{s.name} ({case.scans[s].source})" for s in volumes}
     found = []
@@ -64,8 +76,7 @@ def doubts_about_scans(
                 f"{sources[Sequence.T1]} looks contrast-enhanced and {sources[Sequence.T1CE]} "
                 "does not: were they exchanged?"
             )
-    for sequence, volume in volumes.items():
-        share = missing_share(volume, brain)
+    for sequence, share in (missing or missing_shares(volumes, brain)).items():
         if share >= MISSING_SHARE:
             found.append(
                 f"{sources[sequence]} ends inside the brain: it does not show "

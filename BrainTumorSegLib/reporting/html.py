@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,11 @@ import numpy as np
 from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.language import Catalogue, catalogue, wanted_language
 from BrainTumorSegLib.core.notices import warnings_section
+from BrainTumorSegLib.core.place import place_sentences
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region
+from BrainTumorSegLib.core.trust import region_trust, sign_remarks, trust_remarks
 from BrainTumorSegLib.core.volumes import volume_title
 from BrainTumorSegLib.io.atomic import write_text
 
@@ -75,6 +78,12 @@ def report_page(case: Case, result: Segmentation, language: str | None = None) -
         warnings=warnings_section(result.record, words),
         pictures=_pictures(case, result, words),
         regions=regions,
+        place=list(place_sentences(result.record, words)),
+        trust=_trust(result.record, words),
+        trust_remarks=[
+            *trust_remarks(result.record, words),
+            *sign_remarks(result.record, words),
+        ],
         tissues=[
             {
                 "key": tissue.key,
@@ -88,6 +97,22 @@ def report_page(case: Case, result: Segmentation, language: str | None = None) -
             for key in (*(t.key for t in TUMOR_TISSUES), *regions)
         },
     )
+
+
+def _trust(record: Mapping[str, Any], words: Catalogue) -> list[dict[str, Any]]:
+    """What the page shows of each region; nothing for a record of an older release."""
+    return [
+        {
+            "title": words.text(volume_title(one.region.name)),
+            "words": one.light.words(words)
+            if one.agreement is not None
+            else words.text("none found"),
+            "color": "rgb({}, {}, {})".format(*one.light.color),
+            "expected": "–" if one.expected is None else one.figure(words),
+            "agreement": one.agreement,
+        }
+        for one in region_trust(record)
+    ]
 
 
 def _template() -> Template:

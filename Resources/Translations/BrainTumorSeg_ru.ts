@@ -352,6 +352,10 @@
    <translation>Объём каждой ткани в сегментации, как она есть сейчас, в миллилитрах и в процентах мозга.</translation>
   </message>
   <message>
+   <source>How far to trust the automatic result, and where the tumour lies.</source>
+   <translation>Насколько можно доверять автоматическому результату и где расположена опухоль.</translation>
+  </message>
+  <message>
    <source>What a reader of this result must know.</source>
    <translation>Что нужно знать, оценивая этот результат.</translation>
   </message>
@@ -661,6 +665,158 @@
   <message>
    <source>The run gave no warnings.</source>
    <translation>Расчёт прошёл без предупреждений.</translation>
+  </message>
+  <message>
+   <source>Side: left.</source>
+   <translation>Сторона: левая.</translation>
+  </message>
+  <message>
+   <source>Side: right.</source>
+   <translation>Сторона: правая.</translation>
+  </message>
+  <message>
+   <source>Side: both sides.</source>
+   <translation>Обе стороны.</translation>
+  </message>
+  <message>
+   <source>Estimated from a mean map of 20 healthy heads, which knows no lobes; structures that the tumour pushes aside are looked for where they usually lie.</source>
+   <translation>Оценено по усреднённой карте 20 здоровых голов, в которой нет долей; структуры, смещённые опухолью, ищутся там, где они обычно находятся.</translation>
+  </message>
+  <message>
+   <source>left thalamus</source>
+   <translation>левый таламус</translation>
+  </message>
+  <message>
+   <source>left caudate nucleus</source>
+   <translation>левое хвостатое ядро</translation>
+  </message>
+  <message>
+   <source>left lentiform nucleus</source>
+   <translation>левое чечевицеобразное ядро</translation>
+  </message>
+  <message>
+   <source>left hippocampus</source>
+   <translation>левый гиппокамп</translation>
+  </message>
+  <message>
+   <source>left amygdala</source>
+   <translation>левая миндалина</translation>
+  </message>
+  <message>
+   <source>left half of the cerebellum</source>
+   <translation>левая половина мозжечка</translation>
+  </message>
+  <message>
+   <source>right thalamus</source>
+   <translation>правый таламус</translation>
+  </message>
+  <message>
+   <source>right caudate nucleus</source>
+   <translation>правое хвостатое ядро</translation>
+  </message>
+  <message>
+   <source>right lentiform nucleus</source>
+   <translation>правое чечевицеобразное ядро</translation>
+  </message>
+  <message>
+   <source>right hippocampus</source>
+   <translation>правый гиппокамп</translation>
+  </message>
+  <message>
+   <source>right amygdala</source>
+   <translation>правая миндалина</translation>
+  </message>
+  <message>
+   <source>right half of the cerebellum</source>
+   <translation>правая половина мозжечка</translation>
+  </message>
+  <message>
+   <source>brainstem</source>
+   <translation>ствол мозга</translation>
+  </message>
+  <message>
+   <source>ventricles</source>
+   <translation>желудочки</translation>
+  </message>
+  <message>
+   <source>It crosses the midline.</source>
+   <translation>Пересекает срединную линию.</translation>
+  </message>
+  <message>
+   <source>Touches: {structures}.</source>
+   <translation>Прилежит к структурам: {structures}.</translation>
+  </message>
+  <message>
+   <source>May touch: {structures}.</source>
+   <translation>Возможно, прилежит к структурам: {structures}.</translation>
+  </message>
+  <message>
+   <source>A shift of the midline could not be estimated.</source>
+   <translation>Смещение срединных структур оценить не удалось.</translation>
+  </message>
+  <message>
+   <source>Midline shifted to the left by about {shift} mm (error {error} mm).</source>
+   <translation>Срединные структуры смещены влево примерно на {shift} мм (погрешность {error} мм).</translation>
+  </message>
+  <message>
+   <source>Midline shifted to the right by about {shift} mm (error {error} mm).</source>
+   <translation>Срединные структуры смещены вправо примерно на {shift} мм (погрешность {error} мм).</translation>
+  </message>
+  <message>
+   <source>{distance} mm from the midline.</source>
+   <translation>{distance} мм от срединной линии.</translation>
+  </message>
+  <message>
+   <source>{distance} mm from the ventricles ({least} to {most} mm).</source>
+   <translation>{distance} мм от желудочков (от {least} до {most} мм).</translation>
+  </message>
+  <message>
+   <source>No shift of the midline beyond the error of the estimate ({error} mm).</source>
+   <translation>Смещения срединных структур сверх погрешности оценки ({error} мм) нет.</translation>
+  </message>
+  <message>
+   <source>Agreement: of one network's views with each other (test-time augmentation).</source>
+   <translation>Согласие: между видами одной сети (аугментация при применении).</translation>
+  </message>
+  <message>
+   <source>Agreement: of the networks with each other.</source>
+   <translation>Согласие: между сетями.</translation>
+  </message>
+  <message>
+   <source>What this costs was not measured for this model pack.</source>
+   <translation>Чего это стоит, для этого пакета моделей не измеряли.</translation>
+  </message>
+  <message>
+   <source>One network looked once: nothing can be said about agreement.</source>
+   <translation>Одна сеть смотрела один раз: о согласии ничего сказать нельзя.</translation>
+  </message>
+  <message>
+   <source>Change of the Dice on {cases} cases: {changes}.</source>
+   <translation>Изменение Dice на {cases} случаях: {changes}.</translation>
+  </message>
+  <message>
+   <source>probably good</source>
+   <translation>вероятно, хорошо</translation>
+  </message>
+  <message>
+   <source>check closely</source>
+   <translation>проверьте внимательно</translation>
+  </message>
+  <message>
+   <source>probably poor</source>
+   <translation>вероятно, плохо</translation>
+  </message>
+  <message>
+   <source>not calibrated</source>
+   <translation>не откалибровано</translation>
+  </message>
+  <message>
+   <source>agreement {value}</source>
+   <translation>согласие {value}</translation>
+  </message>
+  <message>
+   <source>Expected Dice with a reader's labels and its {level} % interval, measured on {cases} cases that the networks had not seen.</source>
+   <translation>Ожидаемый Dice с разметкой врача и его {level}-процентный интервал, измерено на {cases} случаях, которых сети не видели.</translation>
   </message>
   <message>
    <source>mm</source>
@@ -2607,6 +2763,38 @@
    <translation type="unfinished" />
   </message>
   <message>
+   <source>{path} is not the file that the pack names.</source>
+   <translation>{path} — не тот файл, который указан в пакете.</translation>
+  </message>
+  <message>
+   <source>Import the pack again.</source>
+   <translation>Импортируйте модель заново.</translation>
+  </message>
+  <message>
+   <source>{path} was measured with other members.</source>
+   <translation>{path} измерен с другими сетями.</translation>
+  </message>
+  <message>
+   <source>Measure it again: brain-tumor-seg models calibrate {pack_name} --data DATA</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{source} is no valid calibration: {where}: {error_message}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Cannot read {path}: {error_strerror}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{path} is damaged: {error}.</source>
+   <translation>{path} повреждён: {error}.</translation>
+  </message>
+  <message>
+   <source>{source} contradicts itself in the curve of {name}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>{member_bytes}</source>
    <translation type="unfinished" />
   </message>
@@ -2775,24 +2963,12 @@
    <translation type="unfinished" />
   </message>
   <message>
-   <source>Import the pack again.</source>
-   <translation>Импортируйте модель заново.</translation>
-  </message>
-  <message>
    <source>{path} has {length} bytes instead of {member_bytes}: truncated or another file.</source>
    <translation>{path}: байтов {length} вместо {member_bytes}: файл обрезан или другой.</translation>
   </message>
   <message>
-   <source>Cannot read {path}: {error_strerror}.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
    <source>Check the rights of the file.</source>
    <translation type="unfinished" />
-  </message>
-  <message>
-   <source>{path} is damaged: {error}.</source>
-   <translation>{path} повреждён: {error}.</translation>
   </message>
   <message>
    <source>it has no members</source>
@@ -3233,6 +3409,34 @@
   <message>
    <source>Choose one of {SLICE_PRESELECTIONS}.</source>
    <translation type="unfinished" />
+  </message>
+  <message>
+   <source>This model pack is not calibrated: no Dice can be expected from it.</source>
+   <translation>Этот пакет моделей не откалиброван: ожидаемый Dice неизвестен.</translation>
+  </message>
+  <message>
+   <source>Not calibrated for this test-time augmentation and number of networks.</source>
+   <translation>Для этой аугментации и этого числа сетей калибровки нет.</translation>
+  </message>
+  <message>
+   <source>The slices are thick ({thickest} mm).</source>
+   <translation>Срезы толстые ({thickest} мм).</translation>
+  </message>
+  <message>
+   <source>The scans are strongly shaded.</source>
+   <translation>Яркость снимков сильно неоднородна.</translation>
+  </message>
+  <message>
+   <source>{sequence_name} is missing.</source>
+   <translation>{sequence_name} отсутствует.</translation>
+  </message>
+  <message>
+   <source>{name} lies poorly on the reference.</source>
+   <translation>{name} плохо совмещён с опорным снимком.</translation>
+  </message>
+  <message>
+   <source>{sequence_name} does not show {share} % of the brain.</source>
+   <translation>{sequence_name} не показывает {share} % мозга.</translation>
   </message>
   <message>
    <source>Unknown set of views {name}.</source>
@@ -3739,8 +3943,32 @@
    <translation>Авто (мл)</translation>
   </message>
   <message>
+   <source>Place</source>
+   <translation>Расположение</translation>
+  </message>
+  <message>
+   <source>These figures speak of the automatic labels, before the correction.</source>
+   <translation>Эти числа — об автоматической разметке, до исправления.</translation>
+  </message>
+  <message>
    <source>Brain volume {volume} mL.</source>
    <translation>Объём мозга {volume} мл.</translation>
+  </message>
+  <message>
+   <source>How far to trust it</source>
+   <translation>Насколько можно доверять</translation>
+  </message>
+  <message>
+   <source>Region</source>
+   <translation>Область</translation>
+  </message>
+  <message>
+   <source>Expected Dice</source>
+   <translation>Ожидаемый Dice</translation>
+  </message>
+  <message>
+   <source>Agreement</source>
+   <translation>Согласие</translation>
   </message>
   <message>
    <source>Pictures</source>
@@ -3777,10 +4005,6 @@
   <message>
    <source>Disagreement is the entropy of the averaged class probabilities: 0 where the networks are certain, 1 where every class is equally likely to them. Networks can agree and be wrong.</source>
    <translation>Расхождение — энтропия усреднённых вероятностей классов: 0 — сети уверены, 1 — все классы для них равновероятны. Сети могут сходиться и ошибаться.</translation>
-  </message>
-  <message>
-   <source>These figures speak of the automatic labels, before the correction.</source>
-   <translation>Эти числа — об автоматической разметке, до исправления.</translation>
   </message>
   <message>
    <source>Tissue</source>
@@ -4660,6 +4884,14 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   <message>
    <source>% of brain</source>
    <translation>% мозга</translation>
+  </message>
+  <message>
+   <source>expected Dice {figure}</source>
+   <translation>ожидаемый Dice {figure}</translation>
+  </message>
+  <message>
+   <source>{region}: none found</source>
+   <translation>{region}: не найдено</translation>
   </message>
  </context>
  <context>

@@ -23,7 +23,8 @@ _MEASURES = ("dice", "surface", "lesions")
 _CONDITIONS = (
     *("as-is-corrected", "as-is-islands"),
     *("thick-slices", "misregistered", "misregistered-registered"),
-    *("without-t1", "without-flair", "skull", "bias-field", "bias-field-corrected", "noise"),
+    *("without-t1", "without-flair", "cropped", "skull", "noise"),
+    *("bias-field", "bias-field-corrected"),
 )
 
 

@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING
 
 from BrainTumorSegLib.core.errors import PackError, TrainingError
 from BrainTumorSegLib.core.file_names import expanded
+from BrainTumorSegLib.core.option_fields import add_option
+from BrainTumorSegLib.core.options import Options
 
 from . import shared
 from .train import add_pack_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from collections.abc import Sequence as SequenceOf
+    from typing import Any
 
+    from BrainTumorSegLib.models.packs import ModelPack
     from BrainTumorSegLib.training.cohort import LabeledCase
     from BrainTumorSegLib.training.config import RunConfig
     from BrainTumorSegLib.training.export import QuantizationCheck
@@ -72,6 +77,44 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     shared.add_machine(group, "threads", "progress")
     action.set_defaults(run=run_export, writes=("destination",))
+
+    action = actions.add_parser(
+        "calibrate",
+        help="measure on labelled cases which Dice to expect of a pack, and keep that in it",
+        description="Segment every case by the members that never saw it, compare how far they, or "
+        "the views of a single one, agree with how good the result is, and write calibration.json "
+        "and a section of the model card into the pack's folder. To be run again when a pack "
+        "changes.",
+    )
+    action.add_argument("pack", help="name or folder; its folder is written to")
+    action.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="folders that hold cases.tsv"
+    )
+    add_option(action, Options, "tta", help="for which test-time augmentation (pack's advice)")
+    action.add_argument(
+        "--leave-out", nargs="+", default=[], metavar="CASE", help="cases that count as seen"
+    )
+    action.add_argument(
+        "--conditions",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="also measure what harder scans cost, as named by evaluate --conditions",
+    )
+    action.add_argument(
+        "--condition-cases",
+        nargs="+",
+        metavar="CASE",
+        help="only these cases under harder conditions (default: all)",
+    )
+    action.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FILE",
+        help="keep what was measured of each case here, and go on from it after an interruption",
+    )
+    shared.add_machine(action)
+    action.set_defaults(run=run_calibrate)
 
     action = actions.add_parser("remove", help="delete a pack from your own folder of packs")
     action.add_argument("pack", help="name")
@@ -133,6 +176,74 @@ def run_export(args: argparse.Namespace) -> int:
         return 0
     print(export_pack(load_pack(args.pack), args.destination, overwrite=args.overwrite))
     return 0
+
+
+def run_calibrate(args: argparse.Namespace) -> int:
+    """Calibrate a pack."""
+    from BrainTumorSegLib.evaluation.calibration import fit_calibration, measure_pack, trust_section
+    from BrainTumorSegLib.evaluation.conditions import read_conditions
+    from BrainTumorSegLib.evaluation.trust_cases import STAGE
+    from BrainTumorSegLib.models.packs import load_pack
+    from BrainTumorSegLib.models.packs.making import add_calibration
+
+    shared.limit_threads(args.threads)
+    pack, conditions = load_pack(args.pack), read_conditions(args.conditions)
+    progress = shared.make_progress(args.progress, {STAGE: 1.0})
+    tta = args.tta or pack.advised_views
+    cases = _labelled_cases(args)
+    rows = measure_pack(
+        pack,
+        cases,
+        tta,
+        conditions,
+        args.condition_cases,
+        kept=args.keep,
+        device=args.device,
+        progress=progress,
+    )
+    command = shared.repeated(
+        args,
+        ("brain-tumor-seg", "models", "calibrate", pack.name),
+        *("data", "tta", "leave_out", "conditions", "condition_cases"),
+        data=[f"DATA{at or ''}" for at in range(len(args.data))],
+    )
+    fields = fit_calibration(pack, rows, tta, command)
+    fields["costs"] = {**_known_costs(pack), **fields["costs"]}
+    section = trust_section(fields)
+    add_calibration(pack, fields, section)
+    progress.finish()
+    print(section)
+    return 0
+
+
+def _known_costs(pack: ModelPack) -> Mapping[str, Any]:
+    """What conditions were found to cost before; nothing of other weights."""
+    from BrainTumorSegLib.models.packs.calibration import read_calibration
+
+    try:
+        before = read_calibration(pack)
+    except PackError:
+        return {}
+    return before.costs if before else {}
+
+
+def _labelled_cases(args: argparse.Namespace) -> list[LabeledCase]:
+    """The cases of all folders but those that count as seen."""
+    from BrainTumorSegLib.training.cohort import names_folds, read_cohort
+
+    cases: dict[str, LabeledCase] = {}
+    for folder in args.data:
+        if not names_folds(folder):
+            raise TrainingError(
+                f"{folder} does not say which fold each case belongs to, so that nothing tells "
+                "which members saw it.",
+                "Add the column fold to its cases.tsv.",
+            )
+        cases |= {case.name: case for case in read_cohort(folder)}
+    unknown = sorted({*args.leave_out, *(args.condition_cases or ())} - cases.keys())
+    if unknown:
+        raise TrainingError(f"There is no case {unknown[0]}.", "Name cases of the data.")
+    return [case for name, case in cases.items() if name not in args.leave_out]
 
 
 def run_remove(args: argparse.Namespace) -> int:

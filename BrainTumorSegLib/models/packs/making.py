@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ from torch import Tensor
 
 from BrainTumorSegLib.core.errors import PackError
 from BrainTumorSegLib.core.tissue import Tissue
+from BrainTumorSegLib.io.atomic import write_all
 from BrainTumorSegLib.models.networks import NetworkSpec
 from BrainTumorSegLib.models.weights import Precision, save_weights
 
+from .calibration import CALIBRATION, check_calibration
 from .card import licence_text, model_card
 from .files import new_folder
 from .manifest import (
@@ -28,6 +32,9 @@ from .manifest import (
     read_pack,
 )
 from .members import verify_pack
+
+#: Of the part of a model card that a calibration writes.
+TRUST_HEADING = "## How far to trust it"
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,40 @@ def make_pack(
     return read_pack(folder)
 
 
+def add_calibration(pack: ModelPack, fields: Mapping[str, Any], section: str) -> ModelPack:
+    """Put a calibration into a pack, or in the place of the one it has, altogether or not at all.
+
+    Args:
+        pack: that was measured.
+        fields: content of ``calibration.json``.
+        section: Markdown of the model card about it, under a heading of its own.
+
+    Returns:
+        The pack, read back.
+
+    Raises:
+        PackError: when the fields are wrong.
+        OutputError: when the pack's folder cannot be written.
+    """
+    check_calibration(fields, str(pack.folder / CALIBRATION))
+    text = _text(fields, pack.folder)
+    named = {"sha256": sha256(text.encode()).hexdigest(), "bytes": len(text.encode())}
+    manifest = _text({**pack.manifest, "calibration": named}, pack.folder)
+    parse_manifest(manifest.encode(), pack.folder / MANIFEST)
+    card = pack.folder / MODEL_CARD
+    before = card.read_text(encoding="utf-8").partition(f"\n{TRUST_HEADING}\n")
+    # Whatever comes after the section stays.
+    after = re.search(r"^## ", before[2], re.MULTILINE)
+    rest = before[2][after.start() :] if after else ""
+    whole = f"{before[0].rstrip()}\n\n{TRUST_HEADING}\n\n{section.strip()}\n\n{rest}"
+    texts = {CALIBRATION: text, MANIFEST: manifest, MODEL_CARD: f"{whole.rstrip()}\n"}
+    writers = {
+        pack.folder / name: partial(_write_text, text=content) for name, content in texts.items()
+    }
+    write_all(writers, overwrite=True)
+    return read_pack(pack.folder)
+
+
 def check_fields(fields: Mapping[str, Any], source: Path) -> None:
     """Refuse fields that `make_pack` would refuse, without having trained a member.
 
@@ -125,6 +166,10 @@ def _text(manifest: Mapping[str, Any], source: Path) -> str:
         raise PackError(
             f"The manifest of {source} cannot be written: {error}.", "Use plain JSON values."
         ) from error
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _network(given: Any, folder: Path) -> NetworkSpec:

@@ -12,6 +12,7 @@ from BrainTumorSegLib.core.errors import PackError
 from BrainTumorSegLib.models.networks import NetworkSpec
 from BrainTumorSegLib.models.weights import load_network
 
+from .calibration import read_calibration
 from .manifest import MODEL_CARD, Member, ModelPack, read_pack, require_checked
 
 
@@ -37,7 +38,7 @@ def load_members(pack: ModelPack, names: Iterable[str] | None = None) -> dict[st
 
 
 def verify_pack(pack: ModelPack) -> None:
-    """Check everything on disk: manifest, model card, every hash, every network.
+    """Check everything on disk: manifest, model card, calibration, every hash, every network.
 
     Every member is loaded and run on a small random image.
 
@@ -56,6 +57,10 @@ def verify_pack(pack: ModelPack) -> None:
             _check_output(network, pack.network, pack.member_path(member))
         except PackError as error:
             problems.append(error.message)
+    try:
+        read_calibration(pack)
+    except PackError as error:
+        problems.append(error.message)
     if problems:
         raise PackError(" ".join(problems), "Import the pack again.")
 

@@ -15,6 +15,7 @@ from typing import IO
 from BrainTumorSegLib.core.errors import PackError
 from BrainTumorSegLib.io.atomic import atomic_path, check_not_inputs
 
+from .calibration import CALIBRATION
 from .card import licence_text
 from .files import copy_exactly, new_folder, remove_folder
 from .library import BUNDLED, USER, find_packs, user_models_folder
@@ -86,6 +87,9 @@ def import_pack(source: Path, overwrite: bool = False) -> ModelPack:
             (folder / MANIFEST).write_bytes(text)
             (folder / MODEL_CARD).write_bytes(_read_text(open_file, MODEL_CARD, source))
             (folder / LICENCE_FILE).write_bytes(_licence(open_file, pack, source))
+            if "calibration" in pack.manifest:
+                text = _read_text(open_file, CALIBRATION, source)
+                (folder / CALIBRATION).write_bytes(text)
             for member in pack.members:
                 with _reading(source), open_file(member.file) as stream:
                     copy_exactly(stream, folder / member.file, member.bytes, member.file)
@@ -111,6 +115,8 @@ def export_pack(pack: ModelPack, destination: Path, overwrite: bool = False) -> 
     check_not_inputs([destination], [pack.folder])
     verify_pack(pack)
     names = [MANIFEST, MODEL_CARD, *(member.file for member in pack.members)]
+    if "calibration" in pack.manifest:
+        names.append(CALIBRATION)
     licence = _licence(lambda name: _open_in_folder(pack.folder, name), pack, pack.folder)
     if destination.suffix.lower() != ".zip":
         with new_folder(destination, overwrite) as folder:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Mapping
 from typing import Any
 
+from BrainTumorSegLib.core.language import catalogue
+from BrainTumorSegLib.core.place import place_sentences
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region, Tissue
+from BrainTumorSegLib.core.trust import region_trust, sign_remarks, trust_remarks
 from BrainTumorSegLib.core.volumes import volume_title
 
-from ..host.translation import told
+from ..host.translation import language, told
 from ..host.translation import tr as _
 from ..run.inputs import hasPixels
 from ..run.result import RunResult
@@ -86,6 +91,10 @@ class ResultSection:
         warnings = list(result.warnings) if result is not None else []
         ui.warningsLabel.text = "\n".join(f"⚠ {told(warning)}" for warning in warnings)
         ui.warningsLabel.visible = bool(warnings)
+        shown, remarks = trustText(result.report) if result is not None else ("", "")
+        ui.trustLabel.text = shown
+        ui.trustLabel.toolTip = remarks
+        ui.trustLabel.visible = bool(shown)
         if result is not None:
             self._showVolumes(result)
             display = node.GetDisplayNode()
@@ -135,6 +144,31 @@ class ResultSection:
         for column in (1, 2):
             header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         table.visible = False
+
+
+def trustText(report: Mapping[str, Any]) -> tuple[str, str]:
+    """What is shown of trust and place, as rich text, and what is said about it in a tooltip.
+
+    Both are empty for a record of an older release.
+    """
+    words = catalogue(language())
+    lines = []
+    for one in region_trust(report):
+        title = told(volume_title(one.region.name))
+        if one.agreement is None:
+            lines.append(html.escape(_("{region}: none found").format(region=title)))
+            continue
+        figure = one.figure(words)
+        if one.expected is not None:
+            figure = _("expected Dice {figure}").format(figure=figure)
+        color = "#{:02x}{:02x}{:02x}".format(*one.light.color)
+        text = html.escape(f"{title}: {one.light.words(words)}, {figure}")
+        lines.append(f'<span style="color:{color}">●</span> {text}')
+    lines += [f"⚠ {html.escape(text)}" for text in sign_remarks(report, words)]
+    *place, source = list(place_sentences(report, words)) or [""]
+    lines += [html.escape(" ".join(place))] if place else []
+    remarks = [html.escape(text) for text in (*trust_remarks(report, words), source) if text]
+    return "<br>".join(lines), "<br>".join(remarks)
 
 
 def _patch(tissue: Tissue) -> Any:

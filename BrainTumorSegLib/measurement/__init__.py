@@ -1,0 +1,1 @@
+"""What is measured on labels: lesions, diameters, place."""
