@@ -37,6 +37,7 @@ from .commands import (
     evaluate,
     experiment,
     models,
+    repeatability,
     report,
     segment,
     shared,
@@ -91,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    research = (models, train, evaluate, experiment, synthesise, benchmark)
+    research = (models, train, evaluate, repeatability, experiment, synthesise, benchmark)
     for command in (segment, cohort, bids, report, dicom_seg, demo, doctor, *research):
         command.add_parser(commands)
     return parser
