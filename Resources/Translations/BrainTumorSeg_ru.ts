@@ -532,6 +532,46 @@
    <translation>Коэффициент Дайса (1 — полное совпадение) и разница объёмов.</translation>
   </message>
   <message>
+   <source>Compare visits</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Results of one patient. Mark two or more and give the date of each scan.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Add a result from disk …</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>A folder with the report in JSON of a run, its segmentation and its scan.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Compare</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Align the visits and compare volumes and lesions. What grew and shrank is added to the scene.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Change of each volume between the last two visits. ± is the measurement error: smaller changes are not certain.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Click a lesion to move the slices to it.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Save tables and report …</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Write tables, report, pictures and maps into a folder.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>Save</source>
    <translation>Сохранить</translation>
   </message>
@@ -661,6 +701,42 @@
   <message>
    <source>The run gave no warnings.</source>
    <translation>Расчёт прошёл без предупреждений.</translation>
+  </message>
+  <message>
+   <source>grew</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>shrank</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>stayed</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>visit {number}: there at first</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>visit {number}: new</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>visit {number}: there before, but too small to be listed</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>visit {number}: split off from {others}</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>visit {number}: merged into {others}</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>visit {number}: vanished</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>mm</source>
@@ -1005,6 +1081,14 @@
   <message>
    <source>Give the scan itself.</source>
    <translation>Укажите саму серию.</translation>
+  </message>
+  <message>
+   <source>{known} and {source} are of different patients.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Compare visits of one patient; mend the PatientID if they are.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>{kind_name}.{old} is now called {current_old}</source>
@@ -2427,6 +2511,10 @@
    <translation>Посмотрите обе серии рядом: вся ли голова одного пациента на них? Совместите вручную в 3D Slicer или укажите --registration none, если уверены, что они совмещены.</translation>
   </message>
   <message>
+   <source>Registering {sequence_name} to {case_reference}.</source>
+   <translation>Совмещение {sequence_name} с {case_reference}.</translation>
+  </message>
+  <message>
    <source>unknown registration engine {engine}; one of {ENGINES}</source>
    <translation type="unfinished" />
   </message>
@@ -2437,10 +2525,6 @@
   <message>
    <source>Install 3D Slicer, give --brainsfit PATH, or choose --registration simpleitk.</source>
    <translation type="unfinished" />
-  </message>
-  <message>
-   <source>Registering {sequence_name} to {case_reference}.</source>
-   <translation>Совмещение {sequence_name} с {case_reference}.</translation>
   </message>
   <message>
    <source>{task_sequence} ({task_scan}) was left as it is: no registration made it agree better with the reference, from which it may be off by a millimetre or two.</source>
@@ -3307,6 +3391,162 @@
    <translation>{path} — не отчёт в JSON: {error}.</translation>
   </message>
   <message>
+   <source>These figures are measurements, not an assessment. Whether a tumour progresses or responds is decided by the treating team from the scans, the clinical state, steroids and treatment, and RANO 2.0 asks for confirmation on a later scan.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>The brain of {visit_source} was not found, so that the whole head is registered: {error_message}</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{folder} holds no segmentation beside its report.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Keep both in one folder, or give --visit DATE SEGMENTATION T1CE.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>The scan of {record}, {name}, was not found.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Put it into the folder of the result, or name where it lies with --scans.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>The scan of {record} is a DICOM series and was not found.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Name the folder of the series with --scans.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{scan} does not say of which day it is.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give the date of the scan.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{path} does not say of which day its scan is.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give --date once for each folder, in their order.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{folder} is no folder.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give a folder that segment has written.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{folder} holds no report of a run.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Segment with --report report.json, or give --visit DATE SEGMENTATION T1CE.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{folder} holds the reports of several runs: {p_name}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give a folder for each visit.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{refused} has other volumes than the report beside it tells.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>It was changed after the run: write its report with `brain-tumor-seg report`, or give --visit DATE SEGMENTATION T1CE.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{named} is not the scan of {record}: its SHA-256 differs.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give the scan that was segmented, or segment this one.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{place} does not exist.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give files or folders with --scans.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{record} names a DICOM series, which has no SHA-256: {scan_source} was taken for it because it has the same size.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{day} has not come yet.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>There is only one visit to compare.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give two visits or more.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>The visits were not given in the order of their dates; they are compared in it.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>The labels lie on different sequences ({told}).</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>How the labels of {made} were made is not known; those of other visits were made by networks. The difference may look like a change.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>The labels of {corrected} were corrected by a person, those of other visits were not.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>The voxels of the visits differ in length ({told}), which may look like a change.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{text} is no date.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Write year, month and day, for example 2024-05-31.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{visit_source} and {seen_digest} lie on the same scan.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give the scan of each visit.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{first_source} and {second_source} are of one day, {first_day}: nothing can be said of how fast anything grows between them.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>The visits differ in the {title} ({told}), which may look like a change.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>--brainsfit ask needs --progress json: the request is one of its lines.</source>
    <translation type="unfinished" />
   </message>
@@ -3373,6 +3613,22 @@
   <message>
    <source>{sequence_name} ({scan_source}) was saved anew since the run, or is another scan of the same size: its SHA-256 differs.</source>
    <translation>{sequence_name} ({scan_source}) сохранена заново после расчёта или это другая серия того же размера: SHA-256 другой.</translation>
+  </message>
+  <message>
+   <source>There are no two visits to compare.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give two folders of results or more, or --visit two times or more.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>--date was given {args_date} times for {args_results} folders of results.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give it once for each folder, in their order.</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>{args_labels} fits no series of {study_folder}: its voxels are not those of any.</source>
@@ -3623,12 +3879,212 @@
    <translation>Размечает перитуморальный отёк, неконтрастируемую опухоль, контрастируемую опухоль и некроз глиом. Три LinkNet с кодировщиком SE-ResNeXt-50, как в публикации, по одной на каждую из трёх частей данных, не участвовавших в обучении.</translation>
   </message>
   <message>
-   <source>approved</source>
-   <translation>утверждено</translation>
+   <source>the visit before</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>the first visit</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>the smallest volume before</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Comparison of visits</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Made {date} by BrainTumorSeg {version}</source>
+   <translation>Создано {date}, BrainTumorSeg {version}</translation>
+  </message>
+  <message>
+   <source>Visits</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Number</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Date</source>
+   <translation>Дата</translation>
+  </message>
+  <message>
+   <source>Result</source>
+   <translation>Результат</translation>
+  </message>
+  <message>
+   <source>Scan</source>
+   <translation>Серия</translation>
+  </message>
+  <message>
+   <source>Voxel (mm)</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Labels made by</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>corrected</source>
    <translation>исправлено</translation>
+  </message>
+  <message>
+   <source>not known</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Volumes (mL)</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Tissue or region</source>
+   <translation>Ткань или область</translation>
+  </message>
+  <message>
+   <source>Volumes over days</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>days since the first visit</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>mL</source>
+   <translation>мл</translation>
+  </message>
+  <message>
+   <source>Bars: measurement error of the whole tumour.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Changes</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{days} days</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>against {visit}</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Change (mL)</source>
+   <translation>Изменение (мл)</translation>
+  </message>
+  <message>
+   <source>Change (%)</source>
+   <translation>Изменение (%)</translation>
+  </message>
+  <message>
+   <source>Measurement error (mL)</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>More than the error?</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>mm³ a day</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>% a day</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Doubling time (days)</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>yes</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>no</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>halves in {days}</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>For comparison, thresholds of RANO 2.0 for measurable disease: an increase of {area} % in the sum of products of diameters or of {volume} % in volume; a decrease of {area_less} % or {volume_less} %. An increase is compared with the smallest volume before, a decrease with the first visit.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Measurement error: 95 of 100 differences between two segmentations of one real scan that was sliced anew stay below it, measured on {cases} cases with the model pack {pack}, each by members that never saw it. It grows with the surface.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>These visits were not all segmented with that pack: their error may differ.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>A visit has thick slices: the error of thick slices is taken.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Each volume is measured on its own grid.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Lesions</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Lesion</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Kind</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>What happened</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>without core</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>No lesion was found at any visit.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>A lesion is a connected part of the tumour core, or of the whole tumour where that holds no core. Smaller ones than 0.1 mL are left out.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>What grew and shrank, visit {first} to {second}</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>No tumour was found.</source>
+   <translation>Опухоль не найдена.</translation>
+  </message>
+  <message>
+   <source>On the later scan. A thin seam may come from registration and from the size of voxels.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Registration</source>
+   <translation>Совмещение</translation>
+  </message>
+  <message>
+   <source>Agreement of both scans {score}; turned by {degrees}°, moved by {mm} mm.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Edges of the brain must go on from square to square.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>approved</source>
+   <translation>утверждено</translation>
   </message>
   <message>
    <source>rejected</source>
@@ -3655,10 +4111,6 @@
    <translation>Сегментация опухоли мозга</translation>
   </message>
   <message>
-   <source>Made {date} by BrainTumorSeg {version}</source>
-   <translation>Создано {date}, BrainTumorSeg {version}</translation>
-  </message>
-  <message>
    <source>The labels shown are those of an expert, read {date} from {file}</source>
    <translation>Показана разметка эксперта, прочитана {date} из {file}</translation>
   </message>
@@ -3673,10 +4125,6 @@
   <message>
    <source>Name</source>
    <translation>Имя</translation>
-  </message>
-  <message>
-   <source>Date</source>
-   <translation>Дата</translation>
   </message>
   <message>
    <source>Verdict</source>
@@ -3695,20 +4143,8 @@
    <translation>Второй эксперт и {other}</translation>
   </message>
   <message>
-   <source>Tissue or region</source>
-   <translation>Ткань или область</translation>
-  </message>
-  <message>
    <source>Dice</source>
    <translation>Дайс</translation>
-  </message>
-  <message>
-   <source>Change (mL)</source>
-   <translation>Изменение (мл)</translation>
-  </message>
-  <message>
-   <source>Change (%)</source>
-   <translation>Изменение (%)</translation>
   </message>
   <message>
    <source>Volumes</source>
@@ -3719,16 +4155,8 @@
    <translation>В разметке эксперта опухоли нет.</translation>
   </message>
   <message>
-   <source>No tumour was found.</source>
-   <translation>Опухоль не найдена.</translation>
-  </message>
-  <message>
    <source>That does not mean that there is none: look at the scans, and at the warnings if there are any.</source>
    <translation>Это не значит, что её нет: посмотрите серии и предупреждения, если они есть.</translation>
-  </message>
-  <message>
-   <source>mL</source>
-   <translation>мл</translation>
   </message>
   <message>
    <source>% of brain</source>
@@ -3827,16 +4255,8 @@
    <translation>не один файл</translation>
   </message>
   <message>
-   <source>Registration</source>
-   <translation>Совмещение</translation>
-  </message>
-  <message>
    <source>There was only one scan.</source>
    <translation>Серия была одна.</translation>
-  </message>
-  <message>
-   <source>Scan</source>
-   <translation>Серия</translation>
   </message>
   <message>
    <source>How</source>
@@ -4645,6 +5065,121 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   <message>
    <source>{folder} cannot be written to: {error}</source>
    <translation>В {folder} нельзя писать: {error}</translation>
+  </message>
+ </context>
+ <context>
+  <name>panel.comparing</name>
+  <message>
+   <source>Add a result</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Cancelling …</source>
+   <translation>Отмена …</translation>
+  </message>
+  <message>
+   <source>Save</source>
+   <translation>Сохранить</translation>
+  </message>
+  <message>
+   <source>Cancel</source>
+   <translation>Отмена</translation>
+  </message>
+  <message>
+   <source>Compare</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Mark two or more results of one patient.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>from the first visit</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>new</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>was too small before</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>split off</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>merged</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>vanished</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Cancelled; the scene is as it was before.</source>
+   <translation>Отменено; сцена прежняя.</translation>
+  </message>
+  <message>
+   <source>It failed; nothing was added to the scene.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Date of the scan, for example 2024-05-31</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Result</source>
+   <translation>Результат</translation>
+  </message>
+  <message>
+   <source>Date</source>
+   <translation>Дата</translation>
+  </message>
+  <message>
+   <source>Tissue</source>
+   <translation>Ткань</translation>
+  </message>
+  <message>
+   <source>mL</source>
+   <translation>мл</translation>
+  </message>
+  <message>
+   <source>± mL</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>%</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>No.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>before</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>after (mL)</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>What happened</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Replace files</source>
+   <translation>Замена файлов</translation>
+  </message>
+  <message>
+   <source>Replace {names} in {folder}?</source>
+   <translation>Заменить {names} в {folder}?</translation>
+  </message>
+  <message>
+   <source>Saved in {folder}:</source>
+   <translation>Сохранено в {folder}:</translation>
   </message>
  </context>
  <context>
@@ -5721,6 +6256,91 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   <message>
    <source>Start Slicer with its main window.</source>
    <translation>Запустите Slicer с главным окном.</translation>
+  </message>
+ </context>
+ <context>
+  <name>visits.changes</name>
+  <message>
+   <source>Nothing was added to the scene. Load it and compare again.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>grew</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>shrank</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Change {first} – {second}</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Tumour core</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Whole tumour</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{name} was removed from the scene while it was compared.</source>
+   <translation type="unfinished" />
+  </message>
+ </context>
+ <context>
+  <name>visits.choosing</name>
+  <message>
+   <source>Choose a folder with one report in JSON, its segmentation and its scan.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{folder} does not hold the report of one run.</source>
+   <translation type="unfinished" />
+  </message>
+ </context>
+ <context>
+  <name>visits.comparing</name>
+  <message>
+   <source>Choose the visits again.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Fewer than two visits were chosen.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Choose two or more.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Starting the worker.</source>
+   <translation>Запуск расчётного процесса.</translation>
+  </message>
+  <message>
+   <source>Loading the result.</source>
+   <translation>Загрузка результата.</translation>
+  </message>
+  <message>
+   <source>Cancelled.</source>
+   <translation>Отменено.</translation>
+  </message>
+  <message>
+   <source>Write it beside the result, for example 2024-05-31.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{name} or its scan is no longer in the scene.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>The date of {name} is missing.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Writing {name} for the worker.</source>
+   <translation type="unfinished" />
   </message>
  </context>
  <context>
