@@ -533,43 +533,43 @@
   </message>
   <message>
    <source>Compare visits</source>
-   <translation type="unfinished" />
+   <translation>Сравнить визиты</translation>
   </message>
   <message>
    <source>Results of one patient. Mark two or more and give the date of each scan.</source>
-   <translation type="unfinished" />
+   <translation>Результаты одного пациента. Отметьте два или больше и укажите дату каждого снимка.</translation>
   </message>
   <message>
    <source>Add a result from disk …</source>
-   <translation type="unfinished" />
+   <translation>Добавить результат с диска …</translation>
   </message>
   <message>
    <source>A folder with the report in JSON of a run, its segmentation and its scan.</source>
-   <translation type="unfinished" />
+   <translation>Папка с отчётом в JSON, сегментацией и снимком.</translation>
   </message>
   <message>
    <source>Compare</source>
-   <translation type="unfinished" />
+   <translation>Сравнить</translation>
   </message>
   <message>
    <source>Align the visits and compare volumes and lesions. What grew and shrank is added to the scene.</source>
-   <translation type="unfinished" />
+   <translation>Совместить визиты и сравнить объёмы и очаги. Что выросло и что уменьшилось, добавляется в сцену.</translation>
   </message>
   <message>
    <source>Change of each volume between the last two visits. ± is the measurement error: smaller changes are not certain.</source>
-   <translation type="unfinished" />
+   <translation>Изменение каждого объёма между двумя последними визитами. ± – ошибка измерения: меньшие изменения недостоверны.</translation>
   </message>
   <message>
    <source>Click a lesion to move the slices to it.</source>
-   <translation type="unfinished" />
+   <translation>Щёлкните по очагу, чтобы срезы перешли к нему.</translation>
   </message>
   <message>
    <source>Save tables and report …</source>
-   <translation type="unfinished" />
+   <translation>Сохранить таблицы и отчёт …</translation>
   </message>
   <message>
    <source>Write tables, report, pictures and maps into a folder.</source>
-   <translation type="unfinished" />
+   <translation>Записать таблицы, отчёт, рисунки и карты в папку.</translation>
   </message>
   <message>
    <source>Save</source>
@@ -704,39 +704,39 @@
   </message>
   <message>
    <source>grew</source>
-   <translation type="unfinished" />
+   <translation>выросло</translation>
   </message>
   <message>
    <source>shrank</source>
-   <translation type="unfinished" />
+   <translation>уменьшилось</translation>
   </message>
   <message>
    <source>stayed</source>
-   <translation type="unfinished" />
+   <translation>осталось</translation>
   </message>
   <message>
    <source>visit {number}: there at first</source>
-   <translation type="unfinished" />
+   <translation>визит {number}: есть с начала</translation>
   </message>
   <message>
    <source>visit {number}: new</source>
-   <translation type="unfinished" />
+   <translation>визит {number}: новый</translation>
   </message>
   <message>
    <source>visit {number}: there before, but too small to be listed</source>
-   <translation type="unfinished" />
+   <translation>визит {number}: был и раньше, но слишком мал для списка</translation>
   </message>
   <message>
    <source>visit {number}: split off from {others}</source>
-   <translation type="unfinished" />
+   <translation>визит {number}: отделился от {others}</translation>
   </message>
   <message>
    <source>visit {number}: merged into {others}</source>
-   <translation type="unfinished" />
+   <translation>визит {number}: слился с {others}</translation>
   </message>
   <message>
    <source>visit {number}: vanished</source>
-   <translation type="unfinished" />
+   <translation>визит {number}: исчез</translation>
   </message>
   <message>
    <source>mm</source>
@@ -1084,11 +1084,11 @@
   </message>
   <message>
    <source>{known} and {source} are of different patients.</source>
-   <translation type="unfinished" />
+   <translation>{known} и {source} – снимки разных пациентов.</translation>
   </message>
   <message>
    <source>Compare visits of one patient; mend the PatientID if they are.</source>
-   <translation type="unfinished" />
+   <translation>Сравнивайте визиты одного пациента; если пациент один, исправьте PatientID.</translation>
   </message>
   <message>
    <source>{kind_name}.{old} is now called {current_old}</source>
@@ -3392,15 +3392,15 @@
   </message>
   <message>
    <source>These figures are measurements, not an assessment. Whether a tumour progresses or responds is decided by the treating team from the scans, the clinical state, steroids and treatment, and RANO 2.0 asks for confirmation on a later scan.</source>
-   <translation type="unfinished" />
+   <translation>Эти числа – измерения, а не оценка. Прогрессирует ли опухоль или отвечает на лечение, решает лечащая команда по снимкам, клиническому состоянию, стероидам и лечению, и RANO 2.0 требует подтверждения на более позднем снимке.</translation>
   </message>
   <message>
    <source>The brain of {visit_source} was not found, so that the whole head is registered: {error_message}</source>
-   <translation type="unfinished" />
+   <translation>Мозг на {visit_source} не найден, поэтому совмещается вся голова: {error_message}</translation>
   </message>
   <message>
    <source>{folder} holds no segmentation beside its report.</source>
-   <translation type="unfinished" />
+   <translation>В {folder} рядом с отчётом нет сегментации.</translation>
   </message>
   <message>
    <source>Keep both in one folder, or give --visit DATE SEGMENTATION T1CE.</source>
@@ -3408,39 +3408,39 @@
   </message>
   <message>
    <source>The scan of {record}, {name}, was not found.</source>
-   <translation type="unfinished" />
+   <translation>Снимок {name} из {record} не найден.</translation>
   </message>
   <message>
    <source>Put it into the folder of the result, or name where it lies with --scans.</source>
-   <translation type="unfinished" />
+   <translation>Положите его в папку результата или укажите место через --scans.</translation>
   </message>
   <message>
    <source>The scan of {record} is a DICOM series and was not found.</source>
-   <translation type="unfinished" />
+   <translation>Снимок из {record} – серия DICOM, и она не найдена.</translation>
   </message>
   <message>
    <source>Name the folder of the series with --scans.</source>
-   <translation type="unfinished" />
+   <translation>Укажите папку серии через --scans.</translation>
   </message>
   <message>
    <source>{scan} does not say of which day it is.</source>
-   <translation type="unfinished" />
+   <translation>{scan} не говорит, какого он дня.</translation>
   </message>
   <message>
    <source>Give the date of the scan.</source>
-   <translation type="unfinished" />
+   <translation>Укажите дату снимка.</translation>
   </message>
   <message>
    <source>{path} does not say of which day its scan is.</source>
-   <translation type="unfinished" />
+   <translation>{path} не говорит, какого дня снимок.</translation>
   </message>
   <message>
    <source>Give --date once for each folder, in their order.</source>
-   <translation type="unfinished" />
+   <translation>Укажите --date по разу для каждой папки, в их порядке.</translation>
   </message>
   <message>
    <source>{folder} is no folder.</source>
-   <translation type="unfinished" />
+   <translation>{folder} – не папка.</translation>
   </message>
   <message>
    <source>Give a folder that segment has written.</source>
@@ -3448,7 +3448,7 @@
   </message>
   <message>
    <source>{folder} holds no report of a run.</source>
-   <translation type="unfinished" />
+   <translation>В {folder} нет отчёта.</translation>
   </message>
   <message>
    <source>Segment with --report report.json, or give --visit DATE SEGMENTATION T1CE.</source>
@@ -3456,31 +3456,31 @@
   </message>
   <message>
    <source>{folder} holds the reports of several runs: {p_name}.</source>
-   <translation type="unfinished" />
+   <translation>В {folder} отчёты нескольких запусков: {p_name}.</translation>
   </message>
   <message>
    <source>Give a folder for each visit.</source>
-   <translation type="unfinished" />
+   <translation>Укажите папку для каждого визита.</translation>
   </message>
   <message>
    <source>{refused} has other volumes than the report beside it tells.</source>
-   <translation type="unfinished" />
+   <translation>Объёмы в {refused} не те, что в отчёте рядом.</translation>
   </message>
   <message>
    <source>It was changed after the run: write its report with `brain-tumor-seg report`, or give --visit DATE SEGMENTATION T1CE.</source>
-   <translation type="unfinished" />
+   <translation>Сегментация изменена после запуска: запишите её отчёт командой `brain-tumor-seg report` или укажите --visit DATE SEGMENTATION T1CE.</translation>
   </message>
   <message>
    <source>{named} is not the scan of {record}: its SHA-256 differs.</source>
-   <translation type="unfinished" />
+   <translation>{named} – не тот снимок, о котором {record}: SHA-256 другой.</translation>
   </message>
   <message>
    <source>Give the scan that was segmented, or segment this one.</source>
-   <translation type="unfinished" />
+   <translation>Дайте снимок, который сегментировали, или сегментируйте этот.</translation>
   </message>
   <message>
    <source>{place} does not exist.</source>
-   <translation type="unfinished" />
+   <translation>{place} не существует.</translation>
   </message>
   <message>
    <source>Give files or folders with --scans.</source>
@@ -3488,63 +3488,63 @@
   </message>
   <message>
    <source>{record} names a DICOM series, which has no SHA-256: {scan_source} was taken for it because it has the same size.</source>
-   <translation type="unfinished" />
+   <translation>{record} называет серию DICOM, у которой нет SHA-256: за неё принята {scan_source}, потому что размер тот же.</translation>
   </message>
   <message>
    <source>{day} has not come yet.</source>
-   <translation type="unfinished" />
+   <translation>{day} ещё не наступило.</translation>
   </message>
   <message>
    <source>There is only one visit to compare.</source>
-   <translation type="unfinished" />
+   <translation>Для сравнения есть только один визит.</translation>
   </message>
   <message>
    <source>Give two visits or more.</source>
-   <translation type="unfinished" />
+   <translation>Дайте два визита или больше.</translation>
   </message>
   <message>
    <source>The visits were not given in the order of their dates; they are compared in it.</source>
-   <translation type="unfinished" />
+   <translation>Визиты даны не по порядку дат; сравниваются они по порядку.</translation>
   </message>
   <message>
    <source>The labels lie on different sequences ({told}).</source>
-   <translation type="unfinished" />
+   <translation>Метки лежат на разных последовательностях ({told}).</translation>
   </message>
   <message>
    <source>How the labels of {made} were made is not known; those of other visits were made by networks. The difference may look like a change.</source>
-   <translation type="unfinished" />
+   <translation>Как сделаны метки {made}, неизвестно; метки других визитов сделаны сетями. Разница может выглядеть как изменение.</translation>
   </message>
   <message>
    <source>The labels of {corrected} were corrected by a person, those of other visits were not.</source>
-   <translation type="unfinished" />
+   <translation>Метки {corrected} исправлены человеком, метки других визитов – нет.</translation>
   </message>
   <message>
    <source>The voxels of the visits differ in length ({told}), which may look like a change.</source>
-   <translation type="unfinished" />
+   <translation>Воксели визитов разной длины ({told}), что может выглядеть как изменение.</translation>
   </message>
   <message>
    <source>{text} is no date.</source>
-   <translation type="unfinished" />
+   <translation>{text} – не дата.</translation>
   </message>
   <message>
    <source>Write year, month and day, for example 2024-05-31.</source>
-   <translation type="unfinished" />
+   <translation>Напишите год, месяц и день, например 2024-05-31.</translation>
   </message>
   <message>
    <source>{visit_source} and {seen_digest} lie on the same scan.</source>
-   <translation type="unfinished" />
+   <translation>{visit_source} и {seen_digest} лежат на одном и том же снимке.</translation>
   </message>
   <message>
    <source>Give the scan of each visit.</source>
-   <translation type="unfinished" />
+   <translation>Дайте снимок каждого визита.</translation>
   </message>
   <message>
    <source>{first_source} and {second_source} are of one day, {first_day}: nothing can be said of how fast anything grows between them.</source>
-   <translation type="unfinished" />
+   <translation>{first_source} и {second_source} одного дня, {first_day}: о скорости роста между ними ничего сказать нельзя.</translation>
   </message>
   <message>
    <source>The visits differ in the {title} ({told}), which may look like a change.</source>
-   <translation type="unfinished" />
+   <translation>Визиты различаются: {title} ({told}); это может выглядеть как изменение.</translation>
   </message>
   <message>
    <source>--brainsfit ask needs --progress json: the request is one of its lines.</source>
@@ -3616,7 +3616,7 @@
   </message>
   <message>
    <source>There are no two visits to compare.</source>
-   <translation type="unfinished" />
+   <translation>Нет двух визитов для сравнения.</translation>
   </message>
   <message>
    <source>Give two folders of results or more, or --visit two times or more.</source>
@@ -3880,19 +3880,19 @@
   </message>
   <message>
    <source>the visit before</source>
-   <translation type="unfinished" />
+   <translation>предыдущим визитом</translation>
   </message>
   <message>
    <source>the first visit</source>
-   <translation type="unfinished" />
+   <translation>первым визитом</translation>
   </message>
   <message>
    <source>the smallest volume before</source>
-   <translation type="unfinished" />
+   <translation>наименьшим прежним объёмом</translation>
   </message>
   <message>
    <source>Comparison of visits</source>
-   <translation type="unfinished" />
+   <translation>Сравнение визитов</translation>
   </message>
   <message>
    <source>Made {date} by BrainTumorSeg {version}</source>
@@ -3900,11 +3900,11 @@
   </message>
   <message>
    <source>Visits</source>
-   <translation type="unfinished" />
+   <translation>Визиты</translation>
   </message>
   <message>
    <source>Number</source>
-   <translation type="unfinished" />
+   <translation>Номер</translation>
   </message>
   <message>
    <source>Date</source>
@@ -3920,11 +3920,11 @@
   </message>
   <message>
    <source>Voxel (mm)</source>
-   <translation type="unfinished" />
+   <translation>Воксель (мм)</translation>
   </message>
   <message>
    <source>Labels made by</source>
-   <translation type="unfinished" />
+   <translation>Метки сделаны</translation>
   </message>
   <message>
    <source>corrected</source>
@@ -3932,11 +3932,11 @@
   </message>
   <message>
    <source>not known</source>
-   <translation type="unfinished" />
+   <translation>неизвестно</translation>
   </message>
   <message>
    <source>Volumes (mL)</source>
-   <translation type="unfinished" />
+   <translation>Объёмы (мл)</translation>
   </message>
   <message>
    <source>Tissue or region</source>
@@ -3944,11 +3944,11 @@
   </message>
   <message>
    <source>Volumes over days</source>
-   <translation type="unfinished" />
+   <translation>Объёмы по дням</translation>
   </message>
   <message>
    <source>days since the first visit</source>
-   <translation type="unfinished" />
+   <translation>дней от первого визита</translation>
   </message>
   <message>
    <source>mL</source>
@@ -3956,19 +3956,19 @@
   </message>
   <message>
    <source>Bars: measurement error of the whole tumour.</source>
-   <translation type="unfinished" />
+   <translation>Отрезки: ошибка измерения всей опухоли.</translation>
   </message>
   <message>
    <source>Changes</source>
-   <translation type="unfinished" />
+   <translation>Изменения</translation>
   </message>
   <message>
    <source>{days} days</source>
-   <translation type="unfinished" />
+   <translation>дней: {days}</translation>
   </message>
   <message>
    <source>against {visit}</source>
-   <translation type="unfinished" />
+   <translation>по сравнению с {visit}</translation>
   </message>
   <message>
    <source>Change (mL)</source>
@@ -3980,87 +3980,87 @@
   </message>
   <message>
    <source>Measurement error (mL)</source>
-   <translation type="unfinished" />
+   <translation>Ошибка измерения (мл)</translation>
   </message>
   <message>
    <source>More than the error?</source>
-   <translation type="unfinished" />
+   <translation>Больше ошибки?</translation>
   </message>
   <message>
    <source>mm³ a day</source>
-   <translation type="unfinished" />
+   <translation>мм³ в день</translation>
   </message>
   <message>
    <source>% a day</source>
-   <translation type="unfinished" />
+   <translation>% в день</translation>
   </message>
   <message>
    <source>Doubling time (days)</source>
-   <translation type="unfinished" />
+   <translation>Время удвоения (дней)</translation>
   </message>
   <message>
    <source>yes</source>
-   <translation type="unfinished" />
+   <translation>да</translation>
   </message>
   <message>
    <source>no</source>
-   <translation type="unfinished" />
+   <translation>нет</translation>
   </message>
   <message>
    <source>halves in {days}</source>
-   <translation type="unfinished" />
+   <translation>половина за {days}</translation>
   </message>
   <message>
    <source>For comparison, thresholds of RANO 2.0 for measurable disease: an increase of {area} % in the sum of products of diameters or of {volume} % in volume; a decrease of {area_less} % or {volume_less} %. An increase is compared with the smallest volume before, a decrease with the first visit.</source>
-   <translation type="unfinished" />
+   <translation>Для сравнения, пороги RANO 2.0 для измеримых очагов: рост суммы произведений диаметров на {area} % или объёма на {volume} %; уменьшение на {area_less} % или {volume_less} %. Рост сравнивают с наименьшим прежним объёмом, уменьшение – с первым визитом.</translation>
   </message>
   <message>
    <source>Measurement error: 95 of 100 differences between two segmentations of one real scan that was sliced anew stay below it, measured on {cases} cases with the model pack {pack}, each by members that never saw it. It grows with the surface.</source>
-   <translation type="unfinished" />
+   <translation>Ошибка измерения: ниже неё 95 из 100 различий между двумя сегментациями одного настоящего снимка, нарезанного заново; измерено на случаях ({cases}) с пакетом {pack}, каждый – сетями, которые его не видели. Она растёт с поверхностью.</translation>
   </message>
   <message>
    <source>These visits were not all segmented with that pack: their error may differ.</source>
-   <translation type="unfinished" />
+   <translation>Не все эти визиты сегментированы этим пакетом: их ошибка может быть другой.</translation>
   </message>
   <message>
    <source>A visit has thick slices: the error of thick slices is taken.</source>
-   <translation type="unfinished" />
+   <translation>У одного из визитов толстые срезы: взята ошибка толстых срезов.</translation>
   </message>
   <message>
    <source>Each volume is measured on its own grid.</source>
-   <translation type="unfinished" />
+   <translation>Каждый объём измерен на своей сетке.</translation>
   </message>
   <message>
    <source>Lesions</source>
-   <translation type="unfinished" />
+   <translation>Очаги</translation>
   </message>
   <message>
    <source>Lesion</source>
-   <translation type="unfinished" />
+   <translation>Очаг</translation>
   </message>
   <message>
    <source>Kind</source>
-   <translation type="unfinished" />
+   <translation>Вид</translation>
   </message>
   <message>
    <source>What happened</source>
-   <translation type="unfinished" />
+   <translation>Что произошло</translation>
   </message>
   <message>
    <source>without core</source>
-   <translation type="unfinished" />
+   <translation>без ядра</translation>
   </message>
   <message>
    <source>No lesion was found at any visit.</source>
-   <translation type="unfinished" />
+   <translation>Ни на одном визите очагов не найдено.</translation>
   </message>
   <message>
    <source>A lesion is a connected part of the tumour core, or of the whole tumour where that holds no core. Smaller ones than 0.1 mL are left out.</source>
-   <translation type="unfinished" />
+   <translation>Очаг – связная часть ядра опухоли или всей опухоли, где ядра нет. Меньшие 0,1 мл пропущены.</translation>
   </message>
   <message>
    <source>What grew and shrank, visit {first} to {second}</source>
-   <translation type="unfinished" />
+   <translation>Что выросло и уменьшилось, визиты {first} и {second}</translation>
   </message>
   <message>
    <source>No tumour was found.</source>
@@ -4068,7 +4068,7 @@
   </message>
   <message>
    <source>On the later scan. A thin seam may come from registration and from the size of voxels.</source>
-   <translation type="unfinished" />
+   <translation>На более позднем снимке. Тонкая кайма может происходить от совмещения и от размера вокселей.</translation>
   </message>
   <message>
    <source>Registration</source>
@@ -4076,11 +4076,11 @@
   </message>
   <message>
    <source>Agreement of both scans {score}; turned by {degrees}°, moved by {mm} mm.</source>
-   <translation type="unfinished" />
+   <translation>Согласие обоих снимков {score}; поворот {degrees}°, сдвиг {mm} мм.</translation>
   </message>
   <message>
    <source>Edges of the brain must go on from square to square.</source>
-   <translation type="unfinished" />
+   <translation>Края мозга должны продолжаться из квадрата в квадрат.</translation>
   </message>
   <message>
    <source>approved</source>
@@ -5071,7 +5071,7 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   <name>panel.comparing</name>
   <message>
    <source>Add a result</source>
-   <translation type="unfinished" />
+   <translation>Добавить результат</translation>
   </message>
   <message>
    <source>Cancelling …</source>
@@ -5087,35 +5087,35 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   </message>
   <message>
    <source>Compare</source>
-   <translation type="unfinished" />
+   <translation>Сравнить</translation>
   </message>
   <message>
    <source>Mark two or more results of one patient.</source>
-   <translation type="unfinished" />
+   <translation>Отметьте два или больше результатов одного пациента.</translation>
   </message>
   <message>
    <source>from the first visit</source>
-   <translation type="unfinished" />
+   <translation>с первого визита</translation>
   </message>
   <message>
    <source>new</source>
-   <translation type="unfinished" />
+   <translation>новый</translation>
   </message>
   <message>
    <source>was too small before</source>
-   <translation type="unfinished" />
+   <translation>раньше был слишком мал</translation>
   </message>
   <message>
    <source>split off</source>
-   <translation type="unfinished" />
+   <translation>отделился</translation>
   </message>
   <message>
    <source>merged</source>
-   <translation type="unfinished" />
+   <translation>слился</translation>
   </message>
   <message>
    <source>vanished</source>
-   <translation type="unfinished" />
+   <translation>исчез</translation>
   </message>
   <message>
    <source>Cancelled; the scene is as it was before.</source>
@@ -5123,11 +5123,11 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   </message>
   <message>
    <source>It failed; nothing was added to the scene.</source>
-   <translation type="unfinished" />
+   <translation>Не удалось; в сцену ничего не добавлено.</translation>
   </message>
   <message>
    <source>Date of the scan, for example 2024-05-31</source>
-   <translation type="unfinished" />
+   <translation>Дата снимка, например 2024-05-31</translation>
   </message>
   <message>
    <source>Result</source>
@@ -5147,27 +5147,27 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   </message>
   <message>
    <source>± mL</source>
-   <translation type="unfinished" />
+   <translation>± мл</translation>
   </message>
   <message>
    <source>%</source>
-   <translation type="unfinished" />
+   <translation>%</translation>
   </message>
   <message>
    <source>No.</source>
-   <translation type="unfinished" />
+   <translation>№</translation>
   </message>
   <message>
    <source>before</source>
-   <translation type="unfinished" />
+   <translation>до</translation>
   </message>
   <message>
    <source>after (mL)</source>
-   <translation type="unfinished" />
+   <translation>после (мл)</translation>
   </message>
   <message>
    <source>What happened</source>
-   <translation type="unfinished" />
+   <translation>Что произошло</translation>
   </message>
   <message>
    <source>Replace files</source>
@@ -6262,57 +6262,57 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   <name>visits.changes</name>
   <message>
    <source>Nothing was added to the scene. Load it and compare again.</source>
-   <translation type="unfinished" />
+   <translation>В сцену ничего не добавлено. Загрузите его и сравните снова.</translation>
   </message>
   <message>
    <source>grew</source>
-   <translation type="unfinished" />
+   <translation>выросло</translation>
   </message>
   <message>
    <source>shrank</source>
-   <translation type="unfinished" />
+   <translation>уменьшилось</translation>
   </message>
   <message>
    <source>Change {first} – {second}</source>
-   <translation type="unfinished" />
+   <translation>Изменение {first} – {second}</translation>
   </message>
   <message>
    <source>Tumour core</source>
-   <translation type="unfinished" />
+   <translation>Ядро опухоли</translation>
   </message>
   <message>
    <source>Whole tumour</source>
-   <translation type="unfinished" />
+   <translation>Вся опухоль</translation>
   </message>
   <message>
    <source>{name} was removed from the scene while it was compared.</source>
-   <translation type="unfinished" />
+   <translation>{name} удалён из сцены во время сравнения.</translation>
   </message>
  </context>
  <context>
   <name>visits.choosing</name>
   <message>
    <source>Choose a folder with one report in JSON, its segmentation and its scan.</source>
-   <translation type="unfinished" />
+   <translation>Выберите папку с одним отчётом в JSON, сегментацией и снимком.</translation>
   </message>
   <message>
    <source>{folder} does not hold the report of one run.</source>
-   <translation type="unfinished" />
+   <translation>В {folder} нет отчёта одного запуска.</translation>
   </message>
  </context>
  <context>
   <name>visits.comparing</name>
   <message>
    <source>Choose the visits again.</source>
-   <translation type="unfinished" />
+   <translation>Выберите визиты снова.</translation>
   </message>
   <message>
    <source>Fewer than two visits were chosen.</source>
-   <translation type="unfinished" />
+   <translation>Выбрано меньше двух визитов.</translation>
   </message>
   <message>
    <source>Choose two or more.</source>
-   <translation type="unfinished" />
+   <translation>Выберите два или больше.</translation>
   </message>
   <message>
    <source>Starting the worker.</source>
@@ -6328,19 +6328,19 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   </message>
   <message>
    <source>Write it beside the result, for example 2024-05-31.</source>
-   <translation type="unfinished" />
+   <translation>Напишите её рядом с результатом, например 2024-05-31.</translation>
   </message>
   <message>
    <source>{name} or its scan is no longer in the scene.</source>
-   <translation type="unfinished" />
+   <translation>{name} или его снимка больше нет в сцене.</translation>
   </message>
   <message>
    <source>The date of {name} is missing.</source>
-   <translation type="unfinished" />
+   <translation>Нет даты для {name}.</translation>
   </message>
   <message>
    <source>Writing {name} for the worker.</source>
-   <translation type="unfinished" />
+   <translation>Запись {name} для вычисления.</translation>
   </message>
  </context>
  <context>
