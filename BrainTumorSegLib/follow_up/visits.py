@@ -120,11 +120,11 @@ def warn_of_differences(visits: SequenceOf[Visit], warn: Warn) -> None:
         warn: told each difference.
     """
     for title, value_of in _COMPARED.items():
-        values = {
-            visit.source: value_of(visit.record) for visit in visits if visit.record is not None
-        }
-        if len(set(values.values())) > 1:
-            told = ", ".join(f"{source}: {value}" for source, value in values.items())
+        values = [
+            (visit.source, value_of(visit.record)) for visit in visits if visit.record is not None
+        ]
+        if len({value for _, value in values}) > 1:
+            told = ", ".join(f"{source}: {value}" for source, value in values)
             warn(f"The visits differ in the {title} ({told}), which may look like a change.")
     if len({visit.sequence for visit in visits}) > 1:
         told = ", ".join(f"{visit.source}: {visit.sequence.name}" for visit in visits)

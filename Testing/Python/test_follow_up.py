@@ -183,8 +183,8 @@ def test_each_lesion_has_one_partner_only_by_largest_overlap():
 
 
 def test_a_small_lesion_that_moved_a_little_is_the_same_one_and_a_far_one_is_not():
-    # Without registration they would not overlap by half of their size.
-    near = linked(balls(((20, 20, 10), 3.2)), balls(((20, 20, 16), 3.2)))
+    # They touch, but share no voxel.
+    near = linked(balls(((20, 20, 10), 3.2)), balls(((20, 20, 17), 3.2)))
     far = linked(balls(((20, 20, 10), 3.2)), balls(((20, 20, 22), 3.2)))
     assert [link.status for link in near] == ["same"]
     assert sorted(link.status for link in far) == ["new", "vanished"]

@@ -79,7 +79,7 @@ def finish(widget) -> None:
 
 
 def test_visits_of_the_scene_are_compared_and_the_change_enters_the_scene(
-    widget, two_visits, worker, tmp_path, monkeypatch
+    widget, module, two_visits, worker, tmp_path
 ):
     ui = widget.ui
     mark(widget, "2024-01-10", "")
@@ -87,7 +87,7 @@ def test_visits_of_the_scene_are_compared_and_the_change_enters_the_scene(
     ui.compareButton.click()
     # Without the date of the second it does not begin.
     assert widget.panel.comparing.job.state == "idle"
-    assert "date of Doe spring" in str(errors(widget))
+    assert "date of Doe spring" in str(errors(module))
     mark(widget, "2024-01-10", "2024-03-10")
     ui.compareButton.click()
     assert ui.compareButton.text() == "Cancel"
@@ -116,7 +116,7 @@ def test_visits_of_the_scene_are_compared_and_the_change_enters_the_scene(
 
 
 def test_a_comparison_that_fails_leaves_the_scene_as_it_was(
-    widget, two_visits, worker, monkeypatch
+    widget, module, two_visits, worker, monkeypatch
 ):
     def refuse(*_):
         raise InputError("No.", "Do something else.")
@@ -129,7 +129,7 @@ def test_a_comparison_that_fails_leaves_the_scene_as_it_was(
     finish(widget)
     assert snapshot(widget_scene()) == before
     assert "nothing was added" in widget.ui.compareLabel.text()
-    assert errors(widget)
+    assert errors(module)
 
 
 def test_corrected_labels_and_a_result_on_disk_are_compared_as_they_are(
@@ -173,11 +173,8 @@ def fix_hash(folder) -> None:
     path.write_text(json.dumps(record), encoding="utf-8")
 
 
-def errors(widget) -> list:
+def errors(module) -> list:
     """What dialogs have said, which is expected."""
-    import sys
-
-    module = sys.modules[type(widget).__module__]
     said = list(module.errors)
     module.errors.clear()
     return said

@@ -54,7 +54,7 @@ class ComparingSection:
     @property
     def busy(self) -> bool:
         """Whether visits are being compared."""
-        return self.job is not None and not self.job.over
+        return self.job is not None and self.job.state in ("running", "cancelling")
 
     def onVisit(self, *_: object) -> None:
         """A visit was marked, or its date was written."""

@@ -23,11 +23,12 @@ from ..export.dicom import wasCorrected
 from ..export.files import WorkerTask, fileStem, reportRecord, scanFile, writePlain
 from ..host.application import runFolder
 from ..host.job import PolledJob, callBack
-from ..host.translation import language, told
+from ..host.translation import told
 from ..host.translation import tr as _
 from ..review.readings import labelsOf, referenceOf
 from ..run.brainsfit import engineFor
-from ..scene.provenance import withNodeNames
+from ..scene.geometry import transformToWorld
+from ..scene.provenance import pageWithNodeNames, withNodeNames
 from ..scene.volumes import exportVolume
 from .changes import addChange, laterScan
 from .choosing import VisitChoice
@@ -153,7 +154,6 @@ class CompareJob(PolledJob):
             if warning:
                 task.warnings.append(warning)
             arguments = ["follow-up", "--progress", "json", "--output", COMPARED]
-            arguments += ["--language", language()]
             arguments += ["--registration", engine]
             if engine == "brainsfit":
                 arguments += ["--brainsfit", "ask"]
@@ -210,8 +210,6 @@ def _named(content: bytes, name: str, names: Mapping[str, str]) -> bytes:
         return (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
     text = content.decode()
     if name.endswith(".html"):
-        from ..scene.provenance import pageWithNodeNames
-
         return pageWithNodeNames(text, names).encode()
     return withNodeNames(text, names).encode()
 
@@ -277,8 +275,6 @@ def pointOf(
         row: number of the lesion in its list.
         scanNode: the later scan.
     """
-    from ..scene.geometry import transformToWorld
-
     lesion = record["lesions"][row]
     visit = max(n for n, point in enumerate(lesion["points_lps_mm"]) if point is not None)
     point = np.array([*lesion["points_lps_mm"][visit], 1.0])
