@@ -33,7 +33,7 @@ _MANY_LABELS, _EQUAL_NEIGHBORS = 256, 0.6
 _SAMPLE = 200_000
 
 #: What cases are called without a name: it says nothing of the patient.
-_NO_NAME = re.compile(r"(?:case|study)(?:-[0-9a-f]{8})?")
+_NO_NAME = re.compile(r"(?:case|study)(?:-[0-9a-f]{8})?|visit-[0-9]+")
 
 #: With fewer in the head nothing is said.
 _LEAST = 100

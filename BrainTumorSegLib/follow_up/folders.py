@@ -97,7 +97,8 @@ def visit_from_result(
         labels=labels,
         scan=image,
         sequence=reference,
-        source=folder.resolve().name,
+        # Names of folders may hold a patient's name, and records are passed on.
+        source=record["case"]["identity"],
         record=record,
         files=(path, source, *files),
     )

@@ -251,6 +251,8 @@ def _recordOf(
         if (record.get("correction") or {}).get("confidence") == "corrected":
             del record["correction"]
         record = corrected_record(record, labels, fileStem(node.GetName()), _digest(path))
+    # What a person calls it takes this name's place again.
+    record["case"]["identity"] = path.parent.name
     record["volumes_ml"] = {key: round(ml, 3) for key, ml in volumes_ml(labels).items()}
     for entry in record["case"]["inputs"]:
         if entry["sequence"] == record["case"]["reference"]:
