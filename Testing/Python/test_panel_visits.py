@@ -57,10 +57,19 @@ def two_visits(scene, tmp_path):
     labels[17:25, 24:27, 20:30] = Tissue.ENHANCING
     labels[3:9, 36:42, 36:44] = Tissue.ENHANCING
     first, _ = add_result(scene, tmp_path / "one")
-    second, _ = add_result(scene, tmp_path / "two", labels=labels)
+    second, settings = add_result(scene, tmp_path / "two", labels=labels)
+    rescan(settings.t1ce)
     first.segmentationNode.SetName("Doe winter")
     second.segmentationNode.SetName("Doe spring")
     return first.segmentationNode, second.segmentationNode
+
+
+def rescan(node) -> None:
+    """Another scan of the same head: one voxel of it differs."""
+    import slicer
+
+    slicer.util.arrayFromVolume(node)[0, 0, 0] += 1
+    slicer.util.arrayFromVolumeModified(node)
 
 
 def mark(widget, *days: str) -> None:
@@ -141,6 +150,7 @@ def test_corrected_labels_and_a_result_on_disk_are_compared_as_they_are(
     for file in ("labels.nrrd", "report.json", "t1ce-scan.nrrd"):
         (tmp_path / "one" / file).rename(saved / file)
     fix_hash(saved)
+    rescan(settings.t1ce)
     added = correct(result.segmentationNode, settings.t1ce, layers=3)
     widget.panel.comparing.add(saved)
     # The corrected one is the later visit; the one on disk comes second in the list.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from hashlib import sha256
 
 import numpy as np
 import SimpleITK as sitk
@@ -75,7 +76,7 @@ def visit(
     return Visit(
         date.fromisoformat(day),
         images[1],
-        Scan(images[0], f"{day}_t1ce.nii.gz", sha256=f"{hash(day) & 15:x}" * 64),
+        Scan(images[0], f"{day}_t1ce.nii.gz", sha256=sha256(day.encode()).hexdigest()),
         Sequence.T1CE,
         day,
     )

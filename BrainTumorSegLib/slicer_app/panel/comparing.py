@@ -232,16 +232,14 @@ class ComparingSection:
         self._filling = True
         table.rowCount = len(rows)
         for row, (_key, name, marked, day) in enumerate(rows):
-            item = table.item(row, _NAME) or qt.QTableWidgetItem()
+            item = _cell(table, row, _NAME)
             item.setText(name)
             item.setToolTip(name)
             item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable | qt.Qt.ItemIsUserCheckable)
             item.setCheckState(qt.Qt.Checked if marked else qt.Qt.Unchecked)
-            table.setItem(row, _NAME, item)
-            cell = table.item(row, _DATE) or qt.QTableWidgetItem()
+            cell = _cell(table, row, _DATE)
             cell.setText(day)
             cell.setToolTip(_("Date of the scan, for example 2024-05-31"))
-            table.setItem(row, _DATE, cell)
         self._filling = False
         _fit(table, len(rows))
 
@@ -325,6 +323,15 @@ class ComparingSection:
             for column in range(len(columns)):
                 mode = qt.QHeaderView.Stretch if column == wide else qt.QHeaderView.ResizeToContents
                 header.setSectionResizeMode(column, mode)
+
+
+def _cell(table: Any, row: int, column: int) -> Any:
+    """The cell there, made where there is none."""
+    import qt
+
+    if table.item(row, column) is None:
+        table.setItem(row, column, qt.QTableWidgetItem())
+    return table.item(row, column)
 
 
 def _fill(table: Any, row: int, cells: tuple[str, ...], bold: bool = False) -> None:
