@@ -29,13 +29,12 @@ from BrainTumorSegLib.reporting.templates import template_environment
 from .compare import MAPPED, Comparison, PairMaps
 from .pictures import (
     Plane,
+    busiest_slices,
     change_picture,
     change_scene,
-    changed_or_all,
     draw_changes,
     draw_registration,
     plot,
-    spread_slices,
 )
 
 RECORD, TABLE, LESIONS, PAGE = "follow_up.json", "follow_up.tsv", "lesions.tsv", "follow_up.html"
@@ -220,7 +219,7 @@ def _pictures(pair: PairMaps, words: Catalogue) -> dict[str, Any]:
         scene = change_scene(pair, key)
         if not scene.labels.any():
             continue
-        for index in spread_slices(changed_or_all(scene.labels), Plane.AXIAL, 4):
+        for index in busiest_slices(scene, 4):
             image = change_picture(scene, Plane.AXIAL, index, 1.6)
             title = words.text(volume_title(key))
             shown.append(_figure(image, f"{title}, {scene.position_mm(Plane.AXIAL, index):.1f} mm"))

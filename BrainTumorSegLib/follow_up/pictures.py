@@ -23,7 +23,6 @@ from BrainTumorSegLib.reporting.figures import (
     best_slice,
     make_scene,
     picture,
-    spread_slices,
     write,
 )
 
@@ -41,6 +40,9 @@ _OPACITY, _FAINT = 0.6, 0.25
 
 #: Side in mm of the squares that show one visit and the other by turns.
 _SQUARE_MM = 25.0
+
+#: Between two slices that are shown, mm.
+_APART_MM = 10.0
 
 _GAP, _BACKGROUND = 8, (12, 12, 14)
 
@@ -81,15 +83,13 @@ def draw_changes(pair: PairMaps, titles: Mapping[str, str], words: SequenceOf[st
         scene = change_scene(pair, key)
         if not scene.labels.any():
             continue
-        pictures = [
-            change_picture(scene, Plane.AXIAL, n, 1.6)
-            for n in spread_slices(changed_or_all(scene.labels), Plane.AXIAL, 4)
-        ]
+        pictures = [change_picture(scene, Plane.AXIAL, n, 1.6) for n in busiest_slices(scene, 4)]
         for plane in (Plane.CORONAL, Plane.SAGITTAL):
             place = best_slice(changed_or_all(scene.labels), plane)
             pictures.append(change_picture(scene, plane, place, 1.6))
         rows.append((titles[key], pictures))
-    dates = f"{pair.before.day} – {pair.after.day}"
+    # The font has no dash.
+    dates = f"{pair.before.day} / {pair.after.day}"
     return _sheet([dates, *words], rows)
 
 
@@ -109,6 +109,21 @@ def draw_registration(pair: PairMaps) -> Image.Image:
         by_turns = np.where(((rows + columns) % 2 == 0)[..., None], one, other)
         pictures.append(Image.fromarray(by_turns))
     return _sheet([f"{pair.before.day} / {pair.after.day}"], [("", pictures)])
+
+
+def busiest_slices(scene: Scene, count: int) -> list[int]:
+    """Up to so many axial slices with most change, each `_APART_MM` from the others.
+
+    Slices spread evenly would pass over a small new lesion between them.
+    """
+    left = changed_or_all(scene.labels).sum(axis=(1, 2)).astype(float)
+    apart = max(1, round(_APART_MM / scene.spacing[0]))
+    found: list[int] = []
+    while len(found) < count and left.any():
+        best = int(left.argmax())
+        found.append(best)
+        left[max(0, best - apart) : best + apart + 1] = 0
+    return sorted(found)
 
 
 def changed_or_all(values: np.ndarray) -> np.ndarray:
