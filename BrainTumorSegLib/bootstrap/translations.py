@@ -26,8 +26,11 @@ FOLDER = CHECKOUT / "Resources" / "Translations"
 
 #: Parts of the library whose messages reach a radiologist, in the module or in a report.
 _LIBRARY = (
-    *("core", "io", "preprocessing", "models", "inference", "reporting"),
-    *(f"cli/commands/{name}.py" for name in ("segment", "report", "dicom_seg", "demo")),
+    *("core", "io", "preprocessing", "models", "inference", "reporting", "follow_up"),
+    *(
+        f"cli/commands/{name}.py"
+        for name in ("segment", "report", "follow_up", "dicom_seg", "demo")
+    ),
     "bootstrap/doctor.py",
 )
 

@@ -36,7 +36,9 @@ from .commands import (
     doctor,
     evaluate,
     experiment,
+    follow_up,
     models,
+    repeatability,
     report,
     segment,
     shared,
@@ -91,8 +93,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    research = (models, train, evaluate, experiment, synthesise, benchmark)
-    for command in (segment, cohort, bids, report, dicom_seg, demo, doctor, *research):
+    research = (models, train, evaluate, repeatability, experiment, synthesise, benchmark)
+    for command in (segment, cohort, bids, report, follow_up, dicom_seg, demo, doctor, *research):
         command.add_parser(commands)
     return parser
 

@@ -5,6 +5,9 @@ What only registered scans tell lies in `preprocessing.doubts`.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence as SequenceOf
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -28,6 +31,9 @@ _MANY_LABELS, _EQUAL_NEIGHBORS = 256, 0.6
 
 #: So many voxels are looked at.
 _SAMPLE = 200_000
+
+#: What cases are called without a name: it says nothing of the patient.
+_NO_NAME = re.compile(r"(?:case|study)(?:-[0-9a-f]{8})?|visit-[0-9]+")
 
 #: With fewer in the head nothing is said.
 _LEAST = 100
@@ -54,6 +60,36 @@ def contradiction(
     if silent and not silence_counts:
         return None
     return f"{title} was given as {sequence.name}, although: {found.reason}"
+
+
+def check_one_patient(visits: SequenceOf[tuple[str, str | None, str | None]]) -> list[str]:
+    """What to warn of when visits that are compared might be of different patients.
+
+    Args:
+        visits: of each its source, the patient's identifier (hashed or not) if its scan tells
+            it, and the name of the case if it has one.
+
+    Returns:
+        Warnings: names may differ for one patient.
+
+    Raises:
+        InputError: when two scans name different patients.
+    """
+    known = [(source, patient) for source, patient, _ in visits if patient]
+    for source, patient in known[1:]:
+        if patient != known[0][1]:
+            raise InputError(
+                f"{known[0][0]} and {source} are of different patients.",
+                "Compare visits of one patient; mend the PatientID if they are.",
+            )
+    names = [(s, name) for s, _, name in visits if name and not _NO_NAME.fullmatch(name)]
+    for source, name in names[1:]:
+        if name != names[0][1]:
+            return [
+                f"{names[0][0]} is called “{names[0][1]}” and {source} “{name}”: make sure that "
+                "both are of one patient."
+            ]
+    return []
 
 
 def refuse_label_map(image: sitk.Image, name: str) -> None:

@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from BrainTumorSegLib.core.tissue import Region
 from BrainTumorSegLib.core.volumes import SCORED, dice, reference_mask, tissue_mask
+from BrainTumorSegLib.measurement.lesions import components
 
 #: What can be measured, and the package that does it; Dice needs none.
 MEASURES: Mapping[str, str | None] = {"dice": None, "surface": "monai", "lesions": "panoptica"}
@@ -246,10 +247,10 @@ def _numbered(
     lesions = np.zeros(reference.shape, int)
     if reference.any():
         distance = ndimage.distance_transform_edt(~reference, spacing)
-        lesions = _components(distance <= MERGE_MM / 2) * reference
+        lesions = components(distance <= MERGE_MM / 2) * reference
     small = np.isin(lesions, np.flatnonzero(np.bincount(lesions.ravel()) < least))
     lesions[small] = 0
-    parts = _components(predicted)
+    parts = components(predicted)
     voxels = np.bincount(parts.ravel())
     in_lesion, in_speck = (
         np.isin(np.arange(len(voxels)), parts[mask]) for mask in (lesions > 0, small & reference)
@@ -257,11 +258,6 @@ def _numbered(
     parts[(~in_lesion & (in_speck | (voxels < least)))[parts]] = 0
     # Numbered anew without gaps: the matcher counts in the smallest integers that fit.
     return _renumbered(lesions), _renumbered(parts)
-
-
-def _components(mask: np.ndarray) -> np.ndarray:
-    """Numbered parts that touch by face, edge or corner."""
-    return ndimage.label(mask, np.ones((3, 3, 3)))[0]
 
 
 def _renumbered(labels: np.ndarray) -> np.ndarray:

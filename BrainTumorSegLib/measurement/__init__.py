@@ -1,1 +1,1 @@
-"""What is measured on labels: lesions, diameters, place."""
+"""What is measured on labels: lesions, their diameters, and where a tumour lies."""

@@ -144,16 +144,25 @@ def begin(args: argparse.Namespace) -> Progress:
     """Check what can be checked, and show a first sign of life before the slow imports.
 
     Raises:
-        InputError: when BRAINSFit is to be asked for where nobody reads the request.
+        InputError: as `check_brainsfit`.
+    """
+    check_brainsfit(args)
+    progress = shared.make_progress(args.progress)
+    progress.stage("read")
+    return progress
+
+
+def check_brainsfit(args: argparse.Namespace) -> None:
+    """Check that somebody reads the requests for BRAINSFit.
+
+    Raises:
+        InputError: when it is to be asked for where nobody does.
     """
     if args.brainsfit == ASK and args.progress != "json":
         raise InputError(
             "--brainsfit ask needs --progress json: the request is one of its lines.",
             f"Add --progress json, or leave --brainsfit out. A program of this name is ./{ASK}.",
         )
-    progress = shared.make_progress(args.progress)
-    progress.stage("read")
-    return progress
 
 
 def options_from(args: argparse.Namespace, **more: Any) -> Options:

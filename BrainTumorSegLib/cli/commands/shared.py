@@ -73,8 +73,9 @@ def check_outputs_are_no_inputs(args: argparse.Namespace) -> None:
 
 def _paths(value: Any) -> list[Path]:
     """What of the value of an option may be a path: some are names, too."""
-    values = value if isinstance(value, list) else [value]
-    return [Path(one) for one in values if isinstance(one, str | Path)]
+    if isinstance(value, list):
+        return [path for one in value for path in _paths(one)]
+    return [Path(value)] if isinstance(value, str | Path) else []
 
 
 def add_language(parser: argparse._ActionsContainer) -> None:

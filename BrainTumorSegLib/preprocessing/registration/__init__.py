@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.case import Case, Scan, check_one_place
@@ -25,12 +26,24 @@ from .discovery import Executable, find_brainsfit
 from .engines import Task, search_start, starts
 from .head import find_head
 from .multistart import POOR_SCORE, Outcome, describe, look_before, try_starts
-from .quality import make_pair
+from .quality import leave_out, make_pair
+from .rigid import matrix_and_offset, rigid_from_matrix
 
 #: What `align` takes as engine.
 ENGINES = tuple(Registration)
 
-__all__ = ["ENGINES", "Alignment", "BrainsfitClient", "Executable", "align", "find_brainsfit"]
+#: Heads of two visits whose centers are farther apart are first laid on each other (mm).
+FAR_MM = 20.0
+
+__all__ = [
+    "ENGINES",
+    "Alignment",
+    "BrainsfitClient",
+    "Executable",
+    "align",
+    "align_visits",
+    "find_brainsfit",
+]
 
 
 @dataclass(frozen=True)
@@ -78,19 +91,10 @@ def align(
             certain where a scan lies.
         Cancelled: when the progress was cancelled. No temporary file stays behind.
     """
-    if engine not in ENGINES:
-        raise ValueError(f"unknown registration engine {engine!r}; one of {', '.join(ENGINES)}")
+    program = _find_program(engine, brainsfit)
     if engine == "none":
         check_one_place(case.scans, case.reference)
     progress = progress or Progress()
-    program: Executable | BrainsfitClient | None = None
-    if engine in ("auto", "brainsfit"):
-        program = brainsfit if isinstance(brainsfit, BrainsfitClient) else find_brainsfit(brainsfit)
-    if engine == "brainsfit" and program is None:
-        raise DependencyError(
-            "BRAINSFit was asked for but not found.",
-            "Install 3D Slicer, give --brainsfit PATH, or choose --registration simpleitk.",
-        )
     fixed = case.reference_scan
     transforms: dict[Sequence, sitk.Transform] = {case.reference: sitk.VersorRigid3DTransform()}
     records: list[dict[str, Any]] = []
@@ -120,6 +124,85 @@ def align(
         progress.advance(1)
     _warn_of_substitution(engine, program, records, progress)
     return Alignment(transforms, tuple(records))
+
+
+def align_visits(
+    fixed: tuple[Scan, Sequence, sitk.Image | None],
+    moving: tuple[Scan, Sequence, sitk.Image | None],
+    engine: str = "auto",
+    progress: Progress | None = None,
+    brainsfit: Path | BrainsfitClient | None = None,
+    seed: int = 0,
+) -> tuple[sitk.Transform, dict[str, Any]]:
+    """Find the rigid transform between scans of two visits, and judge it as `align` does.
+
+    Visits may have been scanned in any place: where the heads lie far from each other, the
+    moving one is laid on the other by its center before anything else.
+
+    Args:
+        fixed: a scan, what it shows, and a mask on its grid of what may have changed between the
+            visits and has no say in how good a place is; None for nothing.
+        moving: likewise.
+        engine, progress, brainsfit, seed: as in `align`.
+
+    Returns:
+        The transform from points of the fixed to points of the moving scan (LPS, mm), and a
+        plain-JSON dict like those of `Alignment.records`.
+
+    Raises:
+        ValueError, DependencyError, RegistrationError, InputError, Cancelled: as `align`.
+    """
+    program = _find_program(engine, brainsfit)
+    progress = progress or Progress()
+    began = time.monotonic()
+    heads = [find_head(scan.image, scan.source) for scan, _, _ in (fixed, moving)]
+    gap = heads[1].center - heads[0].center
+    if engine == "none" or float(np.linalg.norm(gap)) <= FAR_MM:
+        gap = np.zeros(3)
+    nearer, left_out = (_shifted(image, -gap) for image in (moving[0].image, moving[2]))
+    scan = replace(moving[0], image=nearer)
+    pair = make_pair(heads[0], find_head(nearer, scan.source), seed)
+    pair = leave_out(pair, fixed[2], left_out)
+    task = Task(moving[1], scan, fixed[0], pair, progress, seed, program, fixed[1])
+    outcome = look_before(pair)
+    used = "none"
+    if engine == "none":
+        _warn_when_out_of_register(task, outcome)
+    elif not outcome.already_aligned:
+        used = _register(task, outcome, engine)
+    record = _record(task, outcome, used, time.monotonic() - began)
+    matrix, offset = matrix_and_offset(outcome.transform)
+    transform = rigid_from_matrix(matrix, offset + gap, heads[0].center)
+    record["matrix"] = [
+        *np.column_stack([matrix, offset + gap]).tolist(),
+        [0.0, 0.0, 0.0, 1.0],
+    ]
+    return transform, record
+
+
+def _shifted(image: sitk.Image | None, shift: np.ndarray) -> sitk.Image | None:
+    if image is None or not shift.any():
+        return image
+    moved = sitk.Image(image)
+    moved.SetOrigin((np.array(image.GetOrigin()) + shift).tolist())
+    return moved
+
+
+def _find_program(
+    engine: str, brainsfit: Path | BrainsfitClient | None
+) -> Executable | BrainsfitClient | None:
+    """The BRAINSFit that an engine may use."""
+    if engine not in ENGINES:
+        raise ValueError(f"unknown registration engine {engine!r}; one of {', '.join(ENGINES)}")
+    program: Executable | BrainsfitClient | None = None
+    if engine in ("auto", "brainsfit"):
+        program = brainsfit if isinstance(brainsfit, BrainsfitClient) else find_brainsfit(brainsfit)
+    if engine == "brainsfit" and program is None:
+        raise DependencyError(
+            "BRAINSFit was asked for but not found.",
+            "Install 3D Slicer, give --brainsfit PATH, or choose --registration simpleitk.",
+        )
+    return program
 
 
 def _register(task: Task, outcome: Outcome, engine: str) -> str:

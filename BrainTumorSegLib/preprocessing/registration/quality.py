@@ -9,7 +9,7 @@ movement is one that a person in a scanner can make.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -101,6 +101,30 @@ def make_pair(fixed: Head, moving: Head, seed: int = 0) -> Pair:
         moving,
         fixed,
     )
+
+
+def leave_out(pair: Pair, fixed: sitk.Image | None, moving: sitk.Image | None) -> Pair:
+    """The same pair, scored only outside two masks: of what has changed between the scans.
+
+    Args:
+        fixed, moving: unsigned 8-bit masks, each in the place of its scan; None for nothing.
+    """
+    if fixed is not None:
+        inside = _inside(fixed, pair.points)
+        kept = ~(np.isfinite(inside) & (inside > 0.0))
+        pair = replace(
+            pair,
+            points=pair.points[kept],
+            in_head=pair.in_head[kept],
+            fixed_bins=pair.fixed_bins[kept],
+        )
+    if moving is not None:
+        covered = sitk.Resample(
+            moving, pair.moving.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0
+        )
+        values = np.where(sitk.GetArrayViewFromImage(covered) > 0, np.nan, pair.moving_values)
+        pair = replace(pair, moving_values=values)
+    return pair
 
 
 def score(pair: Pair, transform: sitk.Transform) -> float:

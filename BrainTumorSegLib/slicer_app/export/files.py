@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ..host.application import workerPython
 from ..host.translation import tr as _
 from ..review.readings import firstReading, labelsOf, referenceOf
 from ..review.reviews import reviewRecords
+from ..run.brainsfit import BrainsfitRequests
 from ..scene import provenance
 from ..scene.geometry import gridMatrix, isSkewed, setGrid, transformToWorld
 from ..scene.segments import BINARY_LABELMAP
@@ -269,6 +270,7 @@ class WorkerTask:
 
     Args:
         folder: an empty one, from `application.runFolder`; deleted by `close`.
+        onLine: told every JSON line of the worker but those of BRAINSFit, which are served here.
 
     Attributes:
         names: what people call the files in the folder, for warnings and reports.
@@ -276,8 +278,11 @@ class WorkerTask:
         logTail: its last lines, after a failure.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, onLine: Callable[[dict[str, Any]], None] | None = None
+    ) -> None:
         self.folder = folder
+        self._onLine = onLine
         self.names: dict[str, str] = {}
         self.warnings: list[str] = []
         self.logTail = ""
@@ -291,20 +296,34 @@ class WorkerTask:
             BrainTumorSegError: why it failed.
         """
         worker = self._worker = Worker(arguments, workerPython(), self.folder)
+        requests = BrainsfitRequests(worker.answer)
         worker.start()
         lastError = None
         running = True
-        while running:
-            yield
-            running = worker.running
-            for line in worker.poll():
-                if line.get("kind") == "error":
-                    lastError = line
-                elif line.get("kind") == "warning":
-                    self.warnings.append(provenance.withNodeNames(str(line["message"]), self.names))
+        try:
+            while running:
+                yield
+                running = worker.running
+                for line in worker.poll():
+                    lastError = self._hear(line, requests) or lastError
+                requests.poll()
+        finally:
+            requests.cancel()
         if worker.cancelled or lastError is not None or worker.exitCode != 0:
             self.logTail = worker.logTail()
             raise worker.failure(lastError)
+
+    def _hear(self, line: dict[str, Any], requests: BrainsfitRequests) -> dict[str, Any] | None:
+        """Take a line of the worker; returned when it is an error."""
+        kind = line.get("kind")
+        if kind in ("request", "withdrawal"):
+            requests.onMessage(line)
+            return None
+        if kind == "warning":
+            self.warnings.append(provenance.withNodeNames(str(line["message"]), self.names))
+        if self._onLine is not None:
+            self._onLine(line)
+        return line if kind == "error" else None
 
     def readReport(self, file: str) -> str:
         """A report that the worker has written, with people's names for the files."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..viewing.ending import endLooking
+from .comparing import ComparingSection
 from .dialogs import errorsShown
 from .result import ResultSection
 from .review import ReviewSection
@@ -30,6 +31,7 @@ class Panel:
         self.alignment = AlignmentSection(state)
         self.uncertainty = UncertaintySection(state)
         self.review = ReviewSection(state)
+        self.comparing = ComparingSection(state)
         self.saving = SavingSection(state)
         self.system = SystemSection(state)
 
@@ -62,6 +64,7 @@ class Panel:
         """The scene is about to be emptied: nothing may be put into it any more."""
         self.run.cancel()
         self.run.forget()
+        self.comparing.abandon()
         self.saving.abandon()
         self.scans.forget()
         with errorsShown():
@@ -71,6 +74,7 @@ class Panel:
     def close(self) -> None:
         """The application ends, or the module is loaded anew."""
         self.run.abandon()
+        self.comparing.abandon()
         self.saving.abandon()
         self.system.cancel()
         self.looking.close()

@@ -48,9 +48,13 @@ NODE_PARAMETERS = (
 
 def chooseRegistration(settings: RunSettings) -> tuple[str, str | None]:
     """The engine for the worker, and a warning where it is not the one that was requested."""
-    requested = settings.options.registration
     if len(settings.scans) == 1:
         return "none", None
+    return engineFor(settings.options.registration)
+
+
+def engineFor(requested: str) -> tuple[str, str | None]:
+    """The same for a word of `Options.registration`, where there is something to register."""
     if requested in ("none", "simpleitk"):
         return requested, None
     if brainsfitAvailable():
