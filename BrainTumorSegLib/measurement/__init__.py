@@ -1,0 +1,1 @@
+"""What a label map shows: its lesions, one by one."""
