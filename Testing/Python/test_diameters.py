@@ -176,10 +176,11 @@ def test_both_lines_lie_in_one_slice_cross_and_are_perpendicular():
     ("sides", "slices", "apart", "measurable"),
     [
         ((12, 12), 3, 1.0, True),
-        ((12, 9), 3, 1.0, False),
+        ((12, 7), 3, 1.0, False),
         ((12, 12), 1, 1.0, False),
         # With slices further apart than 5 mm twice their distance is needed.
-        ((12, 12), 3, 7.0, False),
+        ((9, 9), 3, 7.0, False),
+        ((9, 9), 3, 5.0, True),
         ((15, 15), 3, 7.0, True),
     ],
 )
