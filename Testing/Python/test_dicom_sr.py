@@ -176,7 +176,12 @@ def test_a_report_tells_nothing_of_a_person_that_the_source_does_not(written):
     source, report = pydicom.dcmread(files[0]), pydicom.dcmread(sr)
     for keyword in ("PatientName", "PatientID", "PatientBirthDate", "StudyInstanceUID"):
         assert report.get(keyword) == source.get(keyword)
-    people = ("InstitutionName", "OperatorsName", "VerifyingObserverSequence", "AuthorObserverSequence")
+    people = (
+        "InstitutionName",
+        "OperatorsName",
+        "VerifyingObserverSequence",
+        "AuthorObserverSequence",
+    )
     assert not [keyword for keyword in people if keyword in report]
     assert report.VerificationFlag == "UNVERIFIED"
     names = [item for item in report.iterall() if item.VR == "PN" and item.value]
