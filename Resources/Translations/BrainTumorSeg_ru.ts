@@ -352,6 +352,14 @@
    <translation>Объём каждой ткани в сегментации, как она есть сейчас, в миллилитрах и в процентах мозга.</translation>
   </message>
   <message>
+   <source>The longest diameter of each enhancing lesion in an axial slice, the longest across it, and their product (RANO 2.0). Drag the lines in the views to change them.</source>
+   <translation>Наибольший диаметр каждого накапливающего контраст очага на аксиальном срезе, наибольший поперёк него и их произведение (RANO 2.0). Линии на снимках можно передвигать.</translation>
+  </message>
+  <message>
+   <source>What is to be known of the diameters.</source>
+   <translation>Что следует знать о диаметрах.</translation>
+  </message>
+  <message>
    <source>What a reader of this result must know.</source>
    <translation>Что нужно знать, оценивая этот результат.</translation>
   </message>
@@ -378,6 +386,14 @@
   <message>
    <source>Correct the result in Segment Editor. A copy of the automatic result is kept.</source>
    <translation>Исправить результат в Segment Editor. Копия автоматического результата сохраняется.</translation>
+  </message>
+  <message>
+   <source>Measure</source>
+   <translation>Измерить</translation>
+  </message>
+  <message>
+   <source>Measure the diameters of the enhancing lesions and show them as lines, which can be dragged.</source>
+   <translation>Измерить диаметры накапливающих контраст очагов и показать их линиями, которые можно передвигать.</translation>
   </message>
   <message>
    <source>Side by side</source>
@@ -578,6 +594,14 @@
   <message>
    <source>For the hospital's archive. The reference scan must have been loaded from DICOM.</source>
    <translation>Для архива (PACS). Опорная серия должна быть загружена из DICOM.</translation>
+  </message>
+  <message>
+   <source>DICOM report (.sr.dcm)</source>
+   <translation>Отчёт DICOM (.sr.dcm)</translation>
+  </message>
+  <message>
+   <source>Volumes and diameters as a structured report, which refers to the DICOM segmentation.</source>
+   <translation>Объёмы и диаметры в виде структурированного отчёта, который ссылается на сегментацию DICOM.</translation>
   </message>
   <message>
    <source>What is missing for DICOM.</source>
@@ -1665,6 +1689,14 @@
   <message>
    <source>Series {wanted} of {folder} holds {found} volumes.</source>
    <translation type="unfinished" />
+  </message>
+  <message>
+   <source>No DICOM structured report can be written for this series: {error}.</source>
+   <translation>Для этой серии нельзя записать структурированный отчёт DICOM: {error}.</translation>
+  </message>
+  <message>
+   <source>Write the report as .json or .html instead.</source>
+   <translation>Запишите отчёт как .json или .html.</translation>
   </message>
   <message>
    <source>{x}x{y}x{z}</source>
@@ -3247,6 +3279,14 @@
    <translation>Только для исследований. Не медицинское изделие.</translation>
   </message>
   <message>
+   <source>A DICOM structured report refers to a DICOM segmentation, which was not asked for.</source>
+   <translation>Структурированный отчёт DICOM ссылается на сегментацию DICOM, которая не запрошена.</translation>
+  </message>
+  <message>
+   <source>Give --dicom-seg FILE as well.</source>
+   <translation>Укажите также --dicom-seg FILE.</translation>
+  </message>
+  <message>
    <source>Two outputs have the same name.</source>
    <translation>У двух результатов одно имя.</translation>
   </message>
@@ -3383,6 +3423,10 @@
    <translation type="unfinished" />
   </message>
   <message>
+   <source>No DICOM segmentation can be written for {title_series}: {missing}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>There are no labels to write.</source>
    <translation>Нет меток для записи.</translation>
   </message>
@@ -3396,10 +3440,6 @@
   </message>
   <message>
    <source>Give -o FILE.dcm.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>No DICOM segmentation can be written for {title_series}: {missing}.</source>
    <translation type="unfinished" />
   </message>
   <message>
@@ -3743,6 +3783,74 @@
    <translation>Объём мозга {volume} мл.</translation>
   </message>
   <message>
+   <source>Diameters of enhancing lesions ({criteria})</source>
+   <translation>Диаметры накапливающих контраст очагов ({criteria})</translation>
+  </message>
+  <message>
+   <source>There is no enhancing lesion large enough to be measured.</source>
+   <translation>Нет накапливающих контраст очагов, достаточно больших для измерения.</translation>
+  </message>
+  <message>
+   <source>Lesion</source>
+   <translation>Очаг</translation>
+  </message>
+  <message>
+   <source>Longest (mm)</source>
+   <translation>Наибольший (мм)</translation>
+  </message>
+  <message>
+   <source>Across (mm)</source>
+   <translation>Поперечный (мм)</translation>
+  </message>
+  <message>
+   <source>Product (mm²)</source>
+   <translation>Произведение (мм²)</translation>
+  </message>
+  <message>
+   <source>Volume (mL)</source>
+   <translation>Объём (мл)</translation>
+  </message>
+  <message>
+   <source>Slices</source>
+   <translation>Срезы</translation>
+  </message>
+  <message>
+   <source>Measurable</source>
+   <translation>Измеримый</translation>
+  </message>
+  <message>
+   <source>Target lesion</source>
+   <translation>Таргетный очаг</translation>
+  </message>
+  <message>
+   <source>yes</source>
+   <translation>да</translation>
+  </message>
+  <message>
+   <source>no</source>
+   <translation>нет</translation>
+  </message>
+  <message>
+   <source>Sum of products of the target lesions: {sum} mm².</source>
+   <translation>Сумма произведений таргетных очагов: {sum} мм².</translation>
+  </message>
+  <message>
+   <source>{count} more enhancing lesions are too small to be measured.</source>
+   <translation>Ещё {count} накапливающих контраст очагов слишком малы для измерения.</translation>
+  </message>
+  <message>
+   <source>Longest line inside of the lesion in an axial slice, and the longest across it. Measurable: both {least} mm or more, in two slices or more. A radiologist has to check the lines.</source>
+   <translation>Наибольшая линия внутри очага на аксиальном срезе и наибольшая линия поперёк неё. Измеримый: обе не менее {least} мм, не менее чем на двух срезах. Линии должен проверить рентгенолог.</translation>
+  </message>
+  <message>
+   <source>The lines are those of a reader.</source>
+   <translation>Линии проведены экспертом.</translation>
+  </message>
+  <message>
+   <source>The slices are tilted by {angle}° against the axial plane.</source>
+   <translation>Срезы наклонены на {angle}° к аксиальной плоскости.</translation>
+  </message>
+  <message>
    <source>Pictures</source>
    <translation>Снимки</translation>
   </message>
@@ -3991,6 +4099,10 @@
    <translation>Команда</translation>
   </message>
   <message>
+   <source>Read by</source>
+   <translation>Описал</translation>
+  </message>
+  <message>
    <source>An automatic segmentation can be wrong anywhere; a radiologist has to look at the scans. Pictures are in radiological convention: the patient's right is on the left.</source>
    <translation>Автоматическая сегментация может ошибиться где угодно; серии должен посмотреть рентгенолог. Снимки в радиологической ориентации: правая сторона пациента слева.</translation>
   </message>
@@ -4161,6 +4273,14 @@
   <message>
    <source>Choose a format.</source>
    <translation>Выберите формат.</translation>
+  </message>
+  <message>
+   <source>The DICOM report refers to the DICOM segmentation.</source>
+   <translation>Отчёт DICOM ссылается на сегментацию DICOM.</translation>
+  </message>
+  <message>
+   <source>Save the DICOM segmentation as well.</source>
+   <translation>Сохраните также сегментацию DICOM.</translation>
   </message>
   <message>
    <source>The scan lies below a transform: label maps are saved where the views show them, .seg.nrrd in the scan's own coordinates.</source>
@@ -4648,6 +4768,61 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   </message>
  </context>
  <context>
+  <name>panel.diameters</name>
+  <message>
+   <source>Press Measure for the diameters of enhancing lesions.</source>
+   <translation>Нажмите «Измерить», чтобы получить диаметры накапливающих контраст очагов.</translation>
+  </message>
+  <message>
+   <source>The segmentation has changed: press Measure.</source>
+   <translation>Сегментация изменилась: нажмите «Измерить».</translation>
+  </message>
+  <message>
+   <source>There is no enhancing lesion large enough to be measured.</source>
+   <translation>Нет накапливающих контраст очагов, достаточно больших для измерения.</translation>
+  </message>
+  <message>
+   <source>Lines were dragged.</source>
+   <translation>Линии передвинуты.</translation>
+  </message>
+  <message>
+   <source>{number}, target</source>
+   <translation>{number}, таргетный</translation>
+  </message>
+  <message>
+   <source>{number}, too small</source>
+   <translation>{number}, слишком мал</translation>
+  </message>
+  <message>
+   <source>Enhancing lesion</source>
+   <translation>Накапливающий контраст очаг</translation>
+  </message>
+  <message>
+   <source>mm</source>
+   <translation>мм</translation>
+  </message>
+  <message>
+   <source>mm²</source>
+   <translation>мм²</translation>
+  </message>
+  <message>
+   <source>Sum of products of the target lesions: {sum} mm².</source>
+   <translation>Сумма произведений таргетных очагов: {sum} мм².</translation>
+  </message>
+  <message>
+   <source>Replace the lines that were dragged?</source>
+   <translation>Заменить передвинутые линии?</translation>
+  </message>
+  <message>
+   <source>Measure</source>
+   <translation>Измерить</translation>
+  </message>
+  <message>
+   <source>The slices are tilted by {angle}° against the axial plane.</source>
+   <translation>Срезы наклонены на {angle}° к аксиальной плоскости.</translation>
+  </message>
+ </context>
+ <context>
   <name>panel.result</name>
   <message>
    <source>Tissue</source>
@@ -5095,6 +5270,21 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   <message>
    <source>Change {first} → {second} (%)</source>
    <translation>Изменение {first} → {second} (%)</translation>
+  </message>
+ </context>
+ <context>
+  <name>review.measuring</name>
+  <message>
+   <source>The scan that was segmented is no longer in the scene.</source>
+   <translation>Серии, которую сегментировали, больше нет в сцене.</translation>
+  </message>
+  <message>
+   <source>Load it again and measure again.</source>
+   <translation>Загрузите его снова и повторите измерение.</translation>
+  </message>
+  <message>
+   <source>Diameter {name}</source>
+   <translation>Диаметр {name}</translation>
   </message>
  </context>
  <context>
