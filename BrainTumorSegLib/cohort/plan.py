@@ -41,6 +41,7 @@ ALSO = {
     "probabilities": ("--probabilities", "_probseg.nrrd"),
     "disagreement": ("--disagreement", "_entropy.nii.gz"),
     "dicom-seg": ("--dicom-seg", "_seg.dcm"),
+    "dicom-sr": ("--dicom-sr", "_sr.dcm"),
 }
 
 
@@ -120,7 +121,11 @@ def make_plan(
 
 def outputs_of(case: CohortCase, settings: Settings) -> dict[str, str]:
     """The files of a case's results by kind, relative to the folder of all results."""
-    kinds = ALWAYS | {kind: ALSO[kind] for kind in ALSO if kind in settings.also}
+    also = set(settings.also)
+    if "dicom-sr" in also:
+        # It refers to the segmentation.
+        also.add("dicom-seg")
+    kinds = ALWAYS | {kind: ALSO[kind] for kind in ALSO if kind in also}
     bids = settings.dataset is not None
     names = {"segmentation": f"_dseg{settings.ending}" if bids else settings.ending}
     names |= {kind: end for kind, (_, end) in kinds.items()}
@@ -290,9 +295,10 @@ def _misfit(case: CohortCase, settings: Settings) -> tuple[str, str] | None:
             f"Case {case.name} has no {settings.reference.name}, which is to be the reference.",
             "Add that scan, or choose another --reference.",
         )
-    if "dicom-seg" in settings.also:
+    dicom = [kind for kind in ("dicom-seg", "dicom-sr") if kind in settings.also]
+    if dicom:
         return (
             f"Case {case.name} does not come from DICOM, so no DICOM segmentation can be made.",
-            "Leave --also dicom-seg out, or give DICOM studies.",
+            f"Leave --also {' '.join(dicom)} out, or give DICOM studies.",
         )
     return None

@@ -19,6 +19,10 @@ from .option_fields import accept_old_names, check_options, option, options_of
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
+#: How the voxels of a DICOM segmentation are kept: a mask for each tissue, or one map of all of
+#: them, which fewer programs read (DICOM 2024d).
+SEG_TYPES = ("binary", "labelmap")
+
 #: Separate lesions smaller than this are removed as noise (mm3). Chosen on the real cases: see
 #: the model card.
 MIN_LESION_MM3 = 100.0

@@ -6,7 +6,7 @@ left of sagittal ones. Arrays are ``[slice, row, column]`` in LPS order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -21,6 +21,7 @@ from BrainTumorSegLib.core.case import Case
 from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES, Region, Tissue
+from BrainTumorSegLib.measurement.diameters import Line
 
 #: What is left around the brain in mm, so that the skull can be seen.
 MARGIN_MM = 10.0
@@ -66,6 +67,10 @@ class Scene:
         """Mm along slices, rows, columns."""
         x, y, z = self.geometry.GetSpacing()
         return z, y, x
+
+    def place(self, point: tuple[float, float, float]) -> tuple[float, float, float]:
+        """The continuous index (column, row, slice) of a point (LPS, mm)."""
+        return self.geometry.TransformPhysicalPointToContinuousIndex(point)
 
     def position_mm(self, plane: Plane, index: int) -> float:
         """Where the middle of a slice lies along the patient's S, P or L axis, mm."""
@@ -172,6 +177,7 @@ def picture(
     index: int,
     overlay: str = "none",
     pixels_per_mm: float = 2.0,
+    lines: Iterable[Line] = (),
 ) -> Image.Image:
     """Draw one slice with its true proportions.
 
@@ -180,6 +186,7 @@ def picture(
         index: along the axis that ``plane`` cuts.
         overlay: ``none``, ``outline``, or ``fill`` (with a fine outline).
         pixels_per_mm: magnification.
+        lines: in an axial slice, drawn over it.
     """
     gray = np.take(scene.scans[sequence], index, axis=plane)
     labels = np.take(scene.labels, index, axis=plane)
@@ -197,8 +204,43 @@ def picture(
         )
         _paint(colors, np.asarray(enlarged), filled=overlay == "fill")
     drawn = Image.fromarray(np.clip(colors, 0, 255).astype(np.uint8))
+    _draw_lines(drawn, scene, lines, pixels_per_mm)
     _mark_edges(drawn, plane)
     return drawn
+
+
+def _draw_lines(
+    image: Image.Image, scene: Scene, lines: Iterable[Line], pixels_per_mm: float
+) -> None:
+    """Draw lines on an axial picture, light with a dark rim and a tick at either end."""
+    draw = ImageDraw.Draw(image)
+    for line in lines:
+        ends = np.array([scene.place(point)[:2] for point in (line.start, line.end)])
+        ends = (ends + 0.5) * scene.geometry.GetSpacing()[:2] * pixels_per_mm
+        along = (ends[1] - ends[0]) / max(float(np.hypot(*(ends[1] - ends[0]))), 1e-6)
+        tick = np.array([-along[1], along[0]]) * 4
+        for color, width in (((0, 0, 0), 4), ((255, 255, 255), 2)):
+            draw.line([tuple(end) for end in ends], color, width)
+            for end in ends:
+                draw.line([tuple(end - tick), tuple(end + tick)], color, width)
+
+
+def diameter_slices(
+    scene: Scene, record: Mapping[str, Any]
+) -> list[tuple[int, Mapping[str, Any], tuple[Line, Line]]]:
+    """The axial slices in which the target lesions were measured; else that of the largest one.
+
+    Returns:
+        For each such lesion the index of the slice, its entry in the record, and its lines.
+    """
+    lesions = (record.get("diameters") or {}).get("lesions") or []
+    found = []
+    for lesion in [one for one in lesions if one["target"]] or lesions[:1]:
+        lines = [Line(*(tuple(point) for point in lesion[key])) for key in ("long", "short")]
+        index = round(scene.place(lines[0].start)[2])
+        if 0 <= index < len(scene.labels):
+            found.append((index, lesion, (lines[0], lines[1])))
+    return found
 
 
 def _paint(colors: np.ndarray, labels: np.ndarray, filled: bool) -> None:

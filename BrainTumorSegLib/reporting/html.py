@@ -21,7 +21,17 @@ from BrainTumorSegLib.core.trust import region_trust, sign_remarks, trust_remark
 from BrainTumorSegLib.core.volumes import volume_title
 from BrainTumorSegLib.io.atomic import write_text
 
-from .figures import Plane, Scene, best_slice, caption, make_scene, picture, present, spread_slices
+from .figures import (
+    Plane,
+    Scene,
+    best_slice,
+    caption,
+    diameter_slices,
+    make_scene,
+    picture,
+    present,
+    spread_slices,
+)
 from .templates import template_environment
 
 if TYPE_CHECKING:
@@ -128,11 +138,39 @@ def _pictures(case: Case, result: Segmentation, words: Catalogue) -> dict[str, A
     scene = make_scene(case, result)
     main, axial = case.reference, Plane.AXIAL
     sequences = [s for s in Sequence if s in scene.scans]
+    measured = diameter_slices(scene, result.record)
+    # On paper: where the largest lesion was measured, else where most tumor is.
+    shown, _lesion, lines = measured[0] if measured else (best_slice(scene.labels, axial), {}, ())
     # A FLAIR shows edema best.
     in_other_planes = [main, *(s for s in sequences if s is Sequence.FLAIR and s is not main)]
     return {
         "sequences": len(sequences),
         "unregistered": [s.name for s in scene.unregistered],
+        "diameters": [
+            {
+                **_shown(
+                    words,
+                    scene,
+                    main,
+                    index,
+                    picture(scene, main, axial, index, "outline", 2.0, lines),
+                ),
+                "caption": f"{lesion['long_mm']:.1f} × {lesion['short_mm']:.1f} {words.text('mm')}",
+            }
+            for index, lesion, lines in measured
+        ],
+        "paper": [
+            _shown(
+                words,
+                scene,
+                main,
+                shown,
+                picture(
+                    scene, main, axial, shown, overlay, 2.0, lines if overlay != "none" else ()
+                ),
+            )
+            for overlay in ("none", "outline")
+        ],
         "overview": [
             _figure(words, scene, main, axial, index, "fill", 1.8)
             for index in spread_slices(scene.labels, axial, 8)
@@ -179,6 +217,18 @@ def _figure(
         names = ", ".join(_(STYLES[tissue].title).lower() for tissue in shown)
         said = _("Labelled: {names}.").format(names=names) if names else _("Nothing is labelled.")
         text = f"{title}. {said}"
+    return _described(image, title, text)
+
+
+def _shown(
+    words: Catalogue, scene: Scene, sequence: Sequence, index: int, image: Image.Image
+) -> dict[str, Any]:
+    """An axial picture told by its place alone."""
+    title = caption(scene, sequence, Plane.AXIAL, index, words.text)
+    return _described(image, title, title)
+
+
+def _described(image: Image.Image, title: str, text: str) -> dict[str, Any]:
     return {
         # Without color subsampling the fine colored outlines stay sharp.
         "source": jpeg_uri(image, quality=_JPEG_QUALITY, subsampling=0),

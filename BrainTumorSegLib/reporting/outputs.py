@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
 
@@ -28,6 +30,9 @@ from .html import check_templates, write_report_html
 from .overview import write_overview_png
 from .record import write_report_json
 
+if TYPE_CHECKING:
+    from BrainTumorSegLib.io.dicom.seg import MadeSegmentation
+
 Writer = Callable[[Path], None]
 
 #: Endings of each kind of output, in any case of letters. Each is told by `full_suffix`.
@@ -47,6 +52,8 @@ class Outputs:
         disagreement: entropy map; mutual information goes beside it, see
             `mutual_information_path`.
         dicom_seg: DICOM segmentation object.
+        dicom_sr: DICOM structured report that refers to it.
+        dicom_seg_type: one of `options.SEG_TYPES`.
         picture: overlay picture.
         reports: ``.json`` or ``.html`` files.
         overwrite: whether existing files may be replaced.
@@ -58,6 +65,8 @@ class Outputs:
     probabilities: Path | None = None
     disagreement: Path | None = None
     dicom_seg: Path | None = None
+    dicom_sr: Path | None = None
+    dicom_seg_type: str = "binary"
     picture: Path | None = None
     reports: tuple[Path, ...] = ()
     overwrite: bool = False
@@ -72,6 +81,7 @@ class Outputs:
             self.probabilities,
             *(path for map_ in maps for path in (map_, mutual_information_path(map_))),
             self.dicom_seg,
+            self.dicom_sr,
             self.picture,
         )
         return [path for path in (*single, *self.reports) if path is not None]
@@ -94,6 +104,11 @@ def check_outputs(outputs: Outputs, case: Case | None = None) -> None:
     check_reports(outputs.reports)
     if outputs.picture is not None:
         check_suffix(outputs.picture, PICTURE_SUFFIXES, "picture")
+    if outputs.dicom_sr is not None and outputs.dicom_seg is None:
+        raise OutputError(
+            "A DICOM structured report refers to a DICOM segmentation, which was not asked for.",
+            "Give --dicom-seg FILE as well.",
+        )
     paths = outputs.paths()
     if len({path.resolve() for path in paths}) < len(paths):
         raise OutputError("Two outputs have the same name.", "Give each a file of its own.")
@@ -102,7 +117,7 @@ def check_outputs(outputs: Outputs, case: Case | None = None) -> None:
     for path in paths:
         check_writable(path, outputs.overwrite)
     if case is not None and outputs.dicom_seg is not None:
-        _check_dicom_reference(case)
+        _check_dicom_reference(case, outputs.dicom_sr is not None)
 
 
 def check_reports(reports: Iterable[Path]) -> None:
@@ -171,7 +186,7 @@ def _image_jobs(outputs: Outputs, case: Case, result: Segmentation) -> dict[Path
         add(outputs.disagreement, result.disagreement)
         add(mutual_information_path(outputs.disagreement), result.mutual_information)
     if outputs.dicom_seg is not None:
-        jobs[outputs.dicom_seg] = _dicom_job(case, result)
+        jobs |= _dicom_jobs(outputs, case, result)
     return jobs
 
 
@@ -191,8 +206,9 @@ def mutual_information_path(disagreement: Path) -> Path:
     return disagreement.with_name(f"{stem}.mutual-information{suffix}")
 
 
-def _check_dicom_reference(case: Case) -> None:
+def _check_dicom_reference(case: Case, with_report: bool) -> None:
     from BrainTumorSegLib.io.dicom.seg import preflight
+    from BrainTumorSegLib.io.dicom.sr import check_dicom_sr
 
     files = case.reference_scan.files
     if not files:
@@ -200,7 +216,7 @@ def _check_dicom_reference(case: Case) -> None:
             "A DICOM segmentation needs a reference that came from DICOM.",
             "Use --dicom FOLDER, or write .seg.nrrd instead.",
         )
-    missing = preflight(files)
+    missing = preflight(files, check_dicom_sr if with_report else None)
     if missing:
         raise OutputError(
             f"The reference {case.reference_scan.source} cannot carry a DICOM segmentation: "
@@ -209,15 +225,27 @@ def _check_dicom_reference(case: Case) -> None:
         )
 
 
-def _dicom_job(case: Case, result: Segmentation) -> Callable[[Path], None]:
-    from BrainTumorSegLib.io.dicom.seg import write_dicom_seg
+def _dicom_jobs(outputs: Outputs, case: Case, result: Segmentation) -> dict[Path, Writer]:
+    from BrainTumorSegLib.io.dicom.seg import SegSettings, make_dicom_seg, save_dicom
+    from BrainTumorSegLib.io.dicom.sr import make_dicom_sr
 
-    files, record = case.reference_scan.files, result.record
-    return lambda path: write_dicom_seg(
-        result.labels,
-        files,
-        path,
-        pack=record["pack"]["name"],
-        warnings=notices(record),
-        overwrite=True,
-    )
+    record = result.record
+
+    @cache
+    def segmentation() -> MadeSegmentation:
+        """Made once: the report names the very object that is written."""
+        settings = SegSettings(
+            pack=record["pack"]["name"], warnings=notices(record), kind=outputs.dicom_seg_type
+        )
+        return make_dicom_seg(result.labels, case.reference_scan.files, settings)
+
+    def write_report(path: Path) -> None:
+        report = make_dicom_sr(segmentation(), record["volumes_ml"], record.get("diameters"))
+        save_dicom(report, path, overwrite=True)
+
+    jobs: dict[Path, Writer] = {}
+    if outputs.dicom_seg is not None:
+        jobs[outputs.dicom_seg] = lambda path: save_dicom(segmentation().dataset, path, True)
+    if outputs.dicom_sr is not None:
+        jobs[outputs.dicom_sr] = write_report
+    return jobs

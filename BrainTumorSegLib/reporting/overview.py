@@ -12,7 +12,16 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import STYLES, TUMOR_TISSUES
 from BrainTumorSegLib.io.atomic import atomic_path
 
-from .figures import Plane, Scene, best_slice, make_scene, picture, spread_slices, write
+from .figures import (
+    Plane,
+    Scene,
+    best_slice,
+    diameter_slices,
+    make_scene,
+    picture,
+    spread_slices,
+    write,
+)
 
 _BACKGROUND = (12, 12, 14)
 _GAP = 8
@@ -50,6 +59,13 @@ def draw_overview(case: Case, result: Segmentation, width: int = 1600) -> Image.
                 _named(picture(scene, s, Plane.AXIAL, axial, "outline"), s.name)
                 for s in scene.scans
                 if s is Sequence.FLAIR
+            ),
+            *(
+                _named(
+                    picture(scene, main, Plane.AXIAL, index, "outline", lines=lines),
+                    f"{lesion['long_mm']:.0f} x {lesion['short_mm']:.0f} mm",
+                )
+                for index, lesion, lines in diameter_slices(scene, result.record)[:1]
             ),
         ],
         strip,

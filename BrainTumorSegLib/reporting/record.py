@@ -19,6 +19,7 @@ from BrainTumorSegLib.core.tissue import TUMOR_TISSUES
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.core.volumes import DOUBTFUL_ENTROPY, volumes_ml
 from BrainTumorSegLib.io.atomic import write_text
+from BrainTumorSegLib.measurement.diameters import diameters_record, measure_diameters
 
 SCHEMA = "brain-tumor-seg-report/1"
 
@@ -29,8 +30,8 @@ MAX_RECORD_BYTES = 16 * 1024**2
 _UNPRINTABLE = re.compile("[\ud800-\udfff]+")
 
 
-def measured(labels: sitk.Image, brain_ml: float) -> dict[str, dict[str, float]]:
-    """Volumes in mL and in percent of the brain, as they stand in a record.
+def measured(labels: sitk.Image, brain_ml: float) -> dict[str, dict[str, Any]]:
+    """Volumes in mL and in percent of the brain, and diameters, as they stand in a record.
 
     Args:
         labels: values of `Tissue`.
@@ -40,6 +41,7 @@ def measured(labels: sitk.Image, brain_ml: float) -> dict[str, dict[str, float]]
     return {
         "volumes_ml": {name: round(ml, 3) for name, ml in volumes.items()},
         "percent_of_brain": {name: round(100 * ml / brain_ml, 3) for name, ml in volumes.items()},
+        "diameters": diameters_record(measure_diameters(labels)),
     }
 
 
@@ -60,6 +62,11 @@ def confidence(labels: sitk.Image, entropy: sitk.Image) -> dict[str, Any]:
         },
         "doubtful_ml": round(mask_volume_ml(entropy > DOUBTFUL_ENTROPY), 3),
     }
+
+
+def drawn_by_reader(record: Mapping[str, Any]) -> bool:
+    """Whether the diameters of a record are those of lines that a person drew."""
+    return (record.get("diameters") or {}).get("drawn_by") == "reader"
 
 
 def now() -> str:
@@ -121,7 +128,8 @@ def corrected_record(
     """The record of a run whose labels an expert has gone over.
 
     Volumes are those of the new labels, against the brain of the run; what the run had
-    measured is kept beside them. Everything else stays as it was.
+    measured is kept beside them. Diameters are measured anew unless a person drew their lines.
+    Everything else stays as it was.
 
     Args:
         record: of the run, or of an earlier correction.
@@ -145,9 +153,12 @@ def corrected_record(
         )
     automatic = before["automatic"] if before else None
     certain = record["confidence"] if entropy is None else confidence(labels, entropy)
+    changed = measured(labels, brain_ml)
+    if drawn_by_reader(record):
+        changed["diameters"] = record["diameters"]
     return {
         **record,
-        **measured(labels, brain_ml),
+        **changed,
         "confidence": certain,
         "correction": {
             "created": now(),

@@ -13,6 +13,7 @@ from BrainTumorSegLib.core.result import Segmentation
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import TUMOR_TISSUES, Tissue
 from BrainTumorSegLib.core.volumes import volumes_ml
+from BrainTumorSegLib.measurement.diameters import diameters_record, measure_diameters
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
@@ -128,6 +129,7 @@ def make_record(case: Case, labels: sitk.Image, brain: sitk.Image, warnings=()) 
         "options": {"pack": None, "views": "tta1", "members": ["fold0", "fold1"]},
         "volumes_ml": volumes,
         "percent_of_brain": {name: 100 * ml / brain_ml for name, ml in volumes.items()},
+        "diameters": diameters_record(measure_diameters(labels)),
         "confidence": {
             "mean_entropy": {t.key: 0.3 if volumes[t.key] else None for t in TUMOR_TISSUES},
             "doubtful_ml": 1.25,

@@ -27,7 +27,7 @@ from BrainTumorSegLib.training.cohort import read_table
 
 #: Options of all commands that name a file, or a folder that is replaced as a whole.
 WRITING = {
-    *("output", "labelmap", "probabilities", "dicom_seg", "picture", "report", "sheet"),
+    *("output", "labelmap", "probabilities", "dicom_seg", "dicom_sr", "picture", "report", "sheet"),
     *("destination",),
 }
 
@@ -92,6 +92,7 @@ REPORT = "report --labels labels.nii.gz --record record.json --t1ce t1ce.nii.gz 
         "dicom-seg --labels labels.nii.gz --reference study -o study/series/IM1 --overwrite",
         "dicom-seg --labels brain.nii.gz --reference study/series/IM1 -o study/series/IM1",
         "dicom-seg --labels labels.nii.gz --reference study -o labels.nii.gz --overwrite",
+        "dicom-seg --labels labels.nii.gz --reference study -o x.dcm --dicom-sr study/series/IM1",
         "evaluate --data study -o out --picture study/series/IM1",
         "models export pack pack --overwrite",
         "models export run pack --notes pack/pack.json --overwrite",

@@ -25,13 +25,14 @@ from BrainTumorSegLib.reporting.figures import (
     Plane,
     best_slice,
     caption,
+    diameter_slices,
     make_scene,
     picture,
     spread_slices,
 )
-from BrainTumorSegLib.reporting.html import write_report_html
+from BrainTumorSegLib.reporting.html import report_page, write_report_html
 from BrainTumorSegLib.reporting.overview import draw_overview, write_overview_png
-from BrainTumorSegLib.reporting.record import write_report_json
+from BrainTumorSegLib.reporting.record import corrected_record, write_report_json
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,8 @@ def test_the_record_follows_its_schema_and_survives_writing(tmp_path, schema):
         (("case", "inputs", 0, "spacing"), [1, 1, 0]),
         (("case", "reference"), "T2"),
         (("volumes_ml", "WT"), -1),
+        (("diameters", "drawn_by"), "nobody"),
+        (("diameters", "lesions", 0, "long"), [[0, 0, 0]]),
         (("volumes_ml", "necrotic"), 1.0),
         (("confidence", "mean_entropy", "edema"), 1.5),
         (("registration", 0, "matrix"), [[1, 0, 0, 0]]),
@@ -429,3 +432,61 @@ def test_a_real_case_makes_a_whole_report(real_data, tmp_path, schema, name):
     page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
     assert "Labelled:" in " ".join(image["alt"] for image in page.all("img"))
     assert 300_000 < (tmp_path / "o.png").stat().st_size < 4_000_000
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "RAI", "PSL"])
+def test_the_page_shows_the_diameters_of_each_lesion_and_their_lines(orientation):
+    case, result = make_result(orientation=orientation)
+    measured = result.record["diameters"]
+    page = Page(report_page(case, result, "en"))
+    (lesion,) = measured["lesions"]
+    assert f"{lesion['long_mm']:.1f} {lesion['short_mm']:.1f}" in page.text
+    assert f"Sum of products of the target lesions: {lesion['product_mm2']:.0f} mm²" in page.text
+    scene = make_scene(case, result)
+    ((index, _entry, lines),) = diameter_slices(scene, result.record)
+    # A ball of 10 mm radius around the middle of the lesion.
+    assert scene.position_mm(Plane.AXIAL, index) == pytest.approx(14, abs=5)
+    assert lines[0].length_mm == pytest.approx(20, abs=1.5)
+    plain = picture(scene, Sequence.T1CE, Plane.AXIAL, index)
+    drawn = np.asarray(picture(scene, Sequence.T1CE, Plane.AXIAL, index, lines=lines), int)
+    rows, columns = np.nonzero(np.abs(drawn - np.asarray(plain)).sum(axis=2))
+    core = np.isin(scene.labels[index], (int(Tissue.ENHANCING), int(Tissue.NECROSIS)))
+    for found, axis, step in ((rows, 1, 2.0), (columns, 0, 2.0)):
+        there = np.flatnonzero(core.any(axis=axis)) * step * 2
+        assert abs(found.mean() - there.mean() - step) < 4
+
+
+def test_without_lesions_the_page_says_so():
+    case, result = make_result(empty=True)
+    page = Page(report_page(case, result, "en"))
+    assert "no enhancing lesion large enough" in page.text
+
+
+def test_a_record_of_an_older_release_has_no_diameters_on_its_page():
+    case, result = make_result()
+    del result.record["diameters"]
+    assert "Diameters" not in Page(report_page(case, result, "en")).text
+
+
+def test_a_reader_signs_the_printed_page():
+    case, result = make_result()
+    page = report_page(case, result, "en")
+    assert "@page { size: A4" in page
+    assert "Read by" in Page(page).text
+    # What is not for paper is marked, section by section.
+    hidden = [
+        tag.get("aria-labelledby")
+        for tag in Page(page).all("section")
+        if "screen" in (tag.get("class") or "")
+    ]
+    assert hidden == ["pictures", "confidence", "inputs", "registration", "method", "running"]
+
+
+def test_lines_that_a_reader_drew_stay_when_labels_are_corrected():
+    _, result = make_result()
+    drawn = {**result.record["diameters"], "drawn_by": "reader", "sum_of_products_mm2": 123.0}
+    record = {**result.record, "diameters": drawn}
+    again = corrected_record(record, result.labels, "x.seg.nrrd", "0" * 64)
+    assert again["diameters"] == drawn
+    anew = corrected_record(result.record, result.labels * 0, "x.seg.nrrd", "0" * 64)
+    assert anew["diameters"]["lesions"] == []

@@ -102,7 +102,7 @@ def add_cohort_options(parser: argparse.ArgumentParser) -> None:
         "--also",
         action="append",
         default=[],
-        choices=("html", "labelmap", "probabilities", "disagreement", "dicom-seg"),
+        choices=("html", "labelmap", "probabilities", "disagreement", "dicom-seg", "dicom-sr"),
         help="besides segmentation, record and picture; repeatable",
     )
     what.add_argument(

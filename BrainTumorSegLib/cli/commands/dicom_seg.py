@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.errors import InputError, OutputError
 from BrainTumorSegLib.core.file_names import printable
 
 from . import shared
@@ -54,7 +55,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     shared.add_files(
         parser,
         record="the JSON report of the run: its warnings and model pack are recorded",
+        dicom_sr="also write a DICOM structured report (TID 1500) of volumes and diameters",
     )
+    shared.add_seg_type(parser)
     parser.add_argument(
         "--corrected", action="store_true", help="an expert has edited the labels (SEMIAUTOMATIC)"
     )
@@ -65,33 +68,27 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "with 3 when something does",
     )
     shared.add_machine(parser, "progress")
-    parser.set_defaults(run=run, writes=("output",))
+    parser.set_defaults(run=run, writes=("output", "dicom_sr"))
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    if args.labels is None and not args.check:
-        raise InputError("There are no labels to write.", "Give --labels FILE.")
-    if args.output is None and not args.check:
-        raise InputError("No file to write was named.", "Give -o FILE.dcm.")
+    _check_given(args)
     progress = shared.make_progress(args.progress, STAGES)
     progress.stage("read")
-    from BrainTumorSegLib.core.notices import notices
-    from BrainTumorSegLib.io.atomic import check_writable
     from BrainTumorSegLib.io.dicom.lattice import pasted
-    from BrainTumorSegLib.io.dicom.seg import highdicom_module, preflight, write_dicom_seg
+    from BrainTumorSegLib.io.dicom.seg import highdicom_module, preflight
+    from BrainTumorSegLib.io.dicom.sr import check_dicom_sr
     from BrainTumorSegLib.io.reference_labels import read_tissues
     from BrainTumorSegLib.reporting.record import read_record
 
-    if not args.check:
-        check_writable(args.output, args.overwrite)
     record = None if args.record is None else read_record(args.record)
     labels = None
     if args.labels is not None:
         labels = read_tissues(args.labels, args.numbering, progress.warn)
     files, series = _reference(args, labels)
     progress.stage("check")
-    missing = preflight(files)
+    missing = preflight(files, check_dicom_sr if args.dicom_sr is not None else None)
     if args.check:
         progress.finish()
         return _say_what_is_missing(args, series, missing)
@@ -106,21 +103,63 @@ def run(args: argparse.Namespace) -> int:
     # The writer reports in which way other labels do not fit.
     placed = pasted(labels, _empty(series)) if series is not None else None
     progress.stage("write")
-    write_dicom_seg(
-        labels if placed is None else placed,
-        files,
-        args.output,
+    written = _write(args, labels if placed is None else placed, files, record)
+    progress.finish()
+    names = [printable(str(path)) for path in written]
+    if args.progress == "json":
+        shared.print_json(outputs=names, warnings=progress.warnings)
+    else:
+        print("\n".join(names))
+    return 0
+
+
+def _check_given(args: argparse.Namespace) -> None:
+    """Check what can be checked without reading anything."""
+    from BrainTumorSegLib.io.atomic import check_writable
+
+    if args.check:
+        return
+    if args.labels is None:
+        raise InputError("There are no labels to write.", "Give --labels FILE.")
+    if args.output is None:
+        raise InputError("No file to write was named.", "Give -o FILE.dcm.")
+    outputs = [path for path in (args.output, args.dicom_sr) if path is not None]
+    if len({path.resolve() for path in outputs}) < len(outputs):
+        raise OutputError("Two outputs have the same name.", "Give each a file of its own.")
+    for path in outputs:
+        check_writable(path, args.overwrite)
+
+
+def _write(
+    args: argparse.Namespace,
+    labels: sitk.Image,
+    files: tuple[Path, ...],
+    record: Mapping[str, Any] | None,
+) -> list[Path]:
+    """Write the segmentation, and the report that refers to it, together."""
+    from BrainTumorSegLib.core.notices import notices
+    from BrainTumorSegLib.io.atomic import atomic_group
+    from BrainTumorSegLib.io.dicom.seg import SegSettings, make_dicom_seg
+    from BrainTumorSegLib.io.dicom.sr import make_dicom_sr
+    from BrainTumorSegLib.reporting.record import drawn_by_reader, measured
+
+    settings = SegSettings(
         pack=args.pack or (record and record["pack"]["name"]),
         corrected=args.corrected,
         warnings=notices(record) if record else (),
-        overwrite=args.overwrite,
+        kind=args.dicom_seg_type,
     )
-    progress.finish()
-    if args.progress == "json":
-        shared.print_json(outputs=[printable(str(args.output))], warnings=progress.warnings)
-    else:
-        print(printable(str(args.output)))
-    return 0
+    made = make_dicom_seg(labels, files, settings)
+    objects = {args.output: made.dataset}
+    if args.dicom_sr is not None:
+        found = measured(labels, brain_ml=1.0)
+        if record is not None and drawn_by_reader(record):
+            found["diameters"] = record["diameters"]
+        objects[args.dicom_sr] = make_dicom_sr(made, found["volumes_ml"], found["diameters"])
+    with atomic_group(list(objects), args.overwrite) as temporary:
+        for path, dataset in objects.items():
+            dataset.save_as(temporary[path])
+    return list(objects)
 
 
 def _reference(

@@ -77,8 +77,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         probabilities="class probabilities, a vector image: .nrrd or .nii.gz",
         disagreement="entropy map; members' mutual information is written beside it",
         dicom_seg="DICOM segmentation object; the reference must come from DICOM",
+        dicom_sr="DICOM structured report (TID 1500) of volumes and diameters; needs --dicom-seg",
         picture="overlay picture: .png",
     )
+    shared.add_seg_type(outputs)
     outputs.add_argument(
         "--report",
         type=Path,
@@ -90,7 +92,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     shared.add_language(outputs)
     outputs.add_argument("--overwrite", action="store_true", help="replace existing files")
     add_run_options(parser)
-    maps = ("output", "labelmap", "probabilities", "disagreement", "dicom_seg")
+    maps = ("output", "labelmap", "probabilities", "disagreement", "dicom_seg", "dicom_sr")
     parser.set_defaults(run=run, writes=(*maps, "picture", "report"))
 
 
@@ -115,6 +117,8 @@ def run(args: argparse.Namespace) -> int:
         probabilities=args.probabilities,
         disagreement=args.disagreement,
         dicom_seg=args.dicom_seg,
+        dicom_sr=args.dicom_sr,
+        dicom_seg_type=args.dicom_seg_type,
         picture=args.picture,
         reports=tuple(args.report),
         overwrite=args.overwrite,

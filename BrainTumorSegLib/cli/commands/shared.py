@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from BrainTumorSegLib.core.file_names import printable
 from BrainTumorSegLib.core.language import languages
 from BrainTumorSegLib.core.option_fields import add_options, number, options_of
-from BrainTumorSegLib.core.options import Options, ProcessOptions
+from BrainTumorSegLib.core.options import SEG_TYPES, Options, ProcessOptions
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import NUMBERINGS
 
@@ -85,6 +85,17 @@ def add_language(parser: argparse._ActionsContainer) -> None:
         choices=languages(),
         help="of reports in .html (default: what the environment variable LANGUAGE names, else "
         "English); reports in .json are English",
+    )
+
+
+def add_seg_type(parser: argparse._ActionsContainer) -> None:
+    """The option ``--dicom-seg-type``."""
+    parser.add_argument(
+        "--dicom-seg-type",
+        choices=SEG_TYPES,
+        default=SEG_TYPES[0],
+        help="how the DICOM segmentation keeps its voxels: a mask for each tissue, or one map of "
+        f"all, which is smaller but read by fewer programs (default: {SEG_TYPES[0]})",
     )
 
 

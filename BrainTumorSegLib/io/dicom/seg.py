@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -47,17 +48,44 @@ _MAY_BE_EMPTY = (
 )
 
 
-def write_dicom_seg(
-    labels: sitk.Image,
-    reference_files: Sequence[Path],
-    path: Path,
-    pack: str | None = None,
-    corrected: bool = False,
-    series_description: str = "Brain tumour segmentation (BrainTumorSeg)",
-    warnings: Sequence[str] = (),
-    overwrite: bool = False,
-) -> None:
-    """Write labels as a DICOM Segmentation (BINARY) that refers to the reference series.
+@dataclass(frozen=True)
+class SegSettings:
+    """What is told of the labels in a DICOM Segmentation.
+
+    Attributes:
+        pack: name of the model pack, recorded as a parameter of the algorithm.
+        corrected: whether a person edited the result (SEMIAUTOMATIC).
+        series_description: at most 64 characters.
+        warnings: of the run, which become Image Comments.
+        kind: one of `options.SEG_TYPES`.
+    """
+
+    pack: str | None = None
+    corrected: bool = False
+    series_description: str = "Brain tumour segmentation (BrainTumorSeg)"
+    warnings: Sequence[str] = ()
+    kind: str = "binary"
+
+
+@dataclass(frozen=True)
+class MadeSegmentation:
+    """A DICOM Segmentation in memory.
+
+    Attributes:
+        dataset: the object.
+        sources: headers of the images that it refers to.
+        series_number: of the series that they form; empty where it has none.
+    """
+
+    dataset: Any
+    sources: tuple[Any, ...]
+    series_number: str
+
+
+def make_dicom_seg(
+    labels: sitk.Image, reference_files: Sequence[Path], settings: SegSettings
+) -> MadeSegmentation:
+    """Make a DICOM Segmentation that refers to the reference series, in memory.
 
     The segments are numbered like `Tissue` and all four are always there. Frames
     without any voxel are left out, unless a tissue is absent altogether: some
@@ -67,22 +95,14 @@ def write_dicom_seg(
         labels: unsigned 8-bit image, values of `Tissue`, on the reference's grid
             (its axes may be ordered or directed differently).
         reference_files: the DICOM files of the reference series.
-        path: where the object shall appear.
-        pack: name of the model pack, recorded as a parameter of the algorithm.
-        corrected: whether a person edited the result (SEMIAUTOMATIC).
-        series_description: at most 64 characters.
-        warnings: of the run, which become Image Comments.
-        overwrite: whether an existing file may be replaced.
+        settings: what is told of the labels.
 
     Raises:
         InputError: when the reference lacks what a segmentation needs, or the labels
             lie on another grid or hold unknown values.
-        OutputError: when the file cannot be written.
         DependencyError: without highdicom.
     """
-    path = Path(path)
-    check_writable(path, overwrite)
-    highdicom = highdicom_module()
+    highdicom_module()
     datasets, missing = _read(reference_files)
     series = () if missing else _series(datasets)
     missing = missing or _volume_problems(series, datasets)
@@ -93,26 +113,54 @@ def write_dicom_seg(
         )
     grid = series[0].grid
     assert grid is not None  # `_volume_problems` would have said so
-    segmentation = _segmentation(
-        series[0],
-        datasets,
-        _values_on(labels, grid),
-        _descriptions(highdicom, pack, corrected),
-        series_description[:64],
-    )
-    if warnings:
-        segmentation.ImageComments = dicom_comment(list(warnings))
-    with atomic_path(path, overwrite) as temporary:
-        segmentation.save_as(temporary)
+    made = _segmentation(series[0], datasets, _values_on(labels, grid), settings)
+    if settings.warnings:
+        made.dataset.ImageComments = dicom_comment(list(settings.warnings))
+    return made
+
+
+def write_dicom_seg(
+    labels: sitk.Image,
+    reference_files: Sequence[Path],
+    path: Path,
+    overwrite: bool = False,
+    **settings: Any,
+) -> None:
+    """Write labels as a DICOM Segmentation that refers to the reference series.
+
+    Args:
+        labels, reference_files: see `make_dicom_seg`.
+        path: where the object shall appear.
+        overwrite: whether an existing file may be replaced.
+        settings: those of `SegSettings`.
+
+    Raises:
+        InputError: as `make_dicom_seg`.
+        OutputError: when the file cannot be written.
+        DependencyError: without highdicom.
+    """
+    path = Path(path)
+    check_writable(path, overwrite)
+    made = make_dicom_seg(labels, reference_files, SegSettings(**settings))
+    save_dicom(made.dataset, path, overwrite)
+
+
+def save_dicom(dataset: Any, path: Path, overwrite: bool = False) -> None:
+    """Write a DICOM object that was made in memory.
+
+    Raises:
+        OutputError: when the file cannot be written.
+    """
+    with atomic_path(Path(path), overwrite) as temporary:
+        dataset.save_as(temporary)
 
 
 def _segmentation(
     reference: Series,
     datasets: Mapping[Path, Any],
     values: np.ndarray,
-    descriptions: list[Any],
-    series_description: str,
-) -> Any:
+    settings: SegSettings,
+) -> MadeSegmentation:
     """The object in memory, of labels ``[slice, row, column]`` on the grid of the reference.
 
     Raises:
@@ -121,17 +169,18 @@ def _segmentation(
     highdicom, grid = highdicom_module(), reference.grid
     assert grid is not None  # `_volume_problems` would have said so
     number = reference.attributes.get("SeriesNumber", "")
-    series_number = 100 * int(number) + 1 if number.isdigit() and int(number) > 0 else 9001
+    binary = settings.kind == "binary"
+    absent = any(not (values == tissue).any() for tissue in TUMOR_TISSUES)
     try:
         sources = [_completed(datasets[file], grid) for file in reference.files]
         segmentation = highdicom.seg.Segmentation(
             source_images=sources,
             pixel_array=_volume(highdicom, values, grid, sources[0]),
-            segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
-            segment_descriptions=descriptions,
+            segmentation_type=highdicom.seg.SegmentationTypeValues[settings.kind.upper()],
+            segment_descriptions=_descriptions(highdicom, settings.pack, settings.corrected),
             series_instance_uid=highdicom.UID(),
-            series_number=series_number,
-            series_description=series_description,
+            series_number=result_series_number(number, 1),
+            series_description=settings.series_description[:64],
             sop_instance_uid=highdicom.UID(),
             instance_number=1,
             manufacturer="BrainTumorSeg",
@@ -140,7 +189,8 @@ def _segmentation(
             device_serial_number="none",
             content_label="BRAIN_TUMOUR",
             content_description="Necrosis, edema, non-enhancing, enhancing tumour",
-            omit_empty_frames=all((values == tissue).any() for tissue in TUMOR_TISSUES),
+            # A map without any label has no frame at all if empty ones are left out.
+            omit_empty_frames=not absent if binary else bool(values.any()),
         )
         segmentation.save_as(io.BytesIO())
     except Exception as error:  # what stands in a foreign header meets every line of highdicom
@@ -148,18 +198,30 @@ def _segmentation(
             f"No DICOM segmentation can be written for {reference.title}: {error}.",
             "Write a .seg.nrrd or a label map instead.",
         ) from error
-    return segmentation
+    return MadeSegmentation(segmentation, tuple(sources), number)
 
 
-def preflight(reference_files: Sequence[Path]) -> list[str]:
+def result_series_number(reference: str, which: int) -> int:
+    """The number of a series made from another; ``which`` of them it is, from 1."""
+    usable = reference.isdigit() and int(reference) > 0
+    return 100 * int(reference) + which if usable else 9000 + which
+
+
+def preflight(
+    reference_files: Sequence[Path], also: Callable[[MadeSegmentation], Any] | None = None
+) -> list[str]:
     """What keeps `write_dicom_seg` from working with these files; empty when nothing does.
 
     A small segmentation is made in memory, for highdicom needs more than standard and
     list of attributes tell. Every statement names exactly what is missing. Nothing is
     written or raised.
+
+    Args:
+        reference_files: the DICOM files of the reference series.
+        also: what else is made of the small segmentation and may fail with an `InputError`.
     """
     try:
-        highdicom = highdicom_module()
+        highdicom_module()
     except DependencyError as error:
         return [str(error)]
     datasets, missing = _read(reference_files)
@@ -173,7 +235,9 @@ def preflight(reference_files: Sequence[Path]) -> list[str]:
     # Each tissue in the first slice: a frame each, and all others are omitted.
     values[0].flat[: len(TUMOR_TISSUES)] = TUMOR_TISSUES
     try:
-        _segmentation(series[0], datasets, values, _descriptions(highdicom, None, False), "test")
+        made = _segmentation(series[0], datasets, values, SegSettings())
+        if also is not None:
+            also(made)
     except InputError as error:
         return [error.message]
     return []

@@ -19,6 +19,7 @@ from BrainTumorSegLib.io.atomic import explain_write_failure
 
 from ..host.application import workerPython
 from ..host.translation import tr as _
+from ..review.measuring import isDragged, isOutdated, measuredNow
 from ..review.readings import firstReading, labelsOf, referenceOf
 from ..review.reviews import reviewRecords
 from ..run.brainsfit import BrainsfitRequests
@@ -113,7 +114,7 @@ def hasMovedInWorld(segmentationNode: Any) -> bool:
 
 
 def reportRecord(segmentationNode: Any) -> dict[str, Any]:
-    """The report of the run with the reviews of today.
+    """The report of the run with the reviews and the dragged diameters of today.
 
     Raises:
         InputError: when the segmentation has no report.
@@ -122,6 +123,9 @@ def reportRecord(segmentationNode: Any) -> dict[str, Any]:
     reviews = reviewRecords(segmentationNode)
     if reviews:
         record["reviews"] = reviews
+    # Of other lines, and after corrections, the worker measures anew.
+    if isDragged(segmentationNode) and not isOutdated(segmentationNode):
+        record["diameters"] = measuredNow(segmentationNode)
     return record
 
 
@@ -145,7 +149,8 @@ def finishedReports(segmentationNode: Any, formats: set[str]) -> dict[str, str]:
     if "json" in formats:
         ready["json"] = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     page = segmentationNode.GetNodeReference(provenance.REPORT_PAGE)
-    if "html" in formats and "reviews" not in record and page is not None and page.GetText():
+    changed = "reviews" in record or isDragged(segmentationNode)
+    if "html" in formats and not changed and page is not None and page.GetText():
         ready["html"] = page.GetText()
     return ready
 
@@ -204,15 +209,22 @@ def reportArguments(
 
 
 def dicomArguments(
-    segmentationNode: Any, reference: str, output: str, hasRecord: bool = False
+    segmentationNode: Any,
+    reference: str,
+    output: str,
+    hasRecord: bool = False,
+    report: str | None = None,
 ) -> list[str]:
     """The command line for the worker that writes a DICOM SEG.
 
     Args:
         hasRecord: whether the record of the run lies in the folder, see `writeRecord`.
+        report: name of a structured report to write beside it.
     """
     arguments = ["dicom-seg", "--labels", LABELS, "--reference", reference, "--output", output]
     arguments += ["--progress", "json"]
+    if report is not None:
+        arguments += ["--dicom-sr", report]
     pack = segmentationNode.GetAttribute(f"{provenance.PREFIX}Pack")
     if pack:
         arguments.append(f"--pack={pack}")

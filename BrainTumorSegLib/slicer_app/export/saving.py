@@ -1,4 +1,4 @@
-"""Saving a result: `.seg.nrrd`, label map, report, DICOM SEG; all of it or nothing.
+"""Saving a result: `.seg.nrrd`, label map, report, DICOM SEG and SR; all of it or nothing.
 
 What Slicer can write is written at once; reports and DICOM SEG are made by the worker
 while the application stays alive. Files appear under their names when everything is done.
@@ -55,7 +55,7 @@ from .files import (
 __all__ = ["FORMATS", "SaveJob", "defaultFolder", "defaultTargets", "dicomPreflight", "save"]
 
 #: Formats by their endings, in the order in which they are written.
-FORMATS = ("seg.nrrd", "nii.gz", "json", "html", "dcm")
+FORMATS = ("seg.nrrd", "nii.gz", "json", "html", "dcm", "sr.dcm")
 
 
 def defaultFolder(segmentationNode: Any) -> Path | None:
@@ -214,8 +214,13 @@ class SaveJob(PolledJob):
             reportRecord(self.segmentationNode)
         if "nii.gz" in self.targets:
             worldLabels(self.segmentationNode)
+        if "sr.dcm" in self.targets and "dcm" not in self.targets:
+            raise InputError(
+                _("The DICOM report refers to the DICOM segmentation."),
+                _("Save the DICOM segmentation as well."),
+            )
         if "dcm" in self.targets:
-            missing = dicomPreflight(self.segmentationNode, self._engine)
+            missing = dicomPreflight(self.segmentationNode, self._dicomEngine)
             if missing:
                 raise InputError(_("DICOM SEG cannot be written."), " ".join(missing))
 
@@ -278,7 +283,7 @@ class SaveJob(PolledJob):
         node = self.segmentationNode
         self._begin(_("Writing the DICOM segmentation"))
         yield
-        if self._engine != "library" and self._writtenBySlicer(paths["dcm"]):
+        if self._dicomEngine != "library" and self._writtenBySlicer(paths["dcm"]):
             return
         with self._newTask() as task:
             writePlain(labelsOf(node), task.folder / LABELS)
@@ -289,9 +294,17 @@ class SaveJob(PolledJob):
             record = recordIfAny(node)
             if record is not None:
                 writeRecord(record, task.folder)
-            arguments = dicomArguments(node, "reference", "segmentation.dcm", record is not None)
+            names = {"dcm": "segmentation.dcm", "sr.dcm": "report.dcm"}
+            report = names["sr.dcm"] if "sr.dcm" in paths else None
+            arguments = dicomArguments(node, "reference", names["dcm"], record is not None, report)
             yield from task.run(arguments)
-            shutil.copyfile(task.folder / "segmentation.dcm", paths["dcm"])
+            for name in names.keys() & paths.keys():
+                shutil.copyfile(task.folder / names[name], paths[name])
+
+    @property
+    def _dicomEngine(self) -> str:
+        """Only our own export writes the report and the segmentation that it names."""
+        return "library" if "sr.dcm" in self.targets else self._engine
 
     def _writtenBySlicer(self, path: Path) -> bool:
         """Let Slicer write the DICOM SEG; False, with a warning, when our own writer must do it."""

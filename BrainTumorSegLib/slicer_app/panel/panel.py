@@ -7,6 +7,7 @@ from typing import Any
 from ..viewing.ending import endLooking
 from .comparing import ComparingSection
 from .dialogs import errorsShown
+from .diameters import DiametersSection
 from .result import ResultSection
 from .review import ReviewSection
 from .run import RunSection
@@ -27,6 +28,7 @@ class Panel:
         self.settings = SettingsSection(state)
         self.run = RunSection(state)
         self.result = ResultSection(state)
+        self.diameters = DiametersSection(state)
         self.looking = LookingSection(state)
         self.alignment = AlignmentSection(state)
         self.uncertainty = UncertaintySection(state)
@@ -78,5 +80,6 @@ class Panel:
         self.saving.abandon()
         self.system.cancel()
         self.looking.close()
+        self.diameters.close()
         self.state.parameters = None
         self.state.show(False)

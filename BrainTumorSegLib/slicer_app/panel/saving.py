@@ -39,6 +39,7 @@ class SavingSection:
             "html": ui.htmlCheck,
             "json": ui.jsonCheck,
             "dcm": ui.dicomCheck,
+            "sr.dcm": ui.dicomReportCheck,
         }
         ui.folderButton.directory = str(_usualFolder())
         for check in self._checks.values():
@@ -57,7 +58,8 @@ class SavingSection:
     @property
     def formats(self) -> list[str]:
         """The chosen formats by their endings."""
-        return [name for name, check in self._checks.items() if check.checked]
+        chosen = [name for name, check in self._checks.items() if check.checked]
+        return chosen if "dcm" in chosen else [name for name in chosen if name != "sr.dcm"]
 
     def onFolder(self, folder: str) -> None:
         """Remember the folder on this computer, for scans that have none."""
@@ -140,6 +142,8 @@ class SavingSection:
         self._propose()
         for widget in (*self._checks.values(), ui.folderButton):
             widget.enabled = usable and not busy
+        # It refers to the segmentation.
+        ui.dicomReportCheck.enabled &= ui.dicomCheck.checked
         missing = self._missingForDicom() if usable and not busy else []
         self._showMissing(missing)
         ui.saveButton.text = _("Cancel") if busy else _("Save")
@@ -171,10 +175,11 @@ class SavingSection:
         ui, node = self.state.ui, self.state.segmentation
         if not ui.dicomCheck.checked or ui.savingButton.collapsed:
             return []
-        state = editState(node)
+        engine = "library" if ui.dicomReportCheck.checked else "auto"
+        state = (editState(node), engine)
         if state != self._preflight[0]:
             try:
-                self._preflight = (state, dicomPreflight(node))
+                self._preflight = (state, dicomPreflight(node, engine))
             except Exception as error:
                 self._preflight = (state, [str(error)])
         return self._preflight[1]

@@ -36,11 +36,27 @@ DISAGREEMENT = PREFIX + "Disagreement"
 REVIEWED = {1: PREFIX + "Reviewed.1", 2: PREFIX + "Reviewed.2"}
 AGREEMENT = PREFIX + "Agreement"
 
+#: How many lesions get lines, two each.
+MOST_LINES = 10
+
+
+def diameterRole(number: int, which: str) -> str:
+    """Reference role of a line: of which lesion, from 1, and whether ``long`` or ``short``."""
+    return f"{PREFIX}Diameter.{number}.{which}"
+
+
+DIAMETER_LINES = tuple(
+    diameterRole(number, which)
+    for number in range(1, MOST_LINES + 1)
+    for which in ("long", "short")
+)
+
 #: Nodes linked to a segmentation, which a new run into it replaces.
 LINKED = (
     *(AUTOMATIC, TABLE, REPORT, REPORT_PAGE, DISAGREEMENT),
     *REVIEWED.values(),
     AGREEMENT,
+    *DIAMETER_LINES,
 )
 
 #: Difference between two places, in mm and mm a voxel, that is more than rounding.
