@@ -10,6 +10,9 @@ AMBER = "background-color: #ffd266; color: #3a2a00; border-radius: 3px; padding:
 #: Of a line that only explains.
 QUIET = "color: gray;"
 
+#: Colors of signs, legible on light and dark windows.
+GOOD, DOUBT, WRONG = "#2e9d4f", "#d18b00", "#d63b3b"
+
 #: Width in pixels that the line's own padding takes.
 PADDING = 8
 
@@ -77,3 +80,18 @@ def bringIntoSight(widget: Any) -> None:
             area.verticalScrollBar().value = place.y()
 
         qt.QTimer.singleShot(SETTLED_MS, scroll)
+
+
+def dot(color: str) -> Any:
+    """A small round icon."""
+    import qt
+
+    pixmap = qt.QPixmap(12, 12)
+    pixmap.fill(qt.QColor(0, 0, 0, 0))
+    painter = qt.QPainter(pixmap)
+    painter.setRenderHint(qt.QPainter.Antialiasing)
+    painter.setPen(qt.QPen(qt.QColor(color)))
+    painter.setBrush(qt.QBrush(qt.QColor(color)))
+    painter.drawEllipse(1, 1, 10, 10)
+    painter.end()
+    return qt.QIcon(pixmap)

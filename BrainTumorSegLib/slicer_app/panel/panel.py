@@ -6,6 +6,7 @@ from typing import Any
 
 from ..viewing.ending import endLooking
 from .dialogs import errorsShown
+from .many import ManySection
 from .result import ResultSection
 from .review import ReviewSection
 from .run import RunSection
@@ -25,6 +26,7 @@ class Panel:
         self.scans = ScansSection(state)
         self.settings = SettingsSection(state)
         self.run = RunSection(state)
+        self.many = ManySection(state)
         self.result = ResultSection(state)
         self.looking = LookingSection(state)
         self.alignment = AlignmentSection(state)
@@ -64,6 +66,7 @@ class Panel:
         self.run.forget()
         self.saving.abandon()
         self.scans.forget()
+        self.state.opened = None
         with errorsShown():
             endLooking()
         self.setParameters(None)
@@ -71,6 +74,7 @@ class Panel:
     def close(self) -> None:
         """The application ends, or the module is loaded anew."""
         self.run.abandon()
+        self.many.abandon()
         self.saving.abandon()
         self.system.cancel()
         self.looking.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Callable
 from typing import Any
 
 from BrainTumorSegLib.core.option_fields import command_line
@@ -72,7 +73,7 @@ class RunSection:
         settings = settingsFrom(self.state.parameters)
         if not (self._mayCompute(settings) and self._mayReplace(settings.outputSegmentation)):
             return
-        self._installPackages(("hdbet",) if settings.options.brain == "hdbet" else ())
+        installPackages(settings, lambda: self._show(0.0, _("Installing packages …")))
         self._started = time.monotonic()
         self._setOutcome("")
         self._show(0.0, _("Starting"))
@@ -99,6 +100,9 @@ class RunSection:
 
     def missing(self) -> list[str]:
         """What must be done before *Apply* can work."""
+        if self.state.manyBusy:
+            # Both together would lack memory and cores.
+            return [_("Wait until the search for cases, or their segmentation, has ended.")]
         return whatIsMissing(
             settingsFrom(self.state.parameters),
             self.state.pack,
@@ -206,12 +210,6 @@ class RunSection:
             _("Replace segmentation"),
         )
 
-    def _installPackages(self, extras: tuple[str, ...]) -> None:
-        """Another Python brings its own packages; for Slicer's the user is asked once."""
-        if not usesOtherPython() and missingPackages(extras):
-            self._show(0.0, _("Installing packages …"))
-            install(confirm=True, extras=extras)
-
     def _showLog(self) -> None:
         """Show lines that have come; the view stays where a reader has scrolled to."""
         run = self.state.run
@@ -247,6 +245,14 @@ class RunSection:
             if run.error is not None:
                 lines.append(f"Error: {run.error}")
         return "\n".join([*lines, "", *self._shownLog]) + "\n"
+
+
+def installPackages(settings: RunSettings, onBegin: Callable[[], None]) -> None:
+    """Another Python brings its own packages; for Slicer's the user is asked once."""
+    extras = ("hdbet",) if settings.options.brain == "hdbet" else ()
+    if not usesOtherPython() and missingPackages(extras):
+        onBegin()
+        install(confirm=True, extras=extras)
 
 
 def _application() -> str:
