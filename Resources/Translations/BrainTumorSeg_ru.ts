@@ -332,6 +332,98 @@
    <translation>Пусто — считать на Python из Slicer. Иначе программа Python из среды, в которой установлены пакеты BrainTumorSeg. Запоминается на этом компьютере.</translation>
   </message>
   <message>
+   <source>Many cases</source>
+   <translation>Много случаев</translation>
+  </message>
+  <message>
+   <source>Segments each case below a folder as one run would: with the settings above, and the file types that are chosen in “Save”.</source>
+   <translation>Сегментирует каждый случай в папке так же, как один запуск: с настройками выше и с видами файлов, выбранными в разделе «Сохранение».</translation>
+  </message>
+  <message>
+   <source>Cases:</source>
+   <translation>Случаи:</translation>
+  </message>
+  <message>
+   <source>A folder that holds a folder for each case, with image files or a DICOM study. It may also hold a table cases.tsv, or be a BIDS data set.</source>
+   <translation>Папка, в которой у каждого случая своя папка с файлами снимков или с исследованием DICOM. В ней может быть и таблица cases.tsv; годится и набор данных BIDS.</translation>
+  </message>
+  <message>
+   <source>Results:</source>
+   <translation>Результаты:</translation>
+  </message>
+  <message>
+   <source>Where a folder for each case is made, and a table of all. Results that are there already are not computed again.</source>
+   <translation>Здесь создаются папка для каждого случая и общая таблица. Готовые результаты заново не вычисляются.</translation>
+  </message>
+  <message>
+   <source>Try failed cases again</source>
+   <translation>Повторить неудачные случаи</translation>
+  </message>
+  <message>
+   <source>Else a case that failed is tried again only when its scans or the settings have changed.</source>
+   <translation>Иначе неудачный случай повторяется, только если изменились его снимки или настройки.</translation>
+  </message>
+  <message>
+   <source>Look for cases</source>
+   <translation>Найти случаи</translation>
+  </message>
+  <message>
+   <source>Find the cases, and say which file is taken for which scan and why. Nothing is computed.</source>
+   <translation>Найти случаи и показать, какой файл за какой снимок принят и почему. Ничего не вычисляется.</translation>
+  </message>
+  <message>
+   <source>Segment all</source>
+   <translation>Начать все</translation>
+  </message>
+  <message>
+   <source>Look for cases first.</source>
+   <translation>Сначала найдите случаи.</translation>
+  </message>
+  <message>
+   <source>Finish the cases that are running, and begin no other.</source>
+   <translation>Закончить случаи, которые уже вычисляются, и не начинать других.</translation>
+  </message>
+  <message>
+   <source>How many cases are done.</source>
+   <translation>Сколько случаев готово.</translation>
+  </message>
+  <message>
+   <source>The cases; what needs a look comes first, then the most uncertain results. Choose a line to read more, double-click it to open the result.</source>
+   <translation>Случаи: сначала те, на которые надо взглянуть, затем самые сомнительные результаты. Выберите строку, чтобы узнать больше; двойной щелчок открывает результат.</translation>
+  </message>
+  <message>
+   <source>Previous</source>
+   <translation>Назад</translation>
+  </message>
+  <message>
+   <source>Open the result above in the list.</source>
+   <translation>Открыть результат выше в списке.</translation>
+  </message>
+  <message>
+   <source>Open</source>
+   <translation>Открыть</translation>
+  </message>
+  <message>
+   <source>Load the scans and the result of the chosen case, as after a run. The result that was opened before is closed; you are asked if corrections to it are not saved.</source>
+   <translation>Загрузить снимки и результат выбранного случая, как после запуска. Открытый до этого результат закрывается; если исправления в нём не сохранены, вас спросят.</translation>
+  </message>
+  <message>
+   <source>Next</source>
+   <translation>Далее</translation>
+  </message>
+  <message>
+   <source>Open the next result of the list.</source>
+   <translation>Открыть следующий результат списка.</translation>
+  </message>
+  <message>
+   <source>All results</source>
+   <translation>Все</translation>
+  </message>
+  <message>
+   <source>Show the page with all results and their pictures in the browser.</source>
+   <translation>Показать в браузере страницу со всеми результатами и изображениями.</translation>
+  </message>
+  <message>
    <source>Result</source>
    <translation>Результат</translation>
   </message>
@@ -442,10 +534,6 @@
   <message>
    <source>Doubtful regions</source>
    <translation>Сомнительные участки</translation>
-  </message>
-  <message>
-   <source>Previous</source>
-   <translation>Назад</translation>
   </message>
   <message>
    <source>Go back to the doubtful region before.</source>
@@ -4648,6 +4736,109 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   </message>
  </context>
  <context>
+  <name>panel.many</name>
+  <message>
+   <source>Installing packages …</source>
+   <translation>Установка пакетов …</translation>
+  </message>
+  <message>
+   <source>{count} cases, {run} to be segmented ({states}).</source>
+   <translation>Случаев: {count}, из них вычислить: {run} ({states}).</translation>
+  </message>
+  <message>
+   <source>Looking for cases …</source>
+   <translation>Поиск случаев …</translation>
+  </message>
+  <message>
+   <source>Stopping …</source>
+   <translation>Остановка …</translation>
+  </message>
+  <message>
+   <source>It is left as it is. To have it made again, move it away.</source>
+   <translation>Он остаётся как есть. Чтобы вычислить его заново, переместите его.</translation>
+  </message>
+  <message>
+   <source>Corrections or reviews of “{name}” are not saved. Open “{other}” and lose them?</source>
+   <translation>Исправления или отзывы для «{name}» не сохранены. Открыть «{other}» и потерять их?</translation>
+  </message>
+  <message>
+   <source>Segment every case that is not done.</source>
+   <translation>Сегментировать все случаи, которые ещё не готовы.</translation>
+  </message>
+  <message>
+   <source>Look for cases first.</source>
+   <translation>Сначала найдите случаи.</translation>
+  </message>
+  <message>
+   <source>Stop now</source>
+   <translation>Прервать</translation>
+  </message>
+  <message>
+   <source>Cancel</source>
+   <translation>Отмена</translation>
+  </message>
+  <message>
+   <source>Choose the folder with the cases.</source>
+   <translation>Выберите папку со случаями.</translation>
+  </message>
+  <message>
+   <source>Folders or settings have changed: look for cases again.</source>
+   <translation>Папки или настройки изменились: найдите случаи снова.</translation>
+  </message>
+  <message>
+   <source>It failed. What was done stays done.</source>
+   <translation>Не удалось. Готовое остаётся готовым.</translation>
+  </message>
+  <message>
+   <source>Stopped after {time}. Segment all goes on with the rest. {states}.</source>
+   <translation>Остановлено через {time}. «Начать все» продолжит с остальными. {states}.</translation>
+  </message>
+  <message>
+   <source>Ended after {time}. {states}.</source>
+   <translation>Закончено за {time}. {states}.</translation>
+  </message>
+  <message>
+   <source>Volume in which the networks were uncertain, in percent of the tumour.</source>
+   <translation>Объём, в котором сети сомневались, в процентах от опухоли.</translation>
+  </message>
+  <message>
+   <source>finishing the cases that are running</source>
+   <translation>завершаются начатые случаи</translation>
+  </message>
+  <message>
+   <source>Choose a folder …</source>
+   <translation>Выберите папку …</translation>
+  </message>
+  <message>
+   <source>Case</source>
+   <translation>Случай</translation>
+  </message>
+  <message>
+   <source>State</source>
+   <translation>Состояние</translation>
+  </message>
+  <message>
+   <source>Uncertain</source>
+   <translation>Сомнения</translation>
+  </message>
+  <message>
+   <source>{done} of {total} cases</source>
+   <translation>Готово случаев: {done} из {total}</translation>
+  </message>
+  <message>
+   <source>Not saved</source>
+   <translation>Не сохранено</translation>
+  </message>
+  <message>
+   <source>Left out: {files}</source>
+   <translation>Не взяты: {files}</translation>
+  </message>
+  <message>
+   <source>Log</source>
+   <translation>Журнал</translation>
+  </message>
+ </context>
+ <context>
   <name>panel.result</name>
   <message>
    <source>Tissue</source>
@@ -4752,6 +4943,10 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
    <translation>Замена сегментации</translation>
   </message>
   <message>
+   <source>Wait until the search for cases, or their segmentation, has ended.</source>
+   <translation>Подождите, пока закончится поиск случаев или их сегментация.</translation>
+  </message>
+  <message>
    <source>Ready.</source>
    <translation>Готово к запуску.</translation>
   </message>
@@ -4760,12 +4955,12 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
    <translation>Всё равно сегментировать?</translation>
   </message>
   <message>
-   <source>Installing packages …</source>
-   <translation>Установка пакетов …</translation>
-  </message>
-  <message>
    <source>It could not be started.</source>
    <translation>Не удалось запустить.</translation>
+  </message>
+  <message>
+   <source>Installing packages …</source>
+   <translation>Установка пакетов …</translation>
   </message>
   <message>
    <source>Cancelled; nothing was changed.</source>
@@ -5066,6 +5261,34 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
    <translation>Готово</translation>
   </message>
   <message>
+   <source>waiting</source>
+   <translation>ожидает</translation>
+  </message>
+  <message>
+   <source>running</source>
+   <translation>вычисляется</translation>
+  </message>
+  <message>
+   <source>done</source>
+   <translation>готов</translation>
+  </message>
+  <message>
+   <source>failed</source>
+   <translation>не удался</translation>
+  </message>
+  <message>
+   <source>cannot run</source>
+   <translation>не годится</translation>
+  </message>
+  <message>
+   <source>to do again</source>
+   <translation>повторить</translation>
+  </message>
+  <message>
+   <source>changed by hand</source>
+   <translation>исправлен вручную</translation>
+  </message>
+  <message>
    <source>step {step} of {total}</source>
    <translation>шаг {step} из {total}</translation>
   </message>
@@ -5260,6 +5483,37 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   <message>
    <source>{name} holds no image; load it again.</source>
    <translation>В {name} нет изображения; загрузите снова.</translation>
+  </message>
+ </context>
+ <context>
+  <name>run.opening</name>
+  <message>
+   <source>Look for the cases again. If it is not found then, segment this case again.</source>
+   <translation>Найдите случаи снова. Если его и тогда нет, сегментируйте этот случай заново.</translation>
+  </message>
+  <message>
+   <source>Look for the cases again. If they have changed, segment this case again.</source>
+   <translation>Найдите случаи снова. Если они изменились, сегментируйте этот случай заново.</translation>
+  </message>
+  <message>
+   <source>The scan has changed since. Segment this case again.</source>
+   <translation>Снимок с тех пор изменился. Сегментируйте этот случай заново.</translation>
+  </message>
+  <message>
+   <source>{path} is missing or cannot be read.</source>
+   <translation>Файла {path} нет, или его нельзя прочитать.</translation>
+  </message>
+  <message>
+   <source>{path} speaks of other scans than case {name} has now.</source>
+   <translation>В {path} названы другие снимки, чем есть сейчас у случая {name}.</translation>
+  </message>
+  <message>
+   <source>{name} (before)</source>
+   <translation>{name} (прежний)</translation>
+  </message>
+  <message>
+   <source>{path} does not lie on the scan “{name}”.</source>
+   <translation>{path} не совпадает по сетке со снимком «{name}».</translation>
   </message>
  </context>
  <context>
