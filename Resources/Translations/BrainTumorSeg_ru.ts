@@ -337,7 +337,7 @@
   </message>
   <message>
    <source>Segments each case below a folder as one run would: with the settings above, and the file types that are chosen in “Save”.</source>
-   <translation>Сегментирует каждый случай в папке так же, как один запуск: с настройками выше и с видами файлов, выбранными в разделе «Сохранение».</translation>
+   <translation>Сегментирует каждый случай в папке так же, как один запуск: с настройками выше и с видами файлов, выбранными в разделе «Сохранить».</translation>
   </message>
   <message>
    <source>Cases:</source>

@@ -48,11 +48,10 @@ class ManySection:
         self._prepareTable()
         ui.casesFolderButton.directoryChanged.connect(self.onCasesFolder)
         ui.resultsFolderButton.directoryChanged.connect(self.onResultsFolder)
-        for button, name in (
-            (ui.casesFolderButton, CASES_FOLDER),
-            (ui.resultsFolderButton, RESULTS_FOLDER),
-        ):
-            folder = getSetting(name)
+        # Both are read first: choosing the first proposes the second.
+        folders = getSetting(CASES_FOLDER), getSetting(RESULTS_FOLDER)
+        buttons = ui.casesFolderButton, ui.resultsFolderButton
+        for button, folder in zip(buttons, folders, strict=True):
             if folder:
                 button.directory = folder
             else:
