@@ -4290,16 +4290,16 @@
  <context>
   <name>guess.doubts</name>
   <message>
+   <source>{first} and {second} seem to be swapped. “{name}” is chosen as {first}. {reason}</source>
+   <translation>{first} и {second}, похоже, перепутаны. «{name}» выбран как {first}. {reason}</translation>
+  </message>
+  <message>
    <source>“{name}” is chosen as {sequence}. {reason}</source>
    <translation>«{name}» выбрана как {sequence}. {reason}</translation>
   </message>
   <message>
    <source>“{first}” and “{second}” hold the same image.</source>
    <translation>«{first}» и «{second}» — одно и то же изображение.</translation>
-  </message>
-  <message>
-   <source>{first} and {second} seem to be swapped: {reason}</source>
-   <translation>{first} и {second}, похоже, перепутаны: {reason}</translation>
   </message>
  </context>
  <context>

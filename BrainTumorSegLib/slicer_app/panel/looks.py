@@ -16,8 +16,11 @@ GOOD, DOUBT, WRONG = "#2e9d4f", "#d18b00", "#d63b3b"
 #: Width in pixels that the line's own padding takes.
 PADDING = 8
 
-#: Milliseconds after which widgets that were shown have found their places.
+#: Milliseconds after which widgets that were shown have found their places, as a rule.
 SETTLED_MS = 50
+
+#: How often it is looked whether they still move.
+LOOKS = 5
 
 
 class OneLine:
@@ -75,9 +78,12 @@ def bringIntoSight(widget: Any) -> None:
         area = area.parent()
     if area is not None:
 
-        def scroll() -> None:
-            place = widget.mapTo(area.widget(), qt.QPoint(0, 0))
-            area.verticalScrollBar().value = place.y()
+        def scroll(before: int = -1, left: int = LOOKS) -> None:
+            place = widget.mapTo(area.widget(), qt.QPoint(0, 0)).y()
+            area.verticalScrollBar().value = place
+            if left and place != before:
+                # On a slow computer what lies above may still change its height.
+                qt.QTimer.singleShot(SETTLED_MS, lambda: scroll(place, left - 1))
 
         qt.QTimer.singleShot(SETTLED_MS, scroll)
 
