@@ -1379,8 +1379,56 @@
    <translation>{speaker} содержит «{phrase}», что непонятно</translation>
   </message>
   <message>
+   <source>It is {name}-weighted: {agreeing}.</source>
+   <translation>Это {name}-взвешенная: {agreeing}.</translation>
+  </message>
+  <message>
+   <source>{sequence_name}: {weightings_contrast}.</source>
+   <translation>{sequence_name}: {weightings_contrast}.</translation>
+  </message>
+  <message>
+   <source>It is {best_value}: {best_because}.</source>
+   <translation>Это {best_value}: {best_because}.</translation>
+  </message>
+  <message>
+   <source>{speaker} does not say which sequence it is{more}.</source>
+   <translation>{speaker} не говорит, какая это последовательность{more}.</translation>
+  </message>
+  <message>
+   <source>Contradictory: {firm}.</source>
+   <translation>Противоречие: {firm}.</translation>
+  </message>
+  <message>
    <source> Contrast agent had been given.</source>
    <translation> Введён контраст.</translation>
+  </message>
+  <message>
+   <source>FLAIR: {agreeing}.{note}</source>
+   <translation>FLAIR: {agreeing}.{note}</translation>
+  </message>
+  <message>
+   <source>T1 or T2: {agreeing}.</source>
+   <translation>T1 или T2: {agreeing}.</translation>
+  </message>
+  <message>
+   <source>T1: {weightings}; nothing is said about contrast agent.</source>
+   <translation>T1: {weightings}; о контрасте ничего не сказано.</translation>
+  </message>
+  <message>
+   <source>T1 or T1CE: {unclear}; whether contrast agent had been given must be said.</source>
+   <translation>T1 или T1CE: {unclear}; введён ли контраст, нужно указать.</translation>
+  </message>
+  <message>
+   <source>T1 or T1CE: {native}, but {enhanced}; whether contrast agent had been given cannot be told.</source>
+   <translation>T1 или T1CE: {native}, но {enhanced}; введён ли контраст, не понять.</translation>
+  </message>
+  <message>
+   <source>{found_reason}, but {shown_enhanced} is the T1CE beside it.</source>
+   <translation>{found_reason}, но рядом есть T1CE: {shown_enhanced}.</translation>
+  </message>
+  <message>
+   <source>{names} are all {sequence_name}; choose one.</source>
+   <translation>{names}: все — {sequence_name}; выберите одну.</translation>
   </message>
   <message>
    <source>something else</source>
@@ -1399,48 +1447,8 @@
    <translation>Заголовок DICOM</translation>
   </message>
   <message>
-   <source>It is {best_value}: {best_because}.</source>
-   <translation>Это {best_value}: {best_because}.</translation>
-  </message>
-  <message>
    <source> ({contrast})</source>
    <translation> ({contrast})</translation>
-  </message>
-  <message>
-   <source>{speaker} does not say which sequence it is{more}.</source>
-   <translation>{speaker} не говорит, какая это последовательность{more}.</translation>
-  </message>
-  <message>
-   <source>Contradictory: {firm}.</source>
-   <translation>Противоречие: {firm}.</translation>
-  </message>
-  <message>
-   <source>FLAIR: {agreeing}.{note}</source>
-   <translation>FLAIR: {agreeing}.{note}</translation>
-  </message>
-  <message>
-   <source>T1 or T2: {agreeing}.</source>
-   <translation>T1 или T2: {agreeing}.</translation>
-  </message>
-  <message>
-   <source>It is {name}-weighted: {agreeing}.</source>
-   <translation>Это {name}-взвешенная: {agreeing}.</translation>
-  </message>
-  <message>
-   <source>T1: {weightings}; nothing is said about contrast agent.</source>
-   <translation>T1: {weightings}; о контрасте ничего не сказано.</translation>
-  </message>
-  <message>
-   <source>T1 or T1CE: {unclear}; whether contrast agent had been given must be said.</source>
-   <translation>T1 или T1CE: {unclear}; введён ли контраст, нужно указать.</translation>
-  </message>
-  <message>
-   <source>T1 or T1CE: {native}, but {enhanced}; whether contrast agent had been given cannot be told.</source>
-   <translation>T1 или T1CE: {native}, но {enhanced}; введён ли контраст, не понять.</translation>
-  </message>
-  <message>
-   <source>{sequence_name}: {weightings_contrast}.</source>
-   <translation>{sequence_name}: {weightings_contrast}.</translation>
   </message>
   <message>
    <source> says “</source>
@@ -1463,16 +1471,8 @@
    <translation>Папка «{path_parent}»</translation>
   </message>
   <message>
-   <source>{names} are all {sequence_name}; choose one.</source>
-   <translation>{names}: все — {sequence_name}; выберите одну.</translation>
-  </message>
-  <message>
    <source>{shown_k}: {recognitions_k}</source>
    <translation type="unfinished" />
-  </message>
-  <message>
-   <source>{found_reason}, but {shown_enhanced} is the T1CE beside it.</source>
-   <translation>{found_reason}, но рядом есть T1CE: {shown_enhanced}.</translation>
   </message>
   <message>
    <source>Unknown label protocol {name}.</source>
@@ -1691,6 +1691,34 @@
    <translation>Файл DICOM {path} нельзя прочитать: {error}.</translation>
   </message>
   <message>
+   <source>T1CE: {found_reason}, but {after}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Probably T1CE: {base}, but {order}; it may also be a repetition.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>T1 or T1CE: {found_reason}, and it was made from other images, so its time does not tell.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>T1 or T1CE: {found_reason}, but {after}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source> It cannot be used: {one_problem}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{found_reason}, but it was acquired before the first series with contrast agent ({first_title}).</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>T1CE: {base}, but {order}, and the examination is called “{text}”.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>The labels ({shown_geometry}) do not lie on the grid of the reference series ({shown_grid}).</source>
    <translation>Метки ({shown_geometry}) лежат не на сетке опорной серии ({shown_grid}).</translation>
   </message>
@@ -1763,6 +1791,10 @@
    <translation type="unfinished" />
   </message>
   <message>
+   <source> Cannot be used: {series_problem}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>Give the folder to which the study was exported; unpack archives first.</source>
    <translation>Укажите папку, куда экспортировано исследование; архивы сначала распакуйте.</translation>
   </message>
@@ -1801,6 +1833,10 @@
   <message>
    <source>None of them can be used: export the study again.</source>
    <translation>Ни одна не годится: экспортируйте исследование заново.</translation>
+  </message>
+  <message>
+   <source>no image (a report, a presentation or an index)</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>{error_message}{losses_unknown}</source>
@@ -2747,6 +2783,10 @@
    <translation type="unfinished" />
   </message>
   <message>
+   <source>{MODELS_VARIABLE} names {folder}, which is no folder.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>No model pack was found.</source>
    <translation>Модель не найдена.</translation>
   </message>
@@ -2800,6 +2840,10 @@
   </message>
   <message>
    <source>Give a NetworkSpec.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{error_message}...</source>
    <translation type="unfinished" />
   </message>
   <message>
@@ -2857,6 +2901,10 @@
   <message>
    <source>Update the extension.</source>
    <translation>Обновите расширение.</translation>
+  </message>
+  <message>
+   <source>{type_error}: {error}</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>Member {member_name} is missing: there is no file {path}.</source>
@@ -3159,6 +3207,10 @@
    <translation type="unfinished" />
   </message>
   <message>
+   <source>fastest on a GPU</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>Networks on {place} do not run in {chosen}.</source>
    <translation type="unfinished" />
   </message>
@@ -3204,6 +3256,10 @@
   </message>
   <message>
    <source>Choose one of {known}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>chosen precision</source>
    <translation type="unfinished" />
   </message>
   <message>
@@ -3521,6 +3577,142 @@
   <message>
    <source>Choose another series.</source>
    <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Rename the files like x_t1, x_t1ce, x_flair, or name them in {TABLE}.</source>
+   <translation>Назовите файлы по образцу x_t1, x_t1ce, x_flair или укажите их в {TABLE}.</translation>
+  </message>
+  <message>
+   <source>Check the path; it is relative to the folder of the table.</source>
+   <translation>Проверьте путь; он указывается относительно папки таблицы.</translation>
+  </message>
+  <message>
+   <source>The row of case {name} names no contrast-enhanced T1 scan.</source>
+   <translation>В строке случая {name} нет снимка T1 с контрастом.</translation>
+  </message>
+  <message>
+   <source>Fill in the column t1ce; that scan cannot be done without.</source>
+   <translation>Заполните столбец t1ce; без этого снимка нельзя.</translation>
+  </message>
+  <message>
+   <source>{file} ({sequence_name} of case {name}) does not exist.</source>
+   <translation>Файла {file} ({sequence_name} случая {name}) нет.</translation>
+  </message>
+  <message>
+   <source>The column {sequence_value} of case {name} names {file_name}, which its name says is another sequence. {found_reason}</source>
+   <translation>В столбце {sequence_value} случая {name} стоит {file_name}, а имя файла говорит о другой последовательности. {found_reason}</translation>
+  </message>
+  <message>
+   <source>Exchange the columns if they were mixed up; if the table is right, rename the file.</source>
+   <translation>Если столбцы перепутаны, поменяйте их; если таблица верна, переименуйте файл.</translation>
+  </message>
+  <message>
+   <source>The scans of case {name} cannot be told apart: {reason}</source>
+   <translation>Снимки случая {name} нельзя различить: {reason}</translation>
+  </message>
+  <message>
+   <source>{place} does not exist.</source>
+   <translation>{place} не существует.</translation>
+  </message>
+  <message>
+   <source>{place} holds no case.</source>
+   <translation>В {place} нет ни одного случая.</translation>
+  </message>
+  <message>
+   <source>Put the scans of each case into a folder of its own, for example t1.nii.gz, t1ce.nii.gz and flair.nii.gz, or a DICOM study; or write {TABLE}.</source>
+   <translation>Положите снимки каждого случая в свою папку, например t1.nii.gz, t1ce.nii.gz и flair.nii.gz, или исследование DICOM; или составьте {TABLE}.</translation>
+  </message>
+  <message>
+   <source>Case {name} has no contrast-enhanced T1 scan that can be told by its name. Its files are {shown}.</source>
+   <translation>У случая {name} нет снимка T1 с контрастом, который можно узнать по имени. Его файлы: {shown}.</translation>
+  </message>
+  <message>
+   <source>Add that scan; it cannot be done without. {NAME_THEM}</source>
+   <translation>Добавьте этот снимок; без него нельзя. {NAME_THEM}</translation>
+  </message>
+  <message>
+   <source>The row of case {name} names both a DICOM folder and files.</source>
+   <translation>В строке случая {name} указаны и папка DICOM, и файлы.</translation>
+  </message>
+  <message>
+   <source>Name one or the other.</source>
+   <translation>Укажите что-то одно.</translation>
+  </message>
+  <message>
+   <source>{study}, the DICOM folder of case {name}, does not exist.</source>
+   <translation>Папки DICOM {study} случая {name} нет.</translation>
+  </message>
+  <message>
+   <source>The cases {other_name} and {case_name} would write the same files.</source>
+   <translation>Случаи {other_name} и {case_name} записали бы одни и те же файлы.</translation>
+  </message>
+  <message>
+   <source>Give each case a name of its own, or name the cases in {TABLE}.</source>
+   <translation>Дайте каждому случаю своё имя или назовите случаи в {TABLE}.</translation>
+  </message>
+  <message>
+   <source>Case {case_name} has no {settings_reference}, which is to be the reference.</source>
+   <translation>У случая {case_name} нет снимка {settings_reference}, который выбран опорным.</translation>
+  </message>
+  <message>
+   <source>Add that scan, or choose another --reference.</source>
+   <translation>Добавьте этот снимок или выберите другой опорный (--reference).</translation>
+  </message>
+  <message>
+   <source>Case {case_name} does not come from DICOM, so no DICOM segmentation can be made.</source>
+   <translation>Случай {case_name} получен не из DICOM, поэтому сегментацию DICOM создать нельзя.</translation>
+  </message>
+  <message>
+   <source>Leave --also dicom-seg out, or give DICOM studies.</source>
+   <translation>Не выбирайте DICOM (--also dicom-seg) или дайте исследования DICOM.</translation>
+  </message>
+  <message>
+   <source>It was interrupted.</source>
+   <translation>Вычисление было прервано.</translation>
+  </message>
+  <message>
+   <source>Another run works on it.</source>
+   <translation>Его вычисляет другой запуск.</translation>
+  </message>
+  <message>
+   <source>It failed before, but {other}.</source>
+   <translation>Раньше не удался, но: {other}.</translation>
+  </message>
+  <message>
+   <source>{changed}{f_other}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>It is left as it is. Move it away, or give --overwrite, to have it made again.</source>
+   <translation>Он остаётся как есть. Чтобы вычислить заново, переместите его или укажите --overwrite.</translation>
+  </message>
+  <message>
+   <source>{why_upper}{why}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Use fewer --workers or --members, or a computer with more memory.</source>
+   <translation>Возьмите меньше сетей (--members) или процессов (--workers) либо компьютер с большей памятью.</translation>
+  </message>
+  <message>
+   <source>{how}, most likely for lack of memory.{seen}</source>
+   <translation>{how}, скорее всего, из-за нехватки памяти.{seen}</translation>
+  </message>
+  <message>
+   <source>The program crashed ({signal_name_code}).{seen}</source>
+   <translation>Программа завершилась аварийно ({signal_name_code}).{seen}</translation>
+  </message>
+  <message>
+   <source>Look at the log. If the scans can be opened elsewhere, please report it with the log.</source>
+   <translation>Посмотрите журнал. Если снимки открываются в других программах, сообщите об этом, приложив журнал.</translation>
+  </message>
+  <message>
+   <source>The program ended with code {code} and no result.</source>
+   <translation>Программа завершилась с кодом {code} без результата.</translation>
+  </message>
+  <message>
+   <source>Look at the log, and please report it with the log.</source>
+   <translation>Посмотрите журнал и сообщите об этом, приложив его.</translation>
   </message>
   <message>
    <source>{pip} install {need_quoted}</source>
