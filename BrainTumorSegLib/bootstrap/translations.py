@@ -155,7 +155,8 @@ def _names_a_text(node: ast.Assign | ast.AnnAssign) -> bool:
     """Whether an assignment is of a constant that errors and warnings quote."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     targets = [one for t in targets for one in (t.elts if isinstance(t, ast.Tuple) else [t])]
-    said = r"_?REMEDY|_\w+_REMEDY|_NAME_THEM|_CHECK|reason|problem|_AGAIN|_CONVERT|_KNOWN|_ANALYZE|_DICOM|NOTICE|note|remedy|message|size"
+    said = r"_?REMEDY|_\w+_REMEDY|_NAME_THEM|_CHECK|_AGAIN|_CONVERT|_KNOWN|_ANALYZE|_DICOM|NOTICE"
+    said += "|note|reason|problem|remedy|message|size"
     return any(isinstance(t, ast.Name) and re.fullmatch(said, t.id) for t in targets)
 
 

@@ -17,6 +17,7 @@ from ..run.progress import duration
 from ..run.settings import cohortArguments, settingsFrom
 from ..viewing.display import showResult
 from ..viewing.ending import endLooking
+from ..viewing.reading import isReading, showReadingLayout
 from .dialogs import confirm, errorsShown, showError
 from .looks import DOUBT, GOOD, WRONG, bringIntoSight, dot
 from .run import FULL, PATIENCE_S, installPackages
@@ -225,6 +226,7 @@ class ManySection:
             question = question.format(name=opened.name, other=case.name)
             if not confirm(question, _("Not saved")):
                 return False
+        reading = isReading()
         with errorsShown():
             endLooking()
             self.state.opened = opened = replaceCase(opened, case, settingsFrom(parameters))
@@ -235,6 +237,9 @@ class ManySection:
             parameters.outputSegmentation, parameters.result = None, opened.segmentation
             self.state.ui.resultButton.collapsed = False
             showResult(opened.result, show3D=parameters.show3D)
+            if reading:
+                # Who reads side by side goes on so with the next case.
+                showReadingLayout(opened.result)
             self.state.changed()
             # The result begins right below these buttons.
             bringIntoSight(self.state.ui.openCaseButton)

@@ -185,7 +185,7 @@ def _content(node: Any) -> tuple[Any, ...]:
     """What a reader made of a segmentation; editing and taking it back makes no difference."""
     others = otherSegments(node)
     # What other segments hold is not measured: touching anything then counts.
-    return node.GetID(), fingerprint(labelsOf(node)), editState(node) if others else ()
+    return fingerprint(labelsOf(node)), editState(node) if others else ()
 
 
 def _record(path: Path) -> dict[str, Any]:
