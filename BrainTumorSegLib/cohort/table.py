@@ -80,6 +80,7 @@ def write_page(
     shown = [
         {
             **row,
+            "picture": _link(planned, settings, "picture"),
             "thumbnail": _thumbnail(planned, settings),
             "report": _link(planned, settings, "html"),
         }
