@@ -210,6 +210,10 @@ def test_progress_and_time_left_are_shown_and_apply_waits(page, child, scans):
     job.poll()
     assert page.ui.manyLabel.text() == "3 of 10 cases · about 7 min left"
     assert page.ui.manyProgress.value() == 300
+    worker.lines = [{"kind": "progress", "stage": "look", "fraction": 0.9, "step": 4, "total": 5}]
+    job.poll()
+    assert page.ui.manyLabel.text().startswith("3 of 10 cases")
+    assert page.ui.casesFolderButton.text() == page.ui.casesFolderButton.directory
     assert not page.ui.applyButton.isEnabled()
     assert not (page.ui.lookButton.isEnabled() or page.ui.casesFolderButton.isEnabled())
     worker.end()

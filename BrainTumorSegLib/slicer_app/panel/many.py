@@ -74,7 +74,8 @@ class ManySection:
     def onCasesFolder(self, folder: str) -> None:
         """Remember the folder, and propose one beside it for the results."""
         self._casesFolder = str(folder)
-        self.state.ui.casesFolderButton.text = ""
+        # Said here: of a folder that was never chosen the button says the present one.
+        self.state.ui.casesFolderButton.text = str(folder)
         setSetting(CASES_FOLDER, folder)
         place = Path(folder)
         self.state.ui.resultsFolderButton.directory = str(place.with_name(place.name + ENDING))
@@ -83,7 +84,7 @@ class ManySection:
     def onResultsFolder(self, folder: str) -> None:
         """Remember the folder."""
         self._resultsFolder = str(folder)
-        self.state.ui.resultsFolderButton.text = ""
+        self.state.ui.resultsFolderButton.text = str(folder)
         setSetting(RESULTS_FOLDER, folder)
         self.state.changed()
 

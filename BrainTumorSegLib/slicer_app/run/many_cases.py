@@ -21,6 +21,9 @@ from ..worker.worker import Worker
 #: Seconds that a child gets to end its cases in good order before it is ended by force.
 PATIENCE_S = 20.0
 
+#: Stage in which the child finds the cases; its steps are folders.
+LOOKING = "look"
+
 #: What needs a look comes first; as the page of the results has it.
 _ORDER = ("failed", "unusable", "stale", "running", "waiting", "done")
 
@@ -189,7 +192,7 @@ class CohortJob(PolledJob):
             told = {ours: line[theirs] for theirs, ours in _TOLD.items() if theirs in line}
             told["leftOut"] = tuple(told.get("leftOut", known.leftOut))
             self.cases[known.name] = replace(known, **told)
-        elif kind == "progress":
+        elif kind == "progress" and line.get("stage") != LOOKING:
             self.fraction = float(line.get("fraction") or 0.0)
             self.done, self.total = int(line.get("step") or 0), int(line.get("total") or 0)
             self.secondsLeft = line.get("seconds_left")
