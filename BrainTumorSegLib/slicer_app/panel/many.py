@@ -27,6 +27,9 @@ from .wording import caseState, timeLeft
 #: Color of the sign of each state; others have none.
 COLORS = {"done": GOOD, "stale": DOUBT, "failed": WRONG, "unusable": WRONG}
 
+#: Pixels that the list of cases takes at most, and each line of it.
+TABLE_HEIGHT, ROW_HEIGHT = 180, 22
+
 #: What is added to the name of the folder of cases for that of the results.
 ENDING = "-results"
 
@@ -204,13 +207,11 @@ class ManySection:
             self.state.ui.casesTable.selectRow(number)
 
     def _neighbour(self, by: int) -> int | None:
-        """Line of the next result above or below the one that is open, else the chosen one."""
+        """Line of the next result above or below the one that is open; the first if none is."""
         numbers = [n for n, case in enumerate(self._shown) if self._mayOpen(case)]
         opened = self.state.opened.name if self.state.opened is not None else None
         names = [case.name for case in self._shown]
-        here = names.index(opened) if opened in names else self.state.ui.casesTable.currentRow()
-        if opened not in names and here in numbers:
-            return here
+        here = names.index(opened) if opened in names else -1
         beyond = [n for n in numbers if (n - here) * by > 0]
         return (min if by > 0 else max)(beyond, default=None)
 
@@ -324,7 +325,7 @@ class ManySection:
             _("Volume in which the networks were uncertain, in percent of the tumour.")
         )
         table.verticalHeader().visible = False
-        table.verticalHeader().defaultSectionSize = 22
+        table.verticalHeader().defaultSectionSize = ROW_HEIGHT
         header = table.horizontalHeader()
         header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
         for column in (1, 2):
@@ -366,6 +367,8 @@ class ManySection:
             color = DOUBT if case.problem else COLORS.get(case.state)
             if color is not None:
                 table.item(row, 0).setIcon(dot(color))
+        height = table.horizontalHeader().height + 4 + ROW_HEIGHT * len(self._shown)
+        table.setFixedHeight(min(height, TABLE_HEIGHT))
 
     def onSelection(self) -> None:
         """Another case was chosen: say what was taken for it, and why it is not done."""
@@ -405,7 +408,9 @@ def _description(case: FoundCase) -> str:
     reasons = " ".join(filter(None, (told(case.reason), remedy, told(case.problem))))
     lines = [f"⚠ {escape(reasons)}"] if reasons else []
     for sequence, name in case.taken().items():
-        reason = escape(told(case.reasons.get(sequence.value, "")))
+        reason = escape(
+            told(case.reasons.get(sequence.value, "")).removeprefix(f"{sequence.name}: ")
+        )
         lines.append(f"<b>{sequence.name}</b>: {escape(name)}. {reason}")
     if case.leftOut:
         left = "; ".join(escape(told(text)) for text in case.leftOut)
