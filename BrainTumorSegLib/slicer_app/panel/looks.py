@@ -13,6 +13,9 @@ QUIET = "color: gray;"
 #: Colors of signs, legible on light and dark windows.
 GOOD, DOUBT, WRONG = "#2e9d4f", "#d18b00", "#d63b3b"
 
+#: Steps of a progress bar.
+FULL = 1000
+
 #: Width in pixels that the line's own padding takes.
 PADDING = 8
 

@@ -8,19 +8,19 @@ from html import escape
 from pathlib import Path
 
 from ..host.application import CASES_FOLDER, RESULTS_FOLDER, getSetting, setSetting
-from ..host.job import pollUntilOver
+from ..host.job import endBeforeQuitting, pollUntilOver
 from ..host.translation import told
 from ..host.translation import tr as _
+from ..install.dependencies import installMissing
 from ..run.many_cases import CohortJob, FoundCase, inOrder
 from ..run.opening import replaceCase
 from ..run.progress import duration
-from ..run.settings import cohortArguments, settingsFrom
+from ..run.settings import cohortArguments, extrasFor, settingsFrom
 from ..viewing.display import showResult
 from ..viewing.ending import endLooking
 from ..viewing.reading import isReading, showReadingLayout
 from .dialogs import confirm, errorsShown, showError
-from .looks import DOUBT, GOOD, WRONG, bringIntoSight, dot
-from .run import FULL, PATIENCE_S, installPackages
+from .looks import DOUBT, FULL, GOOD, WRONG, bringIntoSight, dot
 from .state import PanelState
 from .wording import caseState, timeLeft
 
@@ -120,7 +120,7 @@ class ManySection:
     def _start(self, arguments: list[str]) -> None:
         if self.state.busy or self.state.manyBusy:
             return
-        installPackages(settingsFrom(self.state.parameters), self._showInstalling)
+        installMissing(extrasFor(settingsFrom(self.state.parameters)), self._showInstalling)
         self._launch(arguments)
 
     def _launch(self, arguments: list[str]) -> None:
@@ -181,9 +181,7 @@ class ManySection:
         if not self.state.manyBusy:
             return
         job.cancel()
-        end = time.monotonic() + PATIENCE_S
-        while not job.poll() and time.monotonic() < end:
-            time.sleep(0.02)
+        endBeforeQuitting(job)
 
     # Opening results
 

@@ -158,6 +158,11 @@ def workerArguments(
     return arguments + _optionWords(replace(settings.options, registration=registration))
 
 
+def extrasFor(settings: RunSettings) -> tuple[str, ...]:
+    """Packages beside the ordinary ones that the choices need, as `packages.missingPackages`."""
+    return ("hdbet",) if settings.options.brain == "hdbet" else ()
+
+
 def cohortArguments(
     settings: RunSettings, cases: Path, results: Path, formats: Collection[str], retryFailed: bool
 ) -> list[str]:
