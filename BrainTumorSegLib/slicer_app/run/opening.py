@@ -76,10 +76,9 @@ class OpenedCase:
         """Whether corrections or reviews would be lost with the nodes."""
         if not self.readings:
             return False
+        # Slicer's own mark of change is not asked: it does not hear of every edit.
         return self._reviews() != self.savedReviews or any(
-            content not in self.savedLabels and node.GetModifiedSinceRead()
-            for node in self.readings
-            if (content := _content(node))
+            _content(node) not in self.savedLabels for node in self.readings
         )
 
     def _reviews(self) -> str:
