@@ -409,7 +409,8 @@ def _description(case: FoundCase) -> str:
         reason = escape(
             told(case.reasons.get(sequence.value, "")).removeprefix(f"{sequence.name}: ")
         )
-        lines.append(f"<b>{sequence.name}</b>: {escape(name)}. {reason}")
+        said = ", ".join(filter(None, (escape(name), reason)))
+        lines.append(f"<b>{sequence.name}</b>: {said}")
     if case.leftOut:
         left = "; ".join(escape(told(text)) for text in case.leftOut)
         lines.append(_("Left out: {files}").format(files=left))
