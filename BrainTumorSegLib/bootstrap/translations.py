@@ -31,6 +31,10 @@ _LIBRARY = (
         f"cli/commands/{name}.py"
         for name in ("segment", "report", "follow_up", "dicom_seg", "demo")
     ),
+    *(
+        f"cohort/{name}.py"
+        for name in ("attempt", "cluster", "engine", "failure", "finding", "plan")
+    ),
     "bootstrap/doctor.py",
 )
 
@@ -38,7 +42,7 @@ _LIBRARY = (
 _SPEAKING = frozenset(
     {
         *("warn", "message", "Finding", "Evidence", "Timing", "_refusal", "Cancelled"),
-        *("Sign", "TissueStyle"),
+        *("Sign", "TissueStyle", "Planned"),
     }
 )
 
@@ -123,7 +127,7 @@ def _spoken(tree: ast.Module, table: bool) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign | ast.AnnAssign) and _names_a_text(node):
             yield from _texts_in(node.value)
-        if isinstance(node, ast.FunctionDef) and node.name.endswith("_warning"):
+        if isinstance(node, ast.FunctionDef) and _gives_a_text(node):
             for last in (one for one in ast.walk(node) if isinstance(one, ast.Return)):
                 yield from _texts_in(last.value)
         if isinstance(node, ast.Call):
@@ -156,8 +160,16 @@ def _table_texts(tree: ast.Module) -> Iterator[str]:
 def _names_a_text(node: ast.Assign | ast.AnnAssign) -> bool:
     """Whether an assignment is of a constant that errors and warnings quote."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    said = r"_?REMEDY|_AGAIN|_CONVERT|_KNOWN|_ANALYZE|_DICOM|NOTICE|note|remedy|message|size"
+    targets = [one for t in targets for one in (t.elts if isinstance(t, ast.Tuple) else [t])]
+    said = r"_?REMEDY|_\w+_REMEDY|_NAME_THEM|_CHECK|_AGAIN|_CONVERT|_KNOWN|_ANALYZE|_DICOM|NOTICE"
+    said += "|note|reason|problem|remedy|message|size"
     return any(isinstance(t, ast.Name) and re.fullmatch(said, t.id) for t in targets)
+
+
+def _gives_a_text(function: ast.FunctionDef) -> bool:
+    """Whether a function returns a warning, or what is wrong and what can be done about it."""
+    returns = ast.unparse(function.returns) if function.returns is not None else ""
+    return function.name.endswith("_warning") or returns == "tuple[str, str] | None"
 
 
 def _all_texts(node: ast.AST, skipped: set[int]) -> Iterator[str]:
@@ -175,6 +187,9 @@ def _texts_in(node: ast.expr | None) -> Iterator[str]:
     if isinstance(node, ast.IfExp):
         yield from _texts_in(node.body)
         yield from _texts_in(node.orelse)
+    elif isinstance(node, ast.Tuple):
+        for element in node.elts:
+            yield from _texts_in(element)
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         yield template(ast.JoinedStr([*_pieces(node.left), *_pieces(node.right)]))
     elif isinstance(node, ast.JoinedStr):

@@ -86,6 +86,7 @@ def write_page(
     shown = [
         {
             **row,
+            "picture": _link(planned, settings, "picture"),
             "thumbnail": _thumbnail(planned, settings),
             "report": _link(planned, settings, "html"),
         }
@@ -111,6 +112,30 @@ def write_page(
         },
     )
     write_text(path, text, overwrite=True)
+
+
+def result_of(known: Mapping[str, Any] | None, folder: Path) -> dict[str, Any]:
+    """What a program that shows results needs to know of one; empty where there is none.
+
+    Args:
+        known: state of the case.
+        folder: of all results.
+
+    Returns:
+        ``outputs``: path and SHA-256 by kind, as they were written; ``doubtful_share`` as in
+        the table, None where the record cannot be read.
+    """
+    outputs = (known or {}).get("outputs") or {}
+    if not outputs:
+        return {}
+    files = {
+        kind: {"file": str((folder / output["file"]).resolve()), "sha256": output["sha256"]}
+        for kind, output in outputs.items()
+    }
+    return {
+        "outputs": files,
+        "doubtful_share": _measured(known, folder).get("doubtful_share"),
+    }
 
 
 def seconds_left(

@@ -6,15 +6,17 @@ section of the panel; `pressPanel` does it all, with and without a main window.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from .install.system_check import COPY
-from .self_test import TIME_LIMIT_S, loadScans, sceneState, waitFor
+from .run.opening import closeCase
+from .self_test import TIME_LIMIT_S, demonstration, loadScans, sceneState, waitFor
 
-#: It would install packages on the computer.
-NOT_PRESSED = ("installDicomButton",)
+#: They would install packages on the computer, and open a browser.
+NOT_PRESSED = ("installDicomButton", "pageButton")
 
 
 def pressPanel(test: Any, widget: Any) -> None:
@@ -27,6 +29,7 @@ def pressPanel(test: Any, widget: Any) -> None:
     pressReview(test, widget)
     pressSaving(test, widget)
     pressSystem(test, widget)
+    pressMany(test, widget)
     saveAndReload(test, widget)
 
 
@@ -150,6 +153,41 @@ def pressSystem(test: Any, widget: Any) -> None:
             break
     ui.copyFindingsButton.click()
     test.assertIn("clipboard", ui.systemLabel.text)
+
+
+def pressMany(test: Any, widget: Any) -> None:
+    """Segment two cases, stopped after those that were running, and open their results."""
+    ui, state = widget.ui, widget.panel.state
+    kept = widget.panel.parameters.result
+    ui.manyButton.collapsed = False
+    with tempfile.TemporaryDirectory() as folder:
+        cases = Path(folder) / "cases"
+        for name in ("first", "second"):
+            (cases / name).mkdir(parents=True)
+            for sequence, path in demonstration().scans.items():
+                shutil.copyfile(path, cases / name / f"{sequence.value}.nii.gz")
+        ui.casesFolderButton.directory = str(cases)
+        for button in (ui.lookButton, ui.segmentAllButton, ui.segmentAllButton):
+            if button is ui.lookButton or button.enabled:
+                button.click()
+            if not state.many.looksOnly:
+                ui.cancelManyButton.click()
+            test.assertTrue(waitFor(lambda: not state.manyBusy, 2 * TIME_LIMIT_S))
+        states = [case.state for case in state.many.cases.values()]
+        test.assertEqual(states, ["done", "done"], ui.manyLabel.text)
+        test.assertTrue((cases.with_name("cases-results") / "cohort.html").is_file())
+        opened = []
+        ui.casesTable.selectRow(0)
+        for button in (ui.openCaseButton, ui.nextCaseButton, ui.previousCaseButton):
+            button.click()
+            opened.append(state.segmentation.GetName())
+        test.assertEqual(opened[0], opened[2])
+        test.assertEqual(sorted(opened[:2]), ["first", "second"])
+        test.assertGreater(ui.volumesTable.rowCount, 0)
+        closeCase(state.opened)
+    state.opened = None
+    widget.panel.parameters.result = kept
+    ui.guessButton.click()
 
 
 def saveAndReload(test: Any, widget: Any) -> None:

@@ -21,7 +21,9 @@ def export_members(pack_name: str, folder: Path, views: str, count: int | None) 
     """Write ``members.json`` and one file a member."""
     pack = load_pack(pack_name)
     if pack.network.architecture != "linknet" or pack.network.heads != "classes":
-        raise SystemExit(f"Pack {pack.name} is no LinkNet of classes: the plain loop does not know it.")
+        raise SystemExit(
+            f"Pack {pack.name} is no LinkNet of classes: the plain loop does not know it."
+        )
     names = [member.name for member in pack.members][:count]
     live = network_entries(pack.network).live
     folder.mkdir(parents=True, exist_ok=True)

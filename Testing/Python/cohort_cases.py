@@ -9,14 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-import torch
 
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.models.networks import NetworkSpec, build_network
-from BrainTumorSegLib.models.packs import NewMember, make_pack
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-SPEC = NetworkSpec("linknet", "mobilenet_v2", 3, 3, 5)
 
 #: Options with which a case takes a second.
 QUICK = [
@@ -55,8 +51,15 @@ sys.addaudithook(hook)
 
 def write_pack(folder: Path, name: str = "tiny", seed: int = 0) -> Path:
     """A pack of one small network with random weights; its folder."""
+    # Who writes cases only does without.
+    import torch
+
+    from BrainTumorSegLib.models.networks import NetworkSpec, build_network
+    from BrainTumorSegLib.models.packs import NewMember, make_pack
+
+    spec = NetworkSpec("linknet", "mobilenet_v2", 3, 3, 5)
     torch.manual_seed(seed)
-    network = build_network(SPEC)
+    network = build_network(spec)
     fields = {
         "name": name,
         "version": "1.0.0",
@@ -64,7 +67,7 @@ def write_pack(folder: Path, name: str = "tiny", seed: int = 0) -> Path:
         "description": "Random weights.",
         "recipe": "mixture",
         "sequences": {"used": ["t1", "t1ce", "flair"], "may_be_missing": []},
-        "network": SPEC,
+        "network": spec,
         # As coarse as the scans, so that a case takes a second.
         "grid": {"in_plane_mm": 4.0, "multiple": 32},
         "label_protocols": ["core1_edema2_enhancing4"],

@@ -145,7 +145,8 @@ def module(scene: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     pytest.importorskip("PySide6", reason="the panel runs on PySide6 here")
     from slicer_fakes import module_in_application
 
-    for name in ("PYTHON", "WORKER_PYTHON", "WHEEL_FOLDER", "READER", "SAVE_FOLDER"):
+    names = ("PYTHON", "WORKER_PYTHON", "WHEEL_FOLDER", "READER", "SAVE_FOLDER")
+    for name in (*names, "CASES_FOLDER", "RESULTS_FOLDER"):
         # Set and removed again: what the panel keeps in the environment ends with the test.
         monkeypatch.setenv(f"BRAINTUMORSEG_{name}", "")
         monkeypatch.delenv(f"BRAINTUMORSEG_{name}")

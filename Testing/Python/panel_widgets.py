@@ -13,6 +13,8 @@ import os
 import sys
 import types
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +278,38 @@ def load_ui(path: Path = UI_FILE) -> QtWidgets.QWidget:
     widget = Loader().load(str(path))
     assert widget is not None, path
     return widget
+
+
+#: Size of the module panel on a 1366 x 768 screen, in which *Data Probe* is unfolded.
+DOCK_WIDTH, DOCK_HEIGHT = 380, 450
+
+
+@contextmanager
+def docked(top: QtWidgets.QWidget, above: int = 0) -> Iterator[QtWidgets.QScrollArea]:
+    """The panel in a scrolling area as wide and high as on a laptop.
+
+    Args:
+        above: pixels that Slicer's own widgets take above the panel.
+    """
+    area = QtWidgets.QScrollArea()
+    area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setVerticalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+    area.setWidgetResizable(True)
+    inside = QtWidgets.QWidget()
+    layout = QtWidgets.QVBoxLayout(inside)
+    layout.setContentsMargins(0, 0, 0, 0)
+    if above:
+        help_ = QtWidgets.QPushButton("Help && Acknowledgement")
+        help_.setFixedHeight(above)
+        layout.addWidget(help_)
+    layout.addWidget(top)
+    area.setWidget(inside)
+    area.resize(DOCK_WIDTH, DOCK_HEIGHT)
+    area.show()
+    yield area
+    layout.removeWidget(top)
+    top.setParent(None)
+    area.deleteLater()
 
 
 def named_widgets(top: QtWidgets.QWidget) -> types.SimpleNamespace:

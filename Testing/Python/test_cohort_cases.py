@@ -9,9 +9,11 @@ import pytest
 from dicom_factory import Examination, head, write_series
 
 from BrainTumorSegLib.cli import application as cli
+from BrainTumorSegLib.cli.commands import cohort as cohort_command
 from BrainTumorSegLib.cohort.bids import find_bids_cases, is_bids, write_dataset_files
 from BrainTumorSegLib.cohort.cases import STATE_FOLDER, choose_cases, part_of
 from BrainTumorSegLib.cohort.finding import find_cases
+from BrainTumorSegLib.cohort.local import Stop
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
 
@@ -326,6 +328,27 @@ def test_a_sequence_that_the_pack_needs_is_missed_before_anything_runs(tmp_path,
     where = (tmp_path / "in", "-o", tmp_path / "out")
     _, cases = dry_run(capsys, *where, "--reference", "flair")
     assert cases["p"]["state"] == "unusable" and "FLAIR" in cases["p"]["reason"]
+
+
+def test_a_dry_run_for_programs_tells_the_series_of_a_study_or_why_they_cannot_be_told(
+    tmp_path, capsys
+):
+    for number, kind in enumerate(THREE, 1):
+        write_series(tmp_path / "in" / "good" / kind, head(), number, kind, Examination())
+    write_series(tmp_path / "in" / "bad", head(), 1, "flair", Examination())
+    _, cases = dry_run(capsys, tmp_path / "in", "-o", tmp_path / "out")
+    assert cases["good"]["series"]["t1ce"] == "series 2 (t1_se_tra_KM)"
+    assert cases["good"]["reasons"].keys() == cases["good"]["series"].keys() == set(THREE)
+    assert "No contrast-enhanced T1" in cases["bad"]["problem"]
+
+
+@pytest.mark.parametrize(("given", "level"), [([b""], 1), ([b"\n"], 1), ([b"\n", b"{}\n"], 2)])
+def test_a_line_of_input_or_its_end_stops_as_ctrl_c_does(monkeypatch, given, level):
+    parts = iter([*given, b""])
+    monkeypatch.setattr(cohort_command.os, "read", lambda _file, _size: next(parts))
+    stop = Stop()
+    cohort_command._input_stops(stop)
+    assert stop.level == level
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ pytest.importorskip("slicer", reason="slicer-core is not installed")
 from mrml_nodes import add_volume, head
 from mrml_results import add_result, correct
 from panel_steps import choose, live, pump, start
-from panel_widgets import Folding
+from panel_widgets import DOCK_HEIGHT as HEIGHT
+from panel_widgets import DOCK_WIDTH as WIDTH
+from panel_widgets import Folding, docked
 from PySide6 import QtCore, QtWidgets
 
 from BrainTumorSegLib.bootstrap.doctor import OK, PROBLEM, WARNING
@@ -28,34 +30,15 @@ from BrainTumorSegLib.slicer_app.review.reviews import writeReview
 from BrainTumorSegLib.slicer_app.review.second_reading import startSecondReading
 from BrainTumorSegLib.slicer_app.run.progress import duration
 
-#: Of the module panel on a 1366 x 768 screen, in which *Data Probe* is unfolded.
-WIDTH, HEIGHT = 380, 450
-
 #: What Slicer shows above a module: *Help & Acknowledgement* and an empty strip.
 ABOVE = 40
 
 
 @pytest.fixture
 def dock(widget):
-    """The panel in a scrolling area as wide and high as on a laptop."""
-    area = QtWidgets.QScrollArea()
-    area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setVerticalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
-    area.setWidgetResizable(True)
-    inside = QtWidgets.QWidget()
-    layout = QtWidgets.QVBoxLayout(inside)
-    layout.setContentsMargins(0, 0, 0, 0)
-    help_ = QtWidgets.QPushButton("Help && Acknowledgement")
-    help_.setFixedHeight(ABOVE)
-    layout.addWidget(help_)
-    layout.addWidget(widget.ui._top)
-    area.setWidget(inside)
-    area.resize(WIDTH, HEIGHT)
-    area.show()
-    yield area
-    inside.layout().removeWidget(widget.ui._top)
-    widget.ui._top.setParent(None)
-    area.deleteLater()
+    """The panel below what Slicer shows above it."""
+    with docked(widget.ui._top, ABOVE) as area:
+        yield area
 
 
 def picture(dock, name):
@@ -456,3 +439,27 @@ def test_of_a_new_result_it_is_not_said_that_it_was_saved(widget, scene, tmp_pat
     assert widget.ui.savedLabel.text() == "Saved in …"
     widget.panel.parameters.result = add_result(scene, tmp_path / "two")[0].segmentationNode
     assert widget.ui.savedLabel.text() == ""
+
+
+def test_the_result_of_a_scene_that_was_loaded_is_unfolded(widget, scene, tmp_path):
+    assert widget.ui.resultButton.getCollapsed()
+    widget.panel.parameters.result = add_result(scene, tmp_path / "run")[0].segmentationNode
+    assert not widget.ui.resultButton.getCollapsed()
+
+
+def test_the_heading_stays_at_the_top_when_what_lies_above_grows(widget, dock):
+    bringIntoSight(widget.ui.reviewButton)
+    live(widget, 0.06)
+    widget.ui.settingsButton.setCollapsed(False)
+    live(widget)
+    top = widget.ui.reviewButton.mapTo(dock.viewport(), QtCore.QPoint(0, 0)).y()
+    assert top == 0 or dock.verticalScrollBar().value() == dock.verticalScrollBar().maximum()
+
+
+def test_many_cases_do_not_push_the_run_out_of_sight(widget, dock, scans):
+    widget.ui.manyButton.setCollapsed(False)
+    widget.ui.guessButton.click()
+    live(widget)
+    picture(dock, "many")
+    ui = widget.ui
+    assert bottom(dock, ui.applyButton, ui.cancelButton, ui.stageLabel) <= HEIGHT

@@ -12,13 +12,11 @@ pytest.importorskip("PySide6", reason="the panel runs on PySide6 here")
 pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 from panel_steps import choose, live
-from panel_widgets import Folding, application
+from panel_widgets import Folding, application, docked
 from PySide6 import QtCore, QtWidgets
 
 from BrainTumorSegLib.core.resources import resource_path
 from BrainTumorSegLib.slicer_app.host import translation
-
-WIDTH = 380
 
 
 @pytest.fixture
@@ -37,16 +35,8 @@ def russian(monkeypatch):
 @pytest.fixture
 def dock(russian, widget):
     """The Russian panel in a scrolling area of a laptop's width."""
-    area = QtWidgets.QScrollArea()
-    area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setVerticalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
-    area.setWidgetResizable(True)
-    area.setWidget(widget.ui._top)
-    area.resize(WIDTH, 450)
-    area.show()
-    yield area
-    area.takeWidget()
-    area.deleteLater()
+    with docked(widget.ui._top) as area:
+        yield area
 
 
 @pytest.fixture

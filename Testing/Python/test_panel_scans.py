@@ -211,7 +211,8 @@ def refused(widget, module, *words):
 
 def test_swapped_scans_are_asked_about(widget, scans, module):
     choose(widget, {**scans, "t1": scans["t1ce"], "t1ce": scans["t1"]})
-    refused(widget, module, "T1 and T1CE seem to be swapped")
+    said = "T1 and T1CE seem to be swapped. “Doe T1 post contrast” is chosen as T1. T1CE: the name"
+    refused(widget, module, said)
 
 
 def test_a_mask_is_asked_about(widget, scene, scans, module):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -126,6 +128,12 @@ def add_cohort_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="begin no other case after N have failed",
     )
+    where.add_argument(
+        "--stop-by-input",
+        action="store_true",
+        help="for a program that starts this one: a line on standard input, or its end, lets the "
+        "running cases finish; another line stops at once",
+    )
 
     how = parser.add_argument_group("how each case is segmented, as with segment")
     for name in options_of(Options):
@@ -168,7 +176,7 @@ def run_cohort(
         cases = part_of(cases, *args.part)
     plan = make_plan(cases, settings, args.retry_failed)
     if args.dry_run:
-        print_plan(plan, args.progress)
+        print_plan(plan, settings, args.progress)
         return 0
     if args.cohort_engine == CohortEngine.ARRAY:
         # Slurm makes no folder for what a job prints.
@@ -254,6 +262,8 @@ def _run_plan(
     if not to_run:
         return
     stop = Stop()
+    if args.stop_by_input:
+        threading.Thread(target=_input_stops, args=(stop,), daemon=True).start()
     with _ctrl_c_stops(stop), cases_pool(args, settings, display) as pool:
         run_cases(
             to_run,
@@ -287,6 +297,17 @@ def _ctrl_c_stops(stop: Stop) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _input_stops(stop: Stop) -> None:
+    """Take each line of standard input for a Ctrl-C, and its end for one: nobody is there then."""
+    try:
+        # Python's own stream would be locked by this thread when the interpreter ends.
+        while given := os.read(0, 1024):
+            stop.level += given.count(b"\n")
+    except OSError:
+        pass  # there is no standard input
+    stop.level = max(stop.level, 1)
 
 
 # What is shown and written

@@ -22,7 +22,7 @@ from ..host.application import runFolder
 from ..host.job import PolledJob, callBack, pollUntilOver
 from ..host.translation import told
 from ..host.translation import tr as _
-from ..review.readings import labelsOf, referenceOf
+from ..review.readings import firstReading, labelsOf, referenceOf
 from ..scene.provenance import scanRole
 from ..scene.scene_scans import folderOf
 from .dicom import (
@@ -59,9 +59,12 @@ FORMATS = ("seg.nrrd", "nii.gz", "json", "html", "dcm", "sr.dcm")
 
 
 def defaultFolder(segmentationNode: Any) -> Path | None:
-    """The folder of the scans, the reference's first; None where files may not be written there."""
+    """The segmentation's own folder, else that of the scans, the reference's first.
+
+    None where files may not be written there.
+    """
     scans = [segmentationNode.GetNodeReference(scanRole(sequence)) for sequence in Sequence]
-    for node in (referenceOf(segmentationNode), *scans):
+    for node in (firstReading(segmentationNode), referenceOf(segmentationNode), *scans):
         folder = folderOf(node) if node is not None else None
         if folder is not None and os.access(folder, os.W_OK):
             return folder

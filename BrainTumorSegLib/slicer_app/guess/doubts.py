@@ -68,10 +68,12 @@ def doubtsAbout(scans: Mapping[Sequence, Any]) -> list[str]:
     for first, second in itertools.combinations(seen, 2):
         if (seen[first].found, seen[second].found) == (second, first):
             swapped |= {first, second}
+            text = _(
+                "{first} and {second} seem to be swapped. “{name}” is chosen as {first}. {reason}"
+            )
+            name, reason = scans[first].GetName(), told(seen[first].reason)
             doubts.append(
-                _("{first} and {second} seem to be swapped: {reason}").format(
-                    first=first.name, second=second.name, reason=told(seen[first].reason)
-                )
+                text.format(first=first.name, second=second.name, name=name, reason=reason)
             )
     doubts += [
         _("“{name}” is chosen as {sequence}. {reason}").format(

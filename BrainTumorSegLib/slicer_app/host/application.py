@@ -31,6 +31,9 @@ WORKER_PYTHON = "WorkerPython"
 #: ... the reader's name for the next review, and the folder that was saved into last.
 READER, SAVE_FOLDER = "Reader", "SaveFolder"
 
+#: ... the folder of many cases and that of their results.
+CASES_FOLDER, RESULTS_FOLDER = "CasesFolder", "ResultsFolder"
+
 #: Names the interpreter of the worker, before any setting.
 PYTHON_VARIABLE = "BRAINTUMORSEG_PYTHON"
 

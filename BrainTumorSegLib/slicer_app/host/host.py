@@ -43,3 +43,15 @@ def brainsfitAvailable() -> bool:
     except ImportError:
         return False
     return hasattr(getattr(slicer, "modules", None), "brainsfit")
+
+
+def brainsfitProgram() -> Path | None:
+    """This Slicer's BRAINSFit as a program of its own, for a child that runs many cases."""
+    if not (inApplication() and brainsfitAvailable()):
+        return None
+    import slicer
+
+    name = "BRAINSFit.exe" if sys.platform == "win32" else "BRAINSFit"
+    # The module may be a library; the program lies beside it.
+    program = Path(slicer.modules.brainsfit.path).parent / name
+    return program if program.is_file() else None

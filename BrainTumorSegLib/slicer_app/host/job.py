@@ -16,6 +16,9 @@ from .translation import tr as _
 #: How often a job is looked at, in milliseconds.
 INTERVAL_MS = 50
 
+#: Seconds that the application waits for a job to end before it quits.
+PATIENCE_S = 5.0
+
 
 class Job(Protocol):
     """Work that goes on elsewhere."""
@@ -85,6 +88,16 @@ class PolledJob:
 
     def _fail(self, error: BrainTumorSegError, trace: str = "") -> None:
         raise NotImplementedError
+
+
+def endBeforeQuitting(job: Job) -> None:
+    """Poll a job that was cancelled until it is over, for some seconds at most.
+
+    Without handling events: windows are being destroyed meanwhile.
+    """
+    end = time.monotonic() + PATIENCE_S
+    while not job.poll() and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 def callBack(callback: Callable[[Any], None] | None, argument: Any) -> None:

@@ -15,7 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,13 @@ from packaging.version import InvalidVersion, Version
 
 from BrainTumorSegLib.core.errors import Cancelled, DependencyError, InputError
 
-from ..host.application import WHEEL_FOLDER, getSetting, installsHere, runFolder
+from ..host.application import (
+    WHEEL_FOLDER,
+    getSetting,
+    installsHere,
+    runFolder,
+    usesOtherPython,
+)
 from ..host.translation import tr as _
 from .packages import Package, describeMissing, importProblems, installCommand, missingPackages
 
@@ -45,6 +51,21 @@ PROTECTED = frozenset(
         *("torch", "torchvision", "torchaudio", "light-the-torch", "vtk", "itk"),
     )
 )
+
+
+def installMissing(extras: Sequence[str] = (), onBegin: Callable[[], None] = lambda: None) -> None:
+    """Before a computation: another Python brings its own packages; for Slicer's ask once.
+
+    Args:
+        extras: names of `requirements.EXTRAS` that are wanted too.
+        onBegin: called when something is missing.
+
+    Raises:
+        BrainTumorSegError: as `install`.
+    """
+    if not usesOtherPython() and missingPackages(extras):
+        onBegin()
+        install(confirm=True, extras=extras)
 
 
 def install(confirm: bool = True, extras: Sequence[str] = ()) -> None:

@@ -10,11 +10,20 @@ AMBER = "background-color: #ffd266; color: #3a2a00; border-radius: 3px; padding:
 #: Of a line that only explains.
 QUIET = "color: gray;"
 
+#: Colors of signs, legible on light and dark windows.
+GOOD, DOUBT, WRONG = "#2e9d4f", "#d18b00", "#d63b3b"
+
+#: Steps of a progress bar.
+FULL = 1000
+
 #: Width in pixels that the line's own padding takes.
 PADDING = 8
 
-#: Milliseconds after which widgets that were shown have found their places.
+#: Milliseconds after which widgets that were shown have found their places, as a rule.
 SETTLED_MS = 50
+
+#: How often it is looked whether they still move.
+LOOKS = 5
 
 
 class OneLine:
@@ -72,8 +81,26 @@ def bringIntoSight(widget: Any) -> None:
         area = area.parent()
     if area is not None:
 
-        def scroll() -> None:
-            place = widget.mapTo(area.widget(), qt.QPoint(0, 0))
-            area.verticalScrollBar().value = place.y()
+        def scroll(before: int = -1, left: int = LOOKS) -> None:
+            place = widget.mapTo(area.widget(), qt.QPoint(0, 0)).y()
+            area.verticalScrollBar().value = place
+            if left and place != before:
+                # On a slow computer what lies above may still change its height.
+                qt.QTimer.singleShot(SETTLED_MS, lambda: scroll(place, left - 1))
 
         qt.QTimer.singleShot(SETTLED_MS, scroll)
+
+
+def dot(color: str) -> Any:
+    """A small round icon."""
+    import qt
+
+    pixmap = qt.QPixmap(12, 12)
+    pixmap.fill(qt.QColor(0, 0, 0, 0))
+    painter = qt.QPainter(pixmap)
+    painter.setRenderHint(qt.QPainter.Antialiasing)
+    painter.setPen(qt.QPen(qt.QColor(color)))
+    painter.setBrush(qt.QBrush(qt.QColor(color)))
+    painter.drawEllipse(1, 1, 10, 10)
+    painter.end()
+    return qt.QIcon(pixmap)

@@ -8,6 +8,7 @@ from ..viewing.ending import endLooking
 from .comparing import ComparingSection
 from .dialogs import errorsShown
 from .diameters import DiametersSection
+from .many import ManySection
 from .result import ResultSection
 from .review import ReviewSection
 from .run import RunSection
@@ -27,6 +28,7 @@ class Panel:
         self.scans = ScansSection(state)
         self.settings = SettingsSection(state)
         self.run = RunSection(state)
+        self.many = ManySection(state)
         self.result = ResultSection(state)
         self.diameters = DiametersSection(state)
         self.looking = LookingSection(state)
@@ -69,6 +71,7 @@ class Panel:
         self.comparing.abandon()
         self.saving.abandon()
         self.scans.forget()
+        self.state.opened = None
         with errorsShown():
             endLooking()
         self.setParameters(None)
@@ -76,6 +79,7 @@ class Panel:
     def close(self) -> None:
         """The application ends, or the module is loaded anew."""
         self.run.abandon()
+        self.many.abandon()
         self.comparing.abandon()
         self.saving.abandon()
         self.system.cancel()

@@ -86,6 +86,9 @@ class ResultSection:
         state = editState(node) if result is not None else None
         if result is not None and result is self._shown and state == self._shownState:
             return
+        if self._shown is None and result is not None:
+            # The first one, such as that of a scene that was loaded, is not overlooked.
+            ui.resultButton.collapsed = False
         self._shown, self._shownState = result, state
         ui.volumesTable.visible = result is not None
         warnings = list(result.warnings) if result is not None else []

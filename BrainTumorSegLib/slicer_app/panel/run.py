@@ -13,25 +13,18 @@ from BrainTumorSegLib.core.version import __version__
 
 from .. import api
 from ..guess.doubts import doubtsAbout
-from ..host.application import usesOtherPython
+from ..host.job import endBeforeQuitting
 from ..host.translation import tr as _
-from ..install.dependencies import install
-from ..install.packages import missingPackages
+from ..install.dependencies import installMissing
 from ..run.inputs import whatIsMissing
 from ..run.progress import duration
 from ..run.segmentation_run import SegmentationRun
-from ..run.settings import RunSettings, settingsFrom
+from ..run.settings import RunSettings, extrasFor, settingsFrom
 from ..viewing.display import show3D, showResult
 from .dialogs import confirm, errorsShown, showError, showFailure
-from .looks import bringIntoSight
+from .looks import FULL, bringIntoSight
 from .state import PanelState
 from .wording import costOfMissing, progressText
-
-#: Steps of the progress bar.
-FULL = 1000
-
-#: Seconds that the application waits for a run to end before it quits.
-PATIENCE_S = 5.0
 
 
 class RunSection:
@@ -72,7 +65,7 @@ class RunSection:
         settings = settingsFrom(self.state.parameters)
         if not (self._mayCompute(settings) and self._mayReplace(settings.outputSegmentation)):
             return
-        self._installPackages(("hdbet",) if settings.options.brain == "hdbet" else ())
+        installMissing(extrasFor(settings), lambda: self._show(0.0, _("Installing packages …")))
         self._started = time.monotonic()
         self._setOutcome("")
         self._show(0.0, _("Starting"))
@@ -92,13 +85,13 @@ class RunSection:
         if not self.state.busy:
             return
         self.state.run.cancel()
-        end = time.monotonic() + PATIENCE_S
-        # Without handling events: windows are being destroyed meanwhile.
-        while not self.state.run.poll() and time.monotonic() < end:
-            time.sleep(0.02)
+        endBeforeQuitting(self.state.run)
 
     def missing(self) -> list[str]:
         """What must be done before *Apply* can work."""
+        if self.state.manyBusy:
+            # Both together would lack memory and cores.
+            return [_("Wait until the search for cases, or their segmentation, has ended.")]
         return whatIsMissing(
             settingsFrom(self.state.parameters),
             self.state.pack,
@@ -205,12 +198,6 @@ class RunSection:
             ),
             _("Replace segmentation"),
         )
-
-    def _installPackages(self, extras: tuple[str, ...]) -> None:
-        """Another Python brings its own packages; for Slicer's the user is asked once."""
-        if not usesOtherPython() and missingPackages(extras):
-            self._show(0.0, _("Installing packages …"))
-            install(confirm=True, extras=extras)
 
     def _showLog(self) -> None:
         """Show lines that have come; the view stays where a reader has scrolled to."""

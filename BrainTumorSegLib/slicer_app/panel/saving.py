@@ -33,17 +33,13 @@ class SavingSection:
         self._proposing = False
         self._preflight: tuple[Any, list[str]] = (None, [])
         ui = state.ui
-        self._checks = {
-            "seg.nrrd": ui.segNrrdCheck,
-            "nii.gz": ui.niftiCheck,
-            "html": ui.htmlCheck,
-            "json": ui.jsonCheck,
-            "dcm": ui.dicomCheck,
-            "sr.dcm": ui.dicomReportCheck,
-        }
+        self._checks = (
+            *(ui.segNrrdCheck, ui.niftiCheck, ui.htmlCheck, ui.jsonCheck, ui.dicomCheck),
+            ui.dicomReportCheck,
+        )
         ui.folderButton.directory = str(_usualFolder())
-        for check in self._checks.values():
-            check.toggled.connect(self.update)
+        for check in self._checks:
+            check.toggled.connect(state.changed)
         ui.folderButton.directoryChanged.connect(self.onFolder)
         ui.saveButton.clicked.connect(self.onSave)
         ui.installDicomButton.clicked.connect(self.onInstall)
@@ -54,12 +50,6 @@ class SavingSection:
     def busy(self) -> bool:
         """Whether files are being written."""
         return self.job is not None and not self.job.over
-
-    @property
-    def formats(self) -> list[str]:
-        """The chosen formats by their endings."""
-        chosen = [name for name, check in self._checks.items() if check.checked]
-        return chosen if "dcm" in chosen else [name for name in chosen if name != "sr.dcm"]
 
     def onFolder(self, folder: str) -> None:
         """Remember the folder on this computer, for scans that have none."""
@@ -85,7 +75,7 @@ class SavingSection:
             BrainTumorSegError: when it cannot begin; nothing was written.
         """
         node, folder = self.state.segmentation, Path(self.state.ui.folderButton.directory)
-        targets = defaultTargets(node, folder, self.formats)
+        targets = defaultTargets(node, folder, self.state.formats)
         existing = [path.name for path in targets.values() if path.exists()]
         if existing and not confirm(
             _("Replace {names} in {folder}?").format(names=", ".join(existing), folder=folder),
@@ -94,7 +84,7 @@ class SavingSection:
             return
         self._outcome = ""
         self.job = save(
-            node, folder, self.formats, overwrite=bool(existing), onFinished=self.onFinished
+            node, folder, self.state.formats, overwrite=bool(existing), onFinished=self.onFinished
         )
 
     def onFinished(self, job: SaveJob) -> None:
@@ -102,6 +92,7 @@ class SavingSection:
         if self.job is None or self.state.parameters is None:
             return
         if job.state == "finished":
+            self._noteSaved(job)
             folder = job.written[0].parent
             link = f'<a href="{folder.as_uri()}">{escape(str(folder))}</a>'
             lines = [_("Saved in {folder}:").format(folder=link)]
@@ -114,6 +105,13 @@ class SavingSection:
         self.update()
         if job.error is not None:
             showError(job.error, job.logTail)
+
+    def _noteSaved(self, job: SaveJob) -> None:
+        """What an opened case has lost nothing of when another one is opened."""
+        opened = self.state.opened
+        if opened is not None and job.segmentationNode in opened.readings:
+            labels = {"seg.nrrd", "nii.gz", "dcm"} & job.targets.keys()
+            opened.noteSaved(bool(labels), bool({"json", "html"} & job.targets.keys()))
 
     def onInstall(self) -> None:
         """Install what the export of DICOM needs, after asking."""
@@ -140,14 +138,16 @@ class SavingSection:
         ui, busy = self.state.ui, self.busy
         usable = self.state.result is not None and not self.state.busy
         self._propose()
-        for widget in (*self._checks.values(), ui.folderButton):
-            widget.enabled = usable and not busy
+        for check in self._checks:
+            # They are of use for many cases too, when there is no result yet.
+            check.enabled = not busy
+        ui.folderButton.enabled = usable and not busy
         # It refers to the segmentation.
-        ui.dicomReportCheck.enabled &= ui.dicomCheck.checked
+        ui.dicomReportCheck.enabled = not busy and ui.dicomCheck.checked
         missing = self._missingForDicom() if usable and not busy else []
         self._showMissing(missing)
         ui.saveButton.text = _("Cancel") if busy else _("Save")
-        ui.saveButton.enabled = busy or (usable and bool(self.formats) and not missing)
+        ui.saveButton.enabled = busy or (usable and bool(self.state.formats) and not missing)
         ui.savedLabel.text = ui.savedLabel.toolTip = (
             escape(self.job.step) if busy else self._outcome
         )

@@ -13,6 +13,8 @@ from ..run.result import RunResult, findResult
 from ..scene.scene import referencesOf
 
 if TYPE_CHECKING:
+    from ..run.many_cases import CohortJob
+    from ..run.opening import OpenedCase
     from ..run.segmentation_run import SegmentationRun
 
 #: Milliseconds in which several changes count as one.
@@ -26,6 +28,8 @@ class PanelState:
         ui: the widgets by name, as `slicer.util.childWidgetVariables` gives them.
         parameters: the wrapped parameter node; None while there is no scene to work on.
         run: the latest run; None before the first.
+        many: the latest look at many cases, or their run; None before the first.
+        opened: the case of those that is in the scene.
         packs, packProblem: the models that there are, or why they cannot be listed.
         devices: graphics cards that a check of the system has found: name and title.
         shown: whether the panel is the one that is shown; else it is brought up to date later.
@@ -35,6 +39,8 @@ class PanelState:
         self.ui = ui
         self.parameters: Any = None
         self.run: SegmentationRun | None = None
+        self.many: CohortJob | None = None
+        self.opened: OpenedCase | None = None
         self.packs: tuple[PackChoice, ...] = ()
         self.packProblem = ""
         self.devices: list[tuple[str, str]] = []
@@ -132,6 +138,27 @@ class PanelState:
     def busy(self) -> bool:
         """Whether a run is in progress."""
         return self.run is not None and self.run.state in ("running", "cancelling")
+
+    @property
+    def manyBusy(self) -> bool:
+        """Whether many cases are looked for or segmented."""
+        return self.many is not None and self.many.state in ("running", "cancelling")
+
+    @property
+    def formats(self) -> list[str]:
+        """The chosen formats of files by their endings, see `saving.FORMATS`."""
+        ui = self.ui
+        checks = {
+            "seg.nrrd": ui.segNrrdCheck,
+            "nii.gz": ui.niftiCheck,
+            "html": ui.htmlCheck,
+            "json": ui.jsonCheck,
+            "dcm": ui.dicomCheck,
+            "sr.dcm": ui.dicomReportCheck,
+        }
+        chosen = [name for name, check in checks.items() if check.checked]
+        # The report refers to the segmentation.
+        return chosen if "dcm" in chosen else [name for name in chosen if name != "sr.dcm"]
 
     @property
     def segmentation(self) -> Any:

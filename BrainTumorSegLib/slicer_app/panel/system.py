@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from ..host.job import pollUntilOver
 from ..host.translation import told
 from ..host.translation import tr as _
 from ..install.system_check import OK, PROBLEM, WARNING, Finding, SystemCheck, perform
 from .dialogs import errorsShown
+from .looks import DOUBT, GOOD, WRONG, dot
 from .state import PanelState
 
-#: Colours of the statuses, legible on light and dark windows.
-COLORS = {OK: "#2e9d4f", WARNING: "#d18b00", PROBLEM: "#d63b3b"}
+#: Colors of the statuses.
+COLORS = {OK: GOOD, WARNING: DOUBT, PROBLEM: WRONG}
 
 #: Pixels for the names of what was looked at; longer ones are wrapped.
 NAME_WIDTH = 120
@@ -148,7 +148,7 @@ class SystemSection:
                 item = qt.QTableWidgetItem(text)
                 item.setToolTip("\n".join(filter(None, (detail, remedy))))
                 table.setItem(row, column, item)
-            table.item(row, 0).setIcon(_dot(COLORS[finding.status]))
+            table.item(row, 0).setIcon(dot(COLORS[finding.status]))
         if findings:
             table.selectRow(0)
         self.onSelection()
@@ -156,18 +156,3 @@ class SystemSection:
     def _selected(self) -> Finding | None:
         row = self.state.ui.findingsTable.currentRow()
         return self._shown[row] if 0 <= row < len(self._shown) else None
-
-
-def _dot(color: str) -> Any:
-    """A small round icon."""
-    import qt
-
-    pixmap = qt.QPixmap(12, 12)
-    pixmap.fill(qt.QColor(0, 0, 0, 0))
-    painter = qt.QPainter(pixmap)
-    painter.setRenderHint(qt.QPainter.Antialiasing)
-    painter.setPen(qt.QPen(qt.QColor(color)))
-    painter.setBrush(qt.QBrush(qt.QColor(color)))
-    painter.drawEllipse(1, 1, 10, 10)
-    painter.end()
-    return qt.QIcon(pixmap)

@@ -65,6 +65,23 @@ def timeLeft(seconds: float | None) -> str:
     return _("about {time} left").format(time=duration(step * round(seconds / step)))
 
 
+def caseState(state: str, run: bool = True) -> str:
+    """Where one of many cases stands, in words.
+
+    Args:
+        state: as `FoundCase` has it.
+        run: whether it would be segmented again.
+    """
+    return {
+        "waiting": _("waiting"),
+        "running": _("running"),
+        "done": _("done"),
+        "stale": _("to do again") if run else _("changed by hand"),
+        "failed": _("failed"),
+        "unusable": _("cannot run"),
+    }.get(state, state)
+
+
 def costOfMissing(sequence: Sequence) -> str:
     """What a run without T1 or FLAIR costs, in figures of ``Resources/Experiments/packs.md``."""
     return {

@@ -37,8 +37,8 @@ GRID_TOLERANCE_MM = 1e-3
 #: By how much a parent transform may change volumes before it is worth a warning.
 SIZE_TOLERANCE = 0.005
 
-#: What the import takes from a report without asking again.
-_NEEDED = (
+#: What an import takes from a report without asking again.
+NEEDED = (
     *("version", "created", "case", "registration", "brain", "pack", "recipe", "views", "engine"),
     *("volumes_ml", "percent_of_brain", "warnings"),
 )
@@ -79,7 +79,7 @@ class RunFiles:
 
     Attributes:
         labels: values of `Tissue` on the reference's grid, in its local coordinates.
-        entropy: disagreement 0..1 on the same grid.
+        entropy: disagreement 0..1 on the same grid; None where it was not kept.
         report: the record, with nodes by name instead of temporary files.
         page: the report as HTML, if it was written.
         grids: voxel-to-RAS matrix of each scan as it was segmented, in the reference's
@@ -87,7 +87,7 @@ class RunFiles:
     """
 
     labels: sitk.Image
-    entropy: sitk.Image
+    entropy: sitk.Image | None
     report: dict[str, Any]
     page: str | None
     grids: Mapping[Sequence, np.ndarray]
@@ -108,27 +108,26 @@ def importResult(folder: Path, settings: RunSettings) -> RunResult:
         InputError: when an input was removed or its grid changed during the run.
     """
     scans = inputScans(settings)
+    files = readRun(folder, scans, scans[Sequence(settings.reference)])
+    return addResult(files, settings)
+
+
+def addResult(files: RunFiles, settings: RunSettings, computed: bool = True) -> RunResult:
+    """Bring what a run made into the scene, altogether or not at all; see `importResult`.
+
+    Args:
+        computed: whether the labels are as they were computed, and are kept as such beside
+            those that people may correct.
+    """
+    scans, report = settings.scans, files.report
     reference = scans[Sequence(settings.reference)]
-    files = readRun(folder, scans, reference)
-    report = files.report
     registerTerminology()
     output = settings.outputSegmentation
     if output is not None and output.GetScene() is None:
         output = None
     name = output.GetName() if output else _("{scan} tumour").format(scan=reference.GetName())
     with SceneEdit(reference.GetScene()) as edit:
-        parts = {
-            provenance.AUTOMATIC: _addAutomatic(edit, name, files.labels, reference),
-            provenance.TABLE: _addTable(edit, name, report, reference),
-            provenance.REPORT: _addText(
-                edit, f"{name} report", json.dumps(report, ensure_ascii=False)
-            ),
-            provenance.DISAGREEMENT: _addDisagreement(
-                edit, name, files.entropy, reference, settings.disagreementVolume
-            ),
-        }
-        if files.page is not None:
-            parts[provenance.REPORT_PAGE] = _addText(edit, f"{name} report page", files.page)
+        parts = _addParts(edit, name, files, settings, computed)
         # Last what changes a node of before, after all that can fail.
         stale: list[Any] = []
         if output is None:
@@ -147,12 +146,33 @@ def importResult(folder: Path, settings: RunSettings) -> RunResult:
         if settings.registeredCopies:
             for sequence in scans:
                 registeredCopy(node, sequence, edit=edit)
-        rememberRegions(node, files.entropy, files.labels)
+        if files.entropy is not None:
+            rememberRegions(node, files.entropy, files.labels)
         placeBeside(node, reference)
         setTissues(node, files.labels, reference)
         result = _result(node, report)
     _removeStale(stale, parts)
     return result
+
+
+def _addParts(
+    edit: SceneEdit, name: str, files: RunFiles, settings: RunSettings, computed: bool
+) -> dict[str, Any]:
+    """What a segmentation refers to, by reference role."""
+    report, reference = files.report, settings.scans[Sequence(settings.reference)]
+    parts = {}
+    if computed:
+        parts[provenance.AUTOMATIC] = _addAutomatic(edit, name, files.labels, reference)
+    parts[provenance.TABLE] = _addTable(edit, name, report, reference)
+    text = json.dumps(report, ensure_ascii=False)
+    parts[provenance.REPORT] = _addText(edit, f"{name} report", text)
+    if files.entropy is not None:
+        parts[provenance.DISAGREEMENT] = _addDisagreement(
+            edit, name, files.entropy, reference, settings.disagreementVolume
+        )
+    if files.page is not None:
+        parts[provenance.REPORT_PAGE] = _addText(edit, f"{name} report page", files.page)
+    return parts
 
 
 def findResult(segmentationNode: Any) -> RunResult | None:
@@ -291,7 +311,7 @@ def readRun(folder: Path, scans: Mapping[Sequence, Any], reference: Any) -> RunF
     if not np.issubdtype(values.dtype, np.integer) or values.max() > max(Tissue):
         raise _badFile(folder / LABELS)
     for image in (labels, entropy):
-        _checkGrid(image, reference)
+        checkGrid(image, reference)
     report, files = _readRecord(folder / REPORT, scans)
     factor = sizeChange(reference)
     if abs(factor - 1) > SIZE_TOLERANCE:
@@ -327,7 +347,7 @@ def _readRecord(
         report = json.loads(path.read_text(encoding="utf-8"))
         inputs = report["case"]["inputs"]
         files = {Sequence(entry["sequence"]): str(entry["source"]) for entry in inputs}
-        missing = [key for key in _NEEDED if key not in report]
+        missing = [key for key in NEEDED if key not in report]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _badFile(path) from error
     if missing or files.keys() != scans.keys():
@@ -359,7 +379,12 @@ def _readPage(path: Path, names: Mapping[str, str]) -> str | None:
         raise _badFile(path) from error
 
 
-def _checkGrid(image: sitk.Image, reference: Any) -> None:
+def checkGrid(image: sitk.Image, reference: Any) -> None:
+    """Check that a file of a run lies on the grid of the reference.
+
+    Raises:
+        InputError: when it does not.
+    """
     matrix, size = localGrid(reference)
     corners = np.array([[*(np.array(bits) * size), 1] for bits in np.ndindex(2, 2, 2)])
     apart = np.abs(corners @ (gridMatrix(image) - matrix).T).max()

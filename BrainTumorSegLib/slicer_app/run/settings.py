@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.core.option_fields import command_line, options_of
-from BrainTumorSegLib.core.options import Options
+from BrainTumorSegLib.core.options import Options, Registration
 from BrainTumorSegLib.core.sequences import Sequence
 
 from ..guess.scans import contradictionOf
+from ..host.host import brainsfitProgram
 
 #: Files that the worker writes into the run folder.
 LABELS, DISAGREEMENT = "labels.nrrd", "disagreement.nrrd"
@@ -154,10 +155,50 @@ def workerArguments(
         arguments += ["--brainsfit", "ask"]
     if settings.name is not None:
         arguments.append(f"--name={settings.name}")
-    options = replace(settings.options, registration=registration)
-    # Paths as seen from the worker's folder; a name stays a name.
+    return arguments + _optionWords(replace(settings.options, registration=registration))
+
+
+def extrasFor(settings: RunSettings) -> tuple[str, ...]:
+    """Packages beside the ordinary ones that the choices need, as `packages.missingPackages`."""
+    return ("hdbet",) if settings.options.brain == "hdbet" else ()
+
+
+def cohortArguments(
+    settings: RunSettings, cases: Path, results: Path, formats: Collection[str], retryFailed: bool
+) -> list[str]:
+    """The command line for a worker that segments many cases, each as one run would.
+
+    The map of disagreement is always kept, so that a result can be opened as after a run.
+
+    Args:
+        settings: the choices; its scans are left alone.
+        cases: folder of the cases.
+        results: folder of the results.
+        formats: endings of what is wanted of each case, of `saving.FORMATS`; its record and a
+            segmentation are made in any case.
+        retryFailed: whether cases that failed before are tried again.
+    """
+    onlyNifti = "nii.gz" in formats and "seg.nrrd" not in formats
+    wanted = {"disagreement": True, "html": "html" in formats, "dicom-seg": "dcm" in formats}
+    wanted["dicom-sr"] = "sr.dcm" in formats
+    wanted["labelmap"] = "nii.gz" in formats and not onlyNifti
+    arguments = ["cohort", str(cases), f"--output={results}", "--progress", "json"]
+    arguments += ["--stop-by-input", "--reference", Sequence(settings.reference).value]
+    arguments += ["--format", "nii.gz" if onlyNifti else "seg.nrrd"]
+    arguments += [f"--also={kind}" for kind, chosen in wanted.items() if chosen]
+    arguments += ["--retry-failed"] if retryFailed else []
+    options = settings.options
+    if options.registration in (Registration.AUTO, Registration.BRAINSFIT):
+        program = brainsfitProgram()
+        engine = Registration.SIMPLEITK if program is None else Registration.BRAINSFIT
+        options = replace(options, registration=engine, brainsfit=program)
+    return arguments + _optionWords(options)
+
+
+def _optionWords(options: Options) -> list[str]:
+    """Options with paths as seen from the worker's folder; a name stays a name."""
     if options.pack is not None and Path(options.pack).exists():
         options = replace(options, pack=Path(options.pack).absolute())
     if isinstance(options.brain, Path):
         options = replace(options, brain=options.brain.absolute())
-    return arguments + command_line(options)
+    return command_line(options)
