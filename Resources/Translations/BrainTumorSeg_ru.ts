@@ -332,6 +332,98 @@
    <translation>Пусто — считать на Python из Slicer. Иначе программа Python из среды, в которой установлены пакеты BrainTumorSeg. Запоминается на этом компьютере.</translation>
   </message>
   <message>
+   <source>Many cases</source>
+   <translation>Много случаев</translation>
+  </message>
+  <message>
+   <source>Segments each case below a folder as one run would: with the settings above, and the file types that are chosen in “Save”.</source>
+   <translation>Сегментирует каждый случай в папке так же, как один запуск: с настройками выше и с видами файлов, выбранными в разделе «Сохранить».</translation>
+  </message>
+  <message>
+   <source>Cases:</source>
+   <translation>Случаи:</translation>
+  </message>
+  <message>
+   <source>A folder that holds a folder for each case, with image files or a DICOM study. It may also hold a table cases.tsv, or be a BIDS data set.</source>
+   <translation>Папка, в которой у каждого случая своя папка с файлами снимков или с исследованием DICOM. В ней может быть и таблица cases.tsv; годится и набор данных BIDS.</translation>
+  </message>
+  <message>
+   <source>Results:</source>
+   <translation>Результаты:</translation>
+  </message>
+  <message>
+   <source>Where a folder for each case is made, and a table of all. Results that are there already are not computed again.</source>
+   <translation>Здесь создаются папка для каждого случая и общая таблица. Готовые результаты заново не вычисляются.</translation>
+  </message>
+  <message>
+   <source>Try failed cases again</source>
+   <translation>Повторить неудачные случаи</translation>
+  </message>
+  <message>
+   <source>Else a case that failed is tried again only when its scans or the settings have changed.</source>
+   <translation>Иначе неудачный случай повторяется, только если изменились его снимки или настройки.</translation>
+  </message>
+  <message>
+   <source>Look for cases</source>
+   <translation>Найти случаи</translation>
+  </message>
+  <message>
+   <source>Find the cases, and say which file is taken for which scan and why. Nothing is computed.</source>
+   <translation>Найти случаи и показать, какой файл за какой снимок принят и почему. Ничего не вычисляется.</translation>
+  </message>
+  <message>
+   <source>Segment all</source>
+   <translation>Начать все</translation>
+  </message>
+  <message>
+   <source>Look for cases first.</source>
+   <translation>Сначала найдите случаи.</translation>
+  </message>
+  <message>
+   <source>Finish the cases that are running, and begin no other.</source>
+   <translation>Закончить случаи, которые уже вычисляются, и не начинать других.</translation>
+  </message>
+  <message>
+   <source>How many cases are done.</source>
+   <translation>Сколько случаев готово.</translation>
+  </message>
+  <message>
+   <source>The cases; what needs a look comes first, then the most uncertain results. Choose a line to read more, double-click it to open the result.</source>
+   <translation>Случаи: сначала те, на которые надо взглянуть, затем самые сомнительные результаты. Выберите строку, чтобы узнать больше; двойной щелчок открывает результат.</translation>
+  </message>
+  <message>
+   <source>Previous</source>
+   <translation>Назад</translation>
+  </message>
+  <message>
+   <source>Open the result above in the list.</source>
+   <translation>Открыть результат выше в списке.</translation>
+  </message>
+  <message>
+   <source>Open</source>
+   <translation>Открыть</translation>
+  </message>
+  <message>
+   <source>Load the scans and the result of the chosen case, as after a run. The result that was opened before is closed; you are asked if corrections to it are not saved.</source>
+   <translation>Загрузить снимки и результат выбранного случая, как после запуска. Открытый до этого результат закрывается; если исправления в нём не сохранены, вас спросят.</translation>
+  </message>
+  <message>
+   <source>Next</source>
+   <translation>Далее</translation>
+  </message>
+  <message>
+   <source>Open the next result of the list.</source>
+   <translation>Открыть следующий результат списка.</translation>
+  </message>
+  <message>
+   <source>All results</source>
+   <translation>Все</translation>
+  </message>
+  <message>
+   <source>Show the page with all results and their pictures in the browser.</source>
+   <translation>Показать в браузере страницу со всеми результатами и изображениями.</translation>
+  </message>
+  <message>
    <source>Result</source>
    <translation>Результат</translation>
   </message>
@@ -350,6 +442,14 @@
   <message>
    <source>Volume of each tissue as it is in the segmentation now, in millilitres and in percent of the brain.</source>
    <translation>Объём каждой ткани в сегментации, как она есть сейчас, в миллилитрах и в процентах мозга.</translation>
+  </message>
+  <message>
+   <source>The longest diameter of each enhancing lesion in an axial slice, the longest across it, and their product (RANO 2.0). Drag the lines in the views to change them.</source>
+   <translation>Наибольший диаметр каждого накапливающего контраст очага на аксиальном срезе, наибольший поперёк него и их произведение (RANO 2.0). Линии на снимках можно передвигать.</translation>
+  </message>
+  <message>
+   <source>What is to be known of the diameters.</source>
+   <translation>Что следует знать о диаметрах.</translation>
   </message>
   <message>
    <source>How far to trust the automatic result, and where the tumour lies.</source>
@@ -382,6 +482,14 @@
   <message>
    <source>Correct the result in Segment Editor. A copy of the automatic result is kept.</source>
    <translation>Исправить результат в Segment Editor. Копия автоматического результата сохраняется.</translation>
+  </message>
+  <message>
+   <source>Measure</source>
+   <translation>Измерить</translation>
+  </message>
+  <message>
+   <source>Measure the diameters of the enhancing lesions and show them as lines, which can be dragged.</source>
+   <translation>Измерить диаметры накапливающих контраст очагов и показать их линиями, которые можно передвигать.</translation>
   </message>
   <message>
    <source>Side by side</source>
@@ -446,10 +554,6 @@
   <message>
    <source>Doubtful regions</source>
    <translation>Сомнительные участки</translation>
-  </message>
-  <message>
-   <source>Previous</source>
-   <translation>Назад</translation>
   </message>
   <message>
    <source>Go back to the doubtful region before.</source>
@@ -536,6 +640,46 @@
    <translation>Коэффициент Дайса (1 — полное совпадение) и разница объёмов.</translation>
   </message>
   <message>
+   <source>Compare visits</source>
+   <translation>Сравнить визиты</translation>
+  </message>
+  <message>
+   <source>Results of one patient. Mark two or more and give the date of each scan.</source>
+   <translation>Результаты одного пациента. Отметьте два или больше и укажите дату каждого снимка.</translation>
+  </message>
+  <message>
+   <source>Add a result from disk …</source>
+   <translation>Добавить результат с диска …</translation>
+  </message>
+  <message>
+   <source>A folder with the report in JSON of a run, its segmentation and its scan.</source>
+   <translation>Папка с отчётом в JSON, сегментацией и снимком.</translation>
+  </message>
+  <message>
+   <source>Compare</source>
+   <translation>Сравнить</translation>
+  </message>
+  <message>
+   <source>Align the visits and compare volumes and lesions. What grew and shrank is added to the scene.</source>
+   <translation>Совместить визиты и сравнить объёмы и очаги. Что выросло и что уменьшилось, добавляется в сцену.</translation>
+  </message>
+  <message>
+   <source>Change of each volume between the last two visits. ± is the measurement error: smaller changes are not certain.</source>
+   <translation>Изменение каждого объёма между двумя последними визитами. ± – ошибка измерения: меньшие изменения недостоверны.</translation>
+  </message>
+  <message>
+   <source>Click a lesion to move the slices to it.</source>
+   <translation>Щёлкните по очагу, чтобы срезы перешли к нему.</translation>
+  </message>
+  <message>
+   <source>Save tables and report …</source>
+   <translation>Сохранить таблицы и отчёт …</translation>
+  </message>
+  <message>
+   <source>Write tables, report, pictures and maps into a folder.</source>
+   <translation>Записать таблицы, отчёт, рисунки и карты в папку.</translation>
+  </message>
+  <message>
    <source>Save</source>
    <translation>Сохранить</translation>
   </message>
@@ -582,6 +726,14 @@
   <message>
    <source>For the hospital's archive. The reference scan must have been loaded from DICOM.</source>
    <translation>Для архива (PACS). Опорная серия должна быть загружена из DICOM.</translation>
+  </message>
+  <message>
+   <source>DICOM report (.sr.dcm)</source>
+   <translation>Отчёт DICOM (.sr.dcm)</translation>
+  </message>
+  <message>
+   <source>Volumes and diameters as a structured report, which refers to the DICOM segmentation.</source>
+   <translation>Объёмы и диаметры в виде структурированного отчёта, который ссылается на сегментацию DICOM.</translation>
   </message>
   <message>
    <source>What is missing for DICOM.</source>
@@ -817,6 +969,42 @@
   <message>
    <source>Expected Dice with a reader's labels and its {level} % interval, measured on {cases} cases that the networks had not seen.</source>
    <translation>Ожидаемый Dice с разметкой врача и его {level}-процентный интервал, измерено на {cases} случаях, которых сети не видели.</translation>
+  </message>
+  <message>
+   <source>grew</source>
+   <translation>выросло</translation>
+  </message>
+  <message>
+   <source>shrank</source>
+   <translation>уменьшилось</translation>
+  </message>
+  <message>
+   <source>stayed</source>
+   <translation>осталось</translation>
+  </message>
+  <message>
+   <source>visit {number}: there at first</source>
+   <translation>визит {number}: есть с начала</translation>
+  </message>
+  <message>
+   <source>visit {number}: new</source>
+   <translation>визит {number}: новый</translation>
+  </message>
+  <message>
+   <source>visit {number}: there before, but too small to be listed</source>
+   <translation>визит {number}: был и раньше, но слишком мал для списка</translation>
+  </message>
+  <message>
+   <source>visit {number}: split off from {others}</source>
+   <translation>визит {number}: отделился от {others}</translation>
+  </message>
+  <message>
+   <source>visit {number}: merged into {others}</source>
+   <translation>визит {number}: слился с {others}</translation>
+  </message>
+  <message>
+   <source>visit {number}: vanished</source>
+   <translation>визит {number}: исчез</translation>
   </message>
   <message>
    <source>mm</source>
@@ -1163,6 +1351,14 @@
    <translation>Укажите саму серию.</translation>
   </message>
   <message>
+   <source>{known} and {source} are of different patients.</source>
+   <translation>{known} и {source} – снимки разных пациентов.</translation>
+  </message>
+  <message>
+   <source>Compare visits of one patient; mend the PatientID if they are.</source>
+   <translation>Сравнивайте визиты одного пациента; если пациент один, исправьте PatientID.</translation>
+  </message>
+  <message>
    <source>{kind_name}.{old} is now called {current_old}</source>
    <translation type="unfinished" />
   </message>
@@ -1447,8 +1643,56 @@
    <translation>{speaker} содержит «{phrase}», что непонятно</translation>
   </message>
   <message>
+   <source>It is {name}-weighted: {agreeing}.</source>
+   <translation>Это {name}-взвешенная: {agreeing}.</translation>
+  </message>
+  <message>
+   <source>{sequence_name}: {weightings_contrast}.</source>
+   <translation>{sequence_name}: {weightings_contrast}.</translation>
+  </message>
+  <message>
+   <source>It is {best_value}: {best_because}.</source>
+   <translation>Это {best_value}: {best_because}.</translation>
+  </message>
+  <message>
+   <source>{speaker} does not say which sequence it is{more}.</source>
+   <translation>{speaker} не говорит, какая это последовательность{more}.</translation>
+  </message>
+  <message>
+   <source>Contradictory: {firm}.</source>
+   <translation>Противоречие: {firm}.</translation>
+  </message>
+  <message>
    <source> Contrast agent had been given.</source>
    <translation> Введён контраст.</translation>
+  </message>
+  <message>
+   <source>FLAIR: {agreeing}.{note}</source>
+   <translation>FLAIR: {agreeing}.{note}</translation>
+  </message>
+  <message>
+   <source>T1 or T2: {agreeing}.</source>
+   <translation>T1 или T2: {agreeing}.</translation>
+  </message>
+  <message>
+   <source>T1: {weightings}; nothing is said about contrast agent.</source>
+   <translation>T1: {weightings}; о контрасте ничего не сказано.</translation>
+  </message>
+  <message>
+   <source>T1 or T1CE: {unclear}; whether contrast agent had been given must be said.</source>
+   <translation>T1 или T1CE: {unclear}; введён ли контраст, нужно указать.</translation>
+  </message>
+  <message>
+   <source>T1 or T1CE: {native}, but {enhanced}; whether contrast agent had been given cannot be told.</source>
+   <translation>T1 или T1CE: {native}, но {enhanced}; введён ли контраст, не понять.</translation>
+  </message>
+  <message>
+   <source>{found_reason}, but {shown_enhanced} is the T1CE beside it.</source>
+   <translation>{found_reason}, но рядом есть T1CE: {shown_enhanced}.</translation>
+  </message>
+  <message>
+   <source>{names} are all {sequence_name}; choose one.</source>
+   <translation>{names}: все — {sequence_name}; выберите одну.</translation>
   </message>
   <message>
    <source>something else</source>
@@ -1467,48 +1711,8 @@
    <translation>Заголовок DICOM</translation>
   </message>
   <message>
-   <source>It is {best_value}: {best_because}.</source>
-   <translation>Это {best_value}: {best_because}.</translation>
-  </message>
-  <message>
    <source> ({contrast})</source>
    <translation> ({contrast})</translation>
-  </message>
-  <message>
-   <source>{speaker} does not say which sequence it is{more}.</source>
-   <translation>{speaker} не говорит, какая это последовательность{more}.</translation>
-  </message>
-  <message>
-   <source>Contradictory: {firm}.</source>
-   <translation>Противоречие: {firm}.</translation>
-  </message>
-  <message>
-   <source>FLAIR: {agreeing}.{note}</source>
-   <translation>FLAIR: {agreeing}.{note}</translation>
-  </message>
-  <message>
-   <source>T1 or T2: {agreeing}.</source>
-   <translation>T1 или T2: {agreeing}.</translation>
-  </message>
-  <message>
-   <source>It is {name}-weighted: {agreeing}.</source>
-   <translation>Это {name}-взвешенная: {agreeing}.</translation>
-  </message>
-  <message>
-   <source>T1: {weightings}; nothing is said about contrast agent.</source>
-   <translation>T1: {weightings}; о контрасте ничего не сказано.</translation>
-  </message>
-  <message>
-   <source>T1 or T1CE: {unclear}; whether contrast agent had been given must be said.</source>
-   <translation>T1 или T1CE: {unclear}; введён ли контраст, нужно указать.</translation>
-  </message>
-  <message>
-   <source>T1 or T1CE: {native}, but {enhanced}; whether contrast agent had been given cannot be told.</source>
-   <translation>T1 или T1CE: {native}, но {enhanced}; введён ли контраст, не понять.</translation>
-  </message>
-  <message>
-   <source>{sequence_name}: {weightings_contrast}.</source>
-   <translation>{sequence_name}: {weightings_contrast}.</translation>
   </message>
   <message>
    <source> says “</source>
@@ -1531,16 +1735,8 @@
    <translation>Папка «{path_parent}»</translation>
   </message>
   <message>
-   <source>{names} are all {sequence_name}; choose one.</source>
-   <translation>{names}: все — {sequence_name}; выберите одну.</translation>
-  </message>
-  <message>
    <source>{shown_k}: {recognitions_k}</source>
    <translation type="unfinished" />
-  </message>
-  <message>
-   <source>{found_reason}, but {shown_enhanced} is the T1CE beside it.</source>
-   <translation>{found_reason}, но рядом есть T1CE: {shown_enhanced}.</translation>
   </message>
   <message>
    <source>Unknown label protocol {name}.</source>
@@ -1759,6 +1955,34 @@
    <translation>Файл DICOM {path} нельзя прочитать: {error}.</translation>
   </message>
   <message>
+   <source>T1CE: {found_reason}, but {after}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Probably T1CE: {base}, but {order}; it may also be a repetition.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>T1 or T1CE: {found_reason}, and it was made from other images, so its time does not tell.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>T1 or T1CE: {found_reason}, but {after}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source> It cannot be used: {one_problem}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{found_reason}, but it was acquired before the first series with contrast agent ({first_title}).</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>T1CE: {base}, but {order}, and the examination is called “{text}”.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>The labels ({shown_geometry}) do not lie on the grid of the reference series ({shown_grid}).</source>
    <translation>Метки ({shown_geometry}) лежат не на сетке опорной серии ({shown_grid}).</translation>
   </message>
@@ -1823,11 +2047,23 @@
    <translation type="unfinished" />
   </message>
   <message>
+   <source>No DICOM structured report can be written for this series: {error}.</source>
+   <translation>Для этой серии нельзя записать структурированный отчёт DICOM: {error}.</translation>
+  </message>
+  <message>
+   <source>Write the report as .json or .html instead.</source>
+   <translation>Запишите отчёт как .json или .html.</translation>
+  </message>
+  <message>
    <source>{x}x{y}x{z}</source>
    <translation type="unfinished" />
   </message>
   <message>
    <source>{z} image(s)</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source> Cannot be used: {series_problem}.</source>
    <translation type="unfinished" />
   </message>
   <message>
@@ -1869,6 +2105,10 @@
   <message>
    <source>None of them can be used: export the study again.</source>
    <translation>Ни одна не годится: экспортируйте исследование заново.</translation>
+  </message>
+  <message>
+   <source>no image (a report, a presentation or an index)</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>{error_message}{losses_unknown}</source>
@@ -2583,6 +2823,10 @@
    <translation>Посмотрите обе серии рядом: вся ли голова одного пациента на них? Совместите вручную в 3D Slicer или укажите --registration none, если уверены, что они совмещены.</translation>
   </message>
   <message>
+   <source>Registering {sequence_name} to {case_reference}.</source>
+   <translation>Совмещение {sequence_name} с {case_reference}.</translation>
+  </message>
+  <message>
    <source>unknown registration engine {engine}; one of {ENGINES}</source>
    <translation type="unfinished" />
   </message>
@@ -2593,10 +2837,6 @@
   <message>
    <source>Install 3D Slicer, give --brainsfit PATH, or choose --registration simpleitk.</source>
    <translation type="unfinished" />
-  </message>
-  <message>
-   <source>Registering {sequence_name} to {case_reference}.</source>
-   <translation>Совмещение {sequence_name} с {case_reference}.</translation>
   </message>
   <message>
    <source>{task_sequence} ({task_scan}) was left as it is: no registration made it agree better with the reference, from which it may be off by a millimetre or two.</source>
@@ -2847,6 +3087,10 @@
    <translation type="unfinished" />
   </message>
   <message>
+   <source>{MODELS_VARIABLE} names {folder}, which is no folder.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>No model pack was found.</source>
    <translation>Модель не найдена.</translation>
   </message>
@@ -2900,6 +3144,10 @@
   </message>
   <message>
    <source>Give a NetworkSpec.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{error_message}...</source>
    <translation type="unfinished" />
   </message>
   <message>
@@ -2957,6 +3205,10 @@
   <message>
    <source>Update the extension.</source>
    <translation>Обновите расширение.</translation>
+  </message>
+  <message>
+   <source>{type_error}: {error}</source>
+   <translation type="unfinished" />
   </message>
   <message>
    <source>Member {member_name} is missing: there is no file {path}.</source>
@@ -3247,6 +3499,10 @@
    <translation type="unfinished" />
   </message>
   <message>
+   <source>fastest on a GPU</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>Networks on {place} do not run in {chosen}.</source>
    <translation type="unfinished" />
   </message>
@@ -3292,6 +3548,10 @@
   </message>
   <message>
    <source>Choose one of {known}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>chosen precision</source>
    <translation type="unfinished" />
   </message>
   <message>
@@ -3451,6 +3711,14 @@
    <translation>Только для исследований. Не медицинское изделие.</translation>
   </message>
   <message>
+   <source>A DICOM structured report refers to a DICOM segmentation, which was not asked for.</source>
+   <translation>Структурированный отчёт DICOM ссылается на сегментацию DICOM, которая не запрошена.</translation>
+  </message>
+  <message>
+   <source>Give --dicom-seg FILE as well.</source>
+   <translation>Укажите также --dicom-seg FILE.</translation>
+  </message>
+  <message>
    <source>Two outputs have the same name.</source>
    <translation>У двух результатов одно имя.</translation>
   </message>
@@ -3509,6 +3777,162 @@
   <message>
    <source>{path} is no report in JSON: {error}.</source>
    <translation>{path} — не отчёт в JSON: {error}.</translation>
+  </message>
+  <message>
+   <source>These figures are measurements, not an assessment. Whether a tumour progresses or responds is decided by the treating team from the scans, the clinical state, steroids and treatment, and RANO 2.0 asks for confirmation on a later scan.</source>
+   <translation>Эти числа – измерения, а не оценка. Прогрессирует ли опухоль или отвечает на лечение, решает лечащая команда по снимкам, клиническому состоянию, стероидам и лечению, и RANO 2.0 требует подтверждения на более позднем снимке.</translation>
+  </message>
+  <message>
+   <source>The brain of {visit_source} was not found, so that the whole head is registered: {error_message}</source>
+   <translation>Мозг на {visit_source} не найден, поэтому совмещается вся голова: {error_message}</translation>
+  </message>
+  <message>
+   <source>{folder} holds no segmentation beside its report.</source>
+   <translation>В {folder} рядом с отчётом нет сегментации.</translation>
+  </message>
+  <message>
+   <source>Keep both in one folder, or give --visit DATE SEGMENTATION T1CE.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>The scan of {record}, {name}, was not found.</source>
+   <translation>Снимок {name} из {record} не найден.</translation>
+  </message>
+  <message>
+   <source>Put it into the folder of the result, or name where it lies with --scans.</source>
+   <translation>Положите его в папку результата или укажите место через --scans.</translation>
+  </message>
+  <message>
+   <source>The scan of {record} is a DICOM series and was not found.</source>
+   <translation>Снимок из {record} – серия DICOM, и она не найдена.</translation>
+  </message>
+  <message>
+   <source>Name the folder of the series with --scans.</source>
+   <translation>Укажите папку серии через --scans.</translation>
+  </message>
+  <message>
+   <source>{scan} does not say of which day it is.</source>
+   <translation>{scan} не говорит, какого он дня.</translation>
+  </message>
+  <message>
+   <source>Give the date of the scan.</source>
+   <translation>Укажите дату снимка.</translation>
+  </message>
+  <message>
+   <source>{path} does not say of which day its scan is.</source>
+   <translation>{path} не говорит, какого дня снимок.</translation>
+  </message>
+  <message>
+   <source>Give --date once for each folder, in their order.</source>
+   <translation>Укажите --date по разу для каждой папки, в их порядке.</translation>
+  </message>
+  <message>
+   <source>{folder} is no folder.</source>
+   <translation>{folder} – не папка.</translation>
+  </message>
+  <message>
+   <source>Give a folder that segment has written.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{folder} holds no report of a run.</source>
+   <translation>В {folder} нет отчёта.</translation>
+  </message>
+  <message>
+   <source>Segment with --report report.json, or give --visit DATE SEGMENTATION T1CE.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{folder} holds the reports of several runs: {p_name}.</source>
+   <translation>В {folder} отчёты нескольких запусков: {p_name}.</translation>
+  </message>
+  <message>
+   <source>Give a folder for each visit.</source>
+   <translation>Укажите папку для каждого визита.</translation>
+  </message>
+  <message>
+   <source>{refused} has other volumes than the report beside it tells.</source>
+   <translation>Объёмы в {refused} не те, что в отчёте рядом.</translation>
+  </message>
+  <message>
+   <source>It was changed after the run: write its report with `brain-tumor-seg report`, or give --visit DATE SEGMENTATION T1CE.</source>
+   <translation>Сегментация изменена после запуска: запишите её отчёт командой `brain-tumor-seg report` или укажите --visit DATE SEGMENTATION T1CE.</translation>
+  </message>
+  <message>
+   <source>{named} is not the scan of {record}: its SHA-256 differs.</source>
+   <translation>{named} – не тот снимок, о котором {record}: SHA-256 другой.</translation>
+  </message>
+  <message>
+   <source>Give the scan that was segmented, or segment this one.</source>
+   <translation>Дайте снимок, который сегментировали, или сегментируйте этот.</translation>
+  </message>
+  <message>
+   <source>{place} does not exist.</source>
+   <translation>{place} не существует.</translation>
+  </message>
+  <message>
+   <source>Give files or folders with --scans.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{record} names a DICOM series, which has no SHA-256: {scan_source} was taken for it because it has the same size.</source>
+   <translation>{record} называет серию DICOM, у которой нет SHA-256: за неё принята {scan_source}, потому что размер тот же.</translation>
+  </message>
+  <message>
+   <source>{day} has not come yet.</source>
+   <translation>{day} ещё не наступило.</translation>
+  </message>
+  <message>
+   <source>There is only one visit to compare.</source>
+   <translation>Для сравнения есть только один визит.</translation>
+  </message>
+  <message>
+   <source>Give two visits or more.</source>
+   <translation>Дайте два визита или больше.</translation>
+  </message>
+  <message>
+   <source>The visits were not given in the order of their dates; they are compared in it.</source>
+   <translation>Визиты даны не по порядку дат; сравниваются они по порядку.</translation>
+  </message>
+  <message>
+   <source>The labels lie on different sequences ({told}).</source>
+   <translation>Метки лежат на разных последовательностях ({told}).</translation>
+  </message>
+  <message>
+   <source>How the labels of {made} were made is not known; those of other visits were made by networks. The difference may look like a change.</source>
+   <translation>Как сделаны метки {made}, неизвестно; метки других визитов сделаны сетями. Разница может выглядеть как изменение.</translation>
+  </message>
+  <message>
+   <source>The labels of {corrected} were corrected by a person, those of other visits were not.</source>
+   <translation>Метки {corrected} исправлены человеком, метки других визитов – нет.</translation>
+  </message>
+  <message>
+   <source>The voxels of the visits differ in length ({told}), which may look like a change.</source>
+   <translation>Воксели визитов разной длины ({told}), что может выглядеть как изменение.</translation>
+  </message>
+  <message>
+   <source>{text} is no date.</source>
+   <translation>{text} – не дата.</translation>
+  </message>
+  <message>
+   <source>Write year, month and day, for example 2024-05-31.</source>
+   <translation>Напишите год, месяц и день, например 2024-05-31.</translation>
+  </message>
+  <message>
+   <source>{visit_source} and {seen_digest} lie on the same scan.</source>
+   <translation>{visit_source} и {seen_digest} лежат на одном и том же снимке.</translation>
+  </message>
+  <message>
+   <source>Give the scan of each visit.</source>
+   <translation>Дайте снимок каждого визита.</translation>
+  </message>
+  <message>
+   <source>{first_source} and {second_source} are of one day, {first_day}: nothing can be said of how fast anything grows between them.</source>
+   <translation>{first_source} и {second_source} одного дня, {first_day}: о скорости роста между ними ничего сказать нельзя.</translation>
+  </message>
+  <message>
+   <source>The visits differ in the {title} ({told}), which may look like a change.</source>
+   <translation>Визиты различаются: {title} ({told}); это может выглядеть как изменение.</translation>
   </message>
   <message>
    <source>--brainsfit ask needs --progress json: the request is one of its lines.</source>
@@ -3579,11 +4003,31 @@
    <translation>{sequence_name} ({scan_source}) сохранена заново после расчёта или это другая серия того же размера: SHA-256 другой.</translation>
   </message>
   <message>
+   <source>There are no two visits to compare.</source>
+   <translation>Нет двух визитов для сравнения.</translation>
+  </message>
+  <message>
+   <source>Give two folders of results or more, or --visit two times or more.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>--date was given {args_date} times for {args_results} folders of results.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give it once for each folder, in their order.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
    <source>{args_labels} fits no series of {study_folder}: its voxels are not those of any.</source>
    <translation type="unfinished" />
   </message>
   <message>
    <source>Give the study that was segmented. Its series here: {keys}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>No DICOM segmentation can be written for {title_series}: {missing}.</source>
    <translation type="unfinished" />
   </message>
   <message>
@@ -3600,10 +4044,6 @@
   </message>
   <message>
    <source>Give -o FILE.dcm.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>No DICOM segmentation can be written for {title_series}: {missing}.</source>
    <translation type="unfinished" />
   </message>
   <message>
@@ -3636,6 +4076,190 @@
   </message>
   <message>
    <source>Choose another series.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>A Dask worker lacks a Python package: {error}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Install BrainTumorSeg in the Python environment of the workers too.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{walltime} is no time like 2:00:00</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>There is no sbatch here.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Use a computer that can submit jobs.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>The engine dask needs the Python package {error_name}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Install it with: pip install 'BrainTumorSeg[cluster]'</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>{part} is not like partition=NAME</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>--slurm needs the Python package {error_name}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>No Dask scheduler answers at {address}: {error}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Give its address like tcp://HOST:8786, as it prints when it starts.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>The Dask scheduler has gone.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>What was done is kept. Give the same command again to go on.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>Use fewer --workers or --members, or a computer with more memory.</source>
+   <translation>Возьмите меньше сетей (--members) или процессов (--workers) либо компьютер с большей памятью.</translation>
+  </message>
+  <message>
+   <source>{how}, most likely for lack of memory.{seen}</source>
+   <translation>{how}, скорее всего, из-за нехватки памяти.{seen}</translation>
+  </message>
+  <message>
+   <source>The program crashed ({signal_name_code}).{seen}</source>
+   <translation>Программа завершилась аварийно ({signal_name_code}).{seen}</translation>
+  </message>
+  <message>
+   <source>Look at the log. If the scans can be opened elsewhere, please report it with the log.</source>
+   <translation>Посмотрите журнал. Если снимки открываются в других программах, сообщите об этом, приложив журнал.</translation>
+  </message>
+  <message>
+   <source>The program ended with code {code} and no result.</source>
+   <translation>Программа завершилась с кодом {code} без результата.</translation>
+  </message>
+  <message>
+   <source>Look at the log, and please report it with the log.</source>
+   <translation>Посмотрите журнал и сообщите об этом, приложив его.</translation>
+  </message>
+  <message>
+   <source>Rename the files like x_t1, x_t1ce, x_flair, or name them in {TABLE}.</source>
+   <translation>Назовите файлы по образцу x_t1, x_t1ce, x_flair или укажите их в {TABLE}.</translation>
+  </message>
+  <message>
+   <source>Check the path; it is relative to the folder of the table.</source>
+   <translation>Проверьте путь; он указывается относительно папки таблицы.</translation>
+  </message>
+  <message>
+   <source>The row of case {name} names no contrast-enhanced T1 scan.</source>
+   <translation>В строке случая {name} нет снимка T1 с контрастом.</translation>
+  </message>
+  <message>
+   <source>Fill in the column t1ce; that scan cannot be done without.</source>
+   <translation>Заполните столбец t1ce; без этого снимка нельзя.</translation>
+  </message>
+  <message>
+   <source>{file} ({sequence_name} of case {name}) does not exist.</source>
+   <translation>Файла {file} ({sequence_name} случая {name}) нет.</translation>
+  </message>
+  <message>
+   <source>The column {sequence_value} of case {name} names {file_name}, which its name says is another sequence. {found_reason}</source>
+   <translation>В столбце {sequence_value} случая {name} стоит {file_name}, а имя файла говорит о другой последовательности. {found_reason}</translation>
+  </message>
+  <message>
+   <source>Exchange the columns if they were mixed up; if the table is right, rename the file.</source>
+   <translation>Если столбцы перепутаны, поменяйте их; если таблица верна, переименуйте файл.</translation>
+  </message>
+  <message>
+   <source>The scans of case {name} cannot be told apart: {reason}</source>
+   <translation>Снимки случая {name} нельзя различить: {reason}</translation>
+  </message>
+  <message>
+   <source>{place} holds no case.</source>
+   <translation>В {place} нет ни одного случая.</translation>
+  </message>
+  <message>
+   <source>Put the scans of each case into a folder of its own, for example t1.nii.gz, t1ce.nii.gz and flair.nii.gz, or a DICOM study; or write {TABLE}.</source>
+   <translation>Положите снимки каждого случая в свою папку, например t1.nii.gz, t1ce.nii.gz и flair.nii.gz, или исследование DICOM; или составьте {TABLE}.</translation>
+  </message>
+  <message>
+   <source>Case {name} has no contrast-enhanced T1 scan that can be told by its name. Its files are {shown}.</source>
+   <translation>У случая {name} нет снимка T1 с контрастом, который можно узнать по имени. Его файлы: {shown}.</translation>
+  </message>
+  <message>
+   <source>Add that scan; it cannot be done without. {NAME_THEM}</source>
+   <translation>Добавьте этот снимок; без него нельзя. {NAME_THEM}</translation>
+  </message>
+  <message>
+   <source>The row of case {name} names both a DICOM folder and files.</source>
+   <translation>В строке случая {name} указаны и папка DICOM, и файлы.</translation>
+  </message>
+  <message>
+   <source>Name one or the other.</source>
+   <translation>Укажите что-то одно.</translation>
+  </message>
+  <message>
+   <source>{study}, the DICOM folder of case {name}, does not exist.</source>
+   <translation>Папки DICOM {study} случая {name} нет.</translation>
+  </message>
+  <message>
+   <source>The cases {other_name} and {case_name} would write the same files.</source>
+   <translation>Случаи {other_name} и {case_name} записали бы одни и те же файлы.</translation>
+  </message>
+  <message>
+   <source>Give each case a name of its own, or name the cases in {TABLE}.</source>
+   <translation>Дайте каждому случаю своё имя или назовите случаи в {TABLE}.</translation>
+  </message>
+  <message>
+   <source>Case {case_name} has no {settings_reference}, which is to be the reference.</source>
+   <translation>У случая {case_name} нет снимка {settings_reference}, который выбран опорным.</translation>
+  </message>
+  <message>
+   <source>Add that scan, or choose another --reference.</source>
+   <translation>Добавьте этот снимок или выберите другой опорный (--reference).</translation>
+  </message>
+  <message>
+   <source>Case {case_name} does not come from DICOM, so no DICOM segmentation can be made.</source>
+   <translation>Случай {case_name} получен не из DICOM, поэтому сегментацию DICOM создать нельзя.</translation>
+  </message>
+  <message>
+   <source>Leave --also {dicom} out, or give DICOM studies.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>It was interrupted.</source>
+   <translation>Вычисление было прервано.</translation>
+  </message>
+  <message>
+   <source>Another run works on it.</source>
+   <translation>Его вычисляет другой запуск.</translation>
+  </message>
+  <message>
+   <source>It failed before, but {other}.</source>
+   <translation>Раньше не удался, но: {other}.</translation>
+  </message>
+  <message>
+   <source>{changed}{f_other}.</source>
+   <translation type="unfinished" />
+  </message>
+  <message>
+   <source>It is left as it is. Move it away, or give --overwrite, to have it made again.</source>
+   <translation>Он остаётся как есть. Чтобы вычислить заново, переместите его или укажите --overwrite.</translation>
+  </message>
+  <message>
+   <source>{why_upper}{why}.</source>
    <translation type="unfinished" />
   </message>
   <message>
@@ -3827,12 +4451,212 @@
    <translation>Размечает перитуморальный отёк, неконтрастируемую опухоль, контрастируемую опухоль и некроз глиом. Три LinkNet с кодировщиком SE-ResNeXt-50, как в публикации, по одной на каждую из трёх частей данных, не участвовавших в обучении.</translation>
   </message>
   <message>
-   <source>approved</source>
-   <translation>утверждено</translation>
+   <source>the visit before</source>
+   <translation>предыдущим визитом</translation>
+  </message>
+  <message>
+   <source>the first visit</source>
+   <translation>первым визитом</translation>
+  </message>
+  <message>
+   <source>the smallest volume before</source>
+   <translation>наименьшим прежним объёмом</translation>
+  </message>
+  <message>
+   <source>Comparison of visits</source>
+   <translation>Сравнение визитов</translation>
+  </message>
+  <message>
+   <source>Made {date} by BrainTumorSeg {version}</source>
+   <translation>Создано {date}, BrainTumorSeg {version}</translation>
+  </message>
+  <message>
+   <source>Visits</source>
+   <translation>Визиты</translation>
+  </message>
+  <message>
+   <source>Number</source>
+   <translation>Номер</translation>
+  </message>
+  <message>
+   <source>Date</source>
+   <translation>Дата</translation>
+  </message>
+  <message>
+   <source>Result</source>
+   <translation>Результат</translation>
+  </message>
+  <message>
+   <source>Scan</source>
+   <translation>Серия</translation>
+  </message>
+  <message>
+   <source>Voxel (mm)</source>
+   <translation>Воксель (мм)</translation>
+  </message>
+  <message>
+   <source>Labels made by</source>
+   <translation>Метки сделаны</translation>
   </message>
   <message>
    <source>corrected</source>
    <translation>исправлено</translation>
+  </message>
+  <message>
+   <source>not known</source>
+   <translation>неизвестно</translation>
+  </message>
+  <message>
+   <source>Volumes (mL)</source>
+   <translation>Объёмы (мл)</translation>
+  </message>
+  <message>
+   <source>Tissue or region</source>
+   <translation>Ткань или область</translation>
+  </message>
+  <message>
+   <source>Volumes over days</source>
+   <translation>Объёмы по дням</translation>
+  </message>
+  <message>
+   <source>days since the first visit</source>
+   <translation>дней от первого визита</translation>
+  </message>
+  <message>
+   <source>mL</source>
+   <translation>мл</translation>
+  </message>
+  <message>
+   <source>Bars: measurement error of the whole tumour.</source>
+   <translation>Отрезки: ошибка измерения всей опухоли.</translation>
+  </message>
+  <message>
+   <source>Changes</source>
+   <translation>Изменения</translation>
+  </message>
+  <message>
+   <source>{days} days</source>
+   <translation>дней: {days}</translation>
+  </message>
+  <message>
+   <source>against {visit}</source>
+   <translation>по сравнению с {visit}</translation>
+  </message>
+  <message>
+   <source>Change (mL)</source>
+   <translation>Изменение (мл)</translation>
+  </message>
+  <message>
+   <source>Change (%)</source>
+   <translation>Изменение (%)</translation>
+  </message>
+  <message>
+   <source>Measurement error (mL)</source>
+   <translation>Ошибка измерения (мл)</translation>
+  </message>
+  <message>
+   <source>More than the error?</source>
+   <translation>Больше ошибки?</translation>
+  </message>
+  <message>
+   <source>mm³ a day</source>
+   <translation>мм³ в день</translation>
+  </message>
+  <message>
+   <source>% a day</source>
+   <translation>% в день</translation>
+  </message>
+  <message>
+   <source>Doubling time (days)</source>
+   <translation>Время удвоения (дней)</translation>
+  </message>
+  <message>
+   <source>yes</source>
+   <translation>да</translation>
+  </message>
+  <message>
+   <source>no</source>
+   <translation>нет</translation>
+  </message>
+  <message>
+   <source>halves in {days}</source>
+   <translation>половина за {days}</translation>
+  </message>
+  <message>
+   <source>For comparison, thresholds of RANO 2.0 for measurable disease: an increase of {area} % in the sum of products of diameters or of {volume} % in volume; a decrease of {area_less} % or {volume_less} %. An increase is compared with the smallest volume before, a decrease with the first visit.</source>
+   <translation>Для сравнения, пороги RANO 2.0 для измеримых очагов: рост суммы произведений диаметров на {area} % или объёма на {volume} %; уменьшение на {area_less} % или {volume_less} %. Рост сравнивают с наименьшим прежним объёмом, уменьшение – с первым визитом.</translation>
+  </message>
+  <message>
+   <source>Measurement error: 95 of 100 differences between two segmentations of one real scan that was sliced anew stay below it, measured on {cases} cases with the model pack {pack}, each by members that never saw it. It grows with the surface.</source>
+   <translation>Ошибка измерения: ниже неё 95 из 100 различий между двумя сегментациями одного настоящего снимка, нарезанного заново; измерено на случаях ({cases}) с пакетом {pack}, каждый – сетями, которые его не видели. Она растёт с поверхностью.</translation>
+  </message>
+  <message>
+   <source>These visits were not all segmented with that pack: their error may differ.</source>
+   <translation>Не все эти визиты сегментированы этим пакетом: их ошибка может быть другой.</translation>
+  </message>
+  <message>
+   <source>A visit has thick slices: the error of thick slices is taken.</source>
+   <translation>У одного из визитов толстые срезы: взята ошибка толстых срезов.</translation>
+  </message>
+  <message>
+   <source>Each volume is measured on its own grid.</source>
+   <translation>Каждый объём измерен на своей сетке.</translation>
+  </message>
+  <message>
+   <source>Lesions</source>
+   <translation>Очаги</translation>
+  </message>
+  <message>
+   <source>Lesion</source>
+   <translation>Очаг</translation>
+  </message>
+  <message>
+   <source>Kind</source>
+   <translation>Вид</translation>
+  </message>
+  <message>
+   <source>What happened</source>
+   <translation>Что произошло</translation>
+  </message>
+  <message>
+   <source>without core</source>
+   <translation>без ядра</translation>
+  </message>
+  <message>
+   <source>No lesion was found at any visit.</source>
+   <translation>Ни на одном визите очагов не найдено.</translation>
+  </message>
+  <message>
+   <source>A lesion is a connected part of the tumour core, or of the whole tumour where that holds no core. Smaller ones than 0.1 mL are left out.</source>
+   <translation>Очаг – связная часть ядра опухоли или всей опухоли, где ядра нет. Меньшие 0,1 мл пропущены.</translation>
+  </message>
+  <message>
+   <source>What grew and shrank, visit {first} to {second}</source>
+   <translation>Что выросло и уменьшилось, визиты {first} и {second}</translation>
+  </message>
+  <message>
+   <source>No tumour was found.</source>
+   <translation>Опухоль не найдена.</translation>
+  </message>
+  <message>
+   <source>On the later scan. A thin seam may come from registration and from the size of voxels.</source>
+   <translation>На более позднем снимке. Тонкая кайма может происходить от совмещения и от размера вокселей.</translation>
+  </message>
+  <message>
+   <source>Registration</source>
+   <translation>Совмещение</translation>
+  </message>
+  <message>
+   <source>Agreement of both scans {score}; turned by {degrees}°, moved by {mm} mm.</source>
+   <translation>Согласие обоих снимков {score}; поворот {degrees}°, сдвиг {mm} мм.</translation>
+  </message>
+  <message>
+   <source>Edges of the brain must go on from square to square.</source>
+   <translation>Края мозга должны продолжаться из квадрата в квадрат.</translation>
+  </message>
+  <message>
+   <source>approved</source>
+   <translation>утверждено</translation>
   </message>
   <message>
    <source>rejected</source>
@@ -3859,10 +4683,6 @@
    <translation>Сегментация опухоли мозга</translation>
   </message>
   <message>
-   <source>Made {date} by BrainTumorSeg {version}</source>
-   <translation>Создано {date}, BrainTumorSeg {version}</translation>
-  </message>
-  <message>
    <source>The labels shown are those of an expert, read {date} from {file}</source>
    <translation>Показана разметка эксперта, прочитана {date} из {file}</translation>
   </message>
@@ -3877,10 +4697,6 @@
   <message>
    <source>Name</source>
    <translation>Имя</translation>
-  </message>
-  <message>
-   <source>Date</source>
-   <translation>Дата</translation>
   </message>
   <message>
    <source>Verdict</source>
@@ -3899,20 +4715,8 @@
    <translation>Второй эксперт и {other}</translation>
   </message>
   <message>
-   <source>Tissue or region</source>
-   <translation>Ткань или область</translation>
-  </message>
-  <message>
    <source>Dice</source>
    <translation>Дайс</translation>
-  </message>
-  <message>
-   <source>Change (mL)</source>
-   <translation>Изменение (мл)</translation>
-  </message>
-  <message>
-   <source>Change (%)</source>
-   <translation>Изменение (%)</translation>
   </message>
   <message>
    <source>Volumes</source>
@@ -3923,16 +4727,8 @@
    <translation>В разметке эксперта опухоли нет.</translation>
   </message>
   <message>
-   <source>No tumour was found.</source>
-   <translation>Опухоль не найдена.</translation>
-  </message>
-  <message>
    <source>That does not mean that there is none: look at the scans, and at the warnings if there are any.</source>
    <translation>Это не значит, что её нет: посмотрите серии и предупреждения, если они есть.</translation>
-  </message>
-  <message>
-   <source>mL</source>
-   <translation>мл</translation>
   </message>
   <message>
    <source>% of brain</source>
@@ -3953,6 +4749,62 @@
   <message>
    <source>Brain volume {volume} mL.</source>
    <translation>Объём мозга {volume} мл.</translation>
+  </message>
+  <message>
+   <source>Diameters of enhancing lesions ({criteria})</source>
+   <translation>Диаметры накапливающих контраст очагов ({criteria})</translation>
+  </message>
+  <message>
+   <source>There is no enhancing lesion large enough to be measured.</source>
+   <translation>Нет накапливающих контраст очагов, достаточно больших для измерения.</translation>
+  </message>
+  <message>
+   <source>Longest (mm)</source>
+   <translation>Наибольший (мм)</translation>
+  </message>
+  <message>
+   <source>Across (mm)</source>
+   <translation>Поперечный (мм)</translation>
+  </message>
+  <message>
+   <source>Product (mm²)</source>
+   <translation>Произведение (мм²)</translation>
+  </message>
+  <message>
+   <source>Volume (mL)</source>
+   <translation>Объём (мл)</translation>
+  </message>
+  <message>
+   <source>Slices</source>
+   <translation>Срезы</translation>
+  </message>
+  <message>
+   <source>Measurable</source>
+   <translation>Измеримый</translation>
+  </message>
+  <message>
+   <source>Target lesion</source>
+   <translation>Таргетный очаг</translation>
+  </message>
+  <message>
+   <source>Sum of products of the target lesions: {sum} mm².</source>
+   <translation>Сумма произведений таргетных очагов: {sum} мм².</translation>
+  </message>
+  <message>
+   <source>{count} more enhancing lesions are too small to be measured.</source>
+   <translation>Ещё {count} накапливающих контраст очагов слишком малы для измерения.</translation>
+  </message>
+  <message>
+   <source>Longest line inside of the lesion in an axial slice, and the longest across it. Measurable: both {least} mm or more, in two slices or more. A radiologist has to check the lines.</source>
+   <translation>Наибольшая линия внутри очага на аксиальном срезе и наибольшая линия поперёк неё. Измеримый: обе не менее {least} мм, не менее чем на двух срезах. Линии должен проверить рентгенолог.</translation>
+  </message>
+  <message>
+   <source>The lines are those of a reader.</source>
+   <translation>Линии проведены экспертом.</translation>
+  </message>
+  <message>
+   <source>The slices are tilted by {angle}° against the axial plane.</source>
+   <translation>Срезы наклонены на {angle}° к аксиальной плоскости.</translation>
   </message>
   <message>
    <source>How far to trust it</source>
@@ -4051,16 +4903,8 @@
    <translation>не один файл</translation>
   </message>
   <message>
-   <source>Registration</source>
-   <translation>Совмещение</translation>
-  </message>
-  <message>
    <source>There was only one scan.</source>
    <translation>Серия была одна.</translation>
-  </message>
-  <message>
-   <source>Scan</source>
-   <translation>Серия</translation>
   </message>
   <message>
    <source>How</source>
@@ -4213,6 +5057,10 @@
   <message>
    <source>Command</source>
    <translation>Команда</translation>
+  </message>
+  <message>
+   <source>Read by</source>
+   <translation>Описал</translation>
   </message>
   <message>
    <source>An automatic segmentation can be wrong anywhere; a radiologist has to look at the scans. Pictures are in radiological convention: the patient's right is on the left.</source>
@@ -4387,6 +5235,14 @@
    <translation>Выберите формат.</translation>
   </message>
   <message>
+   <source>The DICOM report refers to the DICOM segmentation.</source>
+   <translation>Отчёт DICOM ссылается на сегментацию DICOM.</translation>
+  </message>
+  <message>
+   <source>Save the DICOM segmentation as well.</source>
+   <translation>Сохраните также сегментацию DICOM.</translation>
+  </message>
+  <message>
    <source>The scan lies below a transform: label maps are saved where the views show them, .seg.nrrd in the scan's own coordinates.</source>
    <translation>Серия находится под преобразованием: карты меток сохраняются там, где их показывают окна, .seg.nrrd — в собственных координатах серии.</translation>
   </message>
@@ -4426,16 +5282,16 @@
  <context>
   <name>guess.doubts</name>
   <message>
+   <source>{first} and {second} seem to be swapped. “{name}” is chosen as {first}. {reason}</source>
+   <translation>{first} и {second}, похоже, перепутаны. «{name}» выбран как {first}. {reason}</translation>
+  </message>
+  <message>
    <source>“{name}” is chosen as {sequence}. {reason}</source>
    <translation>«{name}» выбрана как {sequence}. {reason}</translation>
   </message>
   <message>
    <source>“{first}” and “{second}” hold the same image.</source>
    <translation>«{first}» и «{second}» — одно и то же изображение.</translation>
-  </message>
-  <message>
-   <source>{first} and {second} seem to be swapped: {reason}</source>
-   <translation>{first} и {second}, похоже, перепутаны: {reason}</translation>
   </message>
  </context>
  <context>
@@ -4872,6 +5728,279 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   </message>
  </context>
  <context>
+  <name>panel.comparing</name>
+  <message>
+   <source>Add a result</source>
+   <translation>Добавить результат</translation>
+  </message>
+  <message>
+   <source>Cancelling …</source>
+   <translation>Отмена …</translation>
+  </message>
+  <message>
+   <source>Save</source>
+   <translation>Сохранить</translation>
+  </message>
+  <message>
+   <source>Cancel</source>
+   <translation>Отмена</translation>
+  </message>
+  <message>
+   <source>Compare</source>
+   <translation>Сравнить</translation>
+  </message>
+  <message>
+   <source>Mark two or more results of one patient.</source>
+   <translation>Отметьте два или больше результатов одного пациента.</translation>
+  </message>
+  <message>
+   <source>from the first visit</source>
+   <translation>с первого визита</translation>
+  </message>
+  <message>
+   <source>new</source>
+   <translation>новый</translation>
+  </message>
+  <message>
+   <source>was too small before</source>
+   <translation>раньше был слишком мал</translation>
+  </message>
+  <message>
+   <source>split off</source>
+   <translation>отделился</translation>
+  </message>
+  <message>
+   <source>merged</source>
+   <translation>слился</translation>
+  </message>
+  <message>
+   <source>vanished</source>
+   <translation>исчез</translation>
+  </message>
+  <message>
+   <source>Cancelled; the scene is as it was before.</source>
+   <translation>Отменено; сцена прежняя.</translation>
+  </message>
+  <message>
+   <source>It failed; nothing was added to the scene.</source>
+   <translation>Не удалось; в сцену ничего не добавлено.</translation>
+  </message>
+  <message>
+   <source>Date of the scan, for example 2024-05-31</source>
+   <translation>Дата снимка, например 2024-05-31</translation>
+  </message>
+  <message>
+   <source>Result</source>
+   <translation>Результат</translation>
+  </message>
+  <message>
+   <source>Date</source>
+   <translation>Дата</translation>
+  </message>
+  <message>
+   <source>Tissue</source>
+   <translation>Ткань</translation>
+  </message>
+  <message>
+   <source>mL</source>
+   <translation>мл</translation>
+  </message>
+  <message>
+   <source>± mL</source>
+   <translation>± мл</translation>
+  </message>
+  <message>
+   <source>%</source>
+   <translation>%</translation>
+  </message>
+  <message>
+   <source>No.</source>
+   <translation>№</translation>
+  </message>
+  <message>
+   <source>before</source>
+   <translation>до</translation>
+  </message>
+  <message>
+   <source>after (mL)</source>
+   <translation>после (мл)</translation>
+  </message>
+  <message>
+   <source>What happened</source>
+   <translation>Что произошло</translation>
+  </message>
+  <message>
+   <source>Replace files</source>
+   <translation>Замена файлов</translation>
+  </message>
+  <message>
+   <source>Replace {names} in {folder}?</source>
+   <translation>Заменить {names} в {folder}?</translation>
+  </message>
+  <message>
+   <source>Saved in {folder}:</source>
+   <translation>Сохранено в {folder}:</translation>
+  </message>
+ </context>
+ <context>
+  <name>panel.diameters</name>
+  <message>
+   <source>Press Measure for the diameters of enhancing lesions.</source>
+   <translation>Нажмите «Измерить», чтобы получить диаметры накапливающих контраст очагов.</translation>
+  </message>
+  <message>
+   <source>The segmentation has changed: press Measure.</source>
+   <translation>Сегментация изменилась: нажмите «Измерить».</translation>
+  </message>
+  <message>
+   <source>There is no enhancing lesion large enough to be measured.</source>
+   <translation>Нет накапливающих контраст очагов, достаточно больших для измерения.</translation>
+  </message>
+  <message>
+   <source>Lines were dragged.</source>
+   <translation>Линии передвинуты.</translation>
+  </message>
+  <message>
+   <source>{number}, target</source>
+   <translation>{number}, таргетный</translation>
+  </message>
+  <message>
+   <source>{number}, too small</source>
+   <translation>{number}, слишком мал</translation>
+  </message>
+  <message>
+   <source>Enhancing lesion</source>
+   <translation>Накапливающий контраст очаг</translation>
+  </message>
+  <message>
+   <source>mm</source>
+   <translation>мм</translation>
+  </message>
+  <message>
+   <source>mm²</source>
+   <translation>мм²</translation>
+  </message>
+  <message>
+   <source>Sum of products of the target lesions: {sum} mm².</source>
+   <translation>Сумма произведений таргетных очагов: {sum} мм².</translation>
+  </message>
+  <message>
+   <source>Replace the lines that were dragged?</source>
+   <translation>Заменить передвинутые линии?</translation>
+  </message>
+  <message>
+   <source>Measure</source>
+   <translation>Измерить</translation>
+  </message>
+  <message>
+   <source>The slices are tilted by {angle}° against the axial plane.</source>
+   <translation>Срезы наклонены на {angle}° к аксиальной плоскости.</translation>
+  </message>
+ </context>
+ <context>
+  <name>panel.many</name>
+  <message>
+   <source>Installing packages …</source>
+   <translation>Установка пакетов …</translation>
+  </message>
+  <message>
+   <source>{count} cases, {run} to be segmented ({states}).</source>
+   <translation>Случаев: {count}, из них вычислить: {run} ({states}).</translation>
+  </message>
+  <message>
+   <source>Looking for cases …</source>
+   <translation>Поиск случаев …</translation>
+  </message>
+  <message>
+   <source>Stopping …</source>
+   <translation>Остановка …</translation>
+  </message>
+  <message>
+   <source>It is left as it is. To have it made again, move it away.</source>
+   <translation>Он остаётся как есть. Чтобы вычислить его заново, переместите его.</translation>
+  </message>
+  <message>
+   <source>Corrections or reviews of “{name}” are not saved. Open “{other}” and lose them?</source>
+   <translation>Исправления или отзывы для «{name}» не сохранены. Открыть «{other}» и потерять их?</translation>
+  </message>
+  <message>
+   <source>Segment every case that is not done.</source>
+   <translation>Сегментировать все случаи, которые ещё не готовы.</translation>
+  </message>
+  <message>
+   <source>Look for cases first.</source>
+   <translation>Сначала найдите случаи.</translation>
+  </message>
+  <message>
+   <source>Stop now</source>
+   <translation>Прервать</translation>
+  </message>
+  <message>
+   <source>Cancel</source>
+   <translation>Отмена</translation>
+  </message>
+  <message>
+   <source>Choose the folder with the cases.</source>
+   <translation>Выберите папку со случаями.</translation>
+  </message>
+  <message>
+   <source>Folders or settings have changed: look for cases again.</source>
+   <translation>Папки или настройки изменились: найдите случаи снова.</translation>
+  </message>
+  <message>
+   <source>It failed. What was done stays done.</source>
+   <translation>Не удалось. Готовое остаётся готовым.</translation>
+  </message>
+  <message>
+   <source>Stopped after {time}. Segment all goes on with the rest. {states}.</source>
+   <translation>Остановлено через {time}. «Начать все» продолжит с остальными. {states}.</translation>
+  </message>
+  <message>
+   <source>Ended after {time}. {states}.</source>
+   <translation>Закончено за {time}. {states}.</translation>
+  </message>
+  <message>
+   <source>Volume in which the networks were uncertain, in percent of the tumour.</source>
+   <translation>Объём, в котором сети сомневались, в процентах от опухоли.</translation>
+  </message>
+  <message>
+   <source>finishing the cases that are running</source>
+   <translation>завершаются начатые случаи</translation>
+  </message>
+  <message>
+   <source>Choose a folder …</source>
+   <translation>Выберите папку …</translation>
+  </message>
+  <message>
+   <source>Case</source>
+   <translation>Случай</translation>
+  </message>
+  <message>
+   <source>State</source>
+   <translation>Состояние</translation>
+  </message>
+  <message>
+   <source>Uncertain</source>
+   <translation>Сомнения</translation>
+  </message>
+  <message>
+   <source>{done} of {total} cases</source>
+   <translation>Готово случаев: {done} из {total}</translation>
+  </message>
+  <message>
+   <source>Not saved</source>
+   <translation>Не сохранено</translation>
+  </message>
+  <message>
+   <source>Left out: {files}</source>
+   <translation>Не взяты: {files}</translation>
+  </message>
+  <message>
+   <source>Log</source>
+   <translation>Журнал</translation>
+  </message>
+ </context>
+ <context>
   <name>panel.result</name>
   <message>
    <source>Tissue</source>
@@ -4984,6 +6113,10 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
    <translation>Замена сегментации</translation>
   </message>
   <message>
+   <source>Wait until the search for cases, or their segmentation, has ended.</source>
+   <translation>Подождите, пока закончится поиск случаев или их сегментация.</translation>
+  </message>
+  <message>
    <source>Ready.</source>
    <translation>Готово к запуску.</translation>
   </message>
@@ -4992,12 +6125,12 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
    <translation>Всё равно сегментировать?</translation>
   </message>
   <message>
-   <source>Installing packages …</source>
-   <translation>Установка пакетов …</translation>
-  </message>
-  <message>
    <source>It could not be started.</source>
    <translation>Не удалось запустить.</translation>
+  </message>
+  <message>
+   <source>Installing packages …</source>
+   <translation>Установка пакетов …</translation>
   </message>
   <message>
    <source>Cancelled; nothing was changed.</source>
@@ -5298,6 +6431,34 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
    <translation>Готово</translation>
   </message>
   <message>
+   <source>waiting</source>
+   <translation>ожидает</translation>
+  </message>
+  <message>
+   <source>running</source>
+   <translation>вычисляется</translation>
+  </message>
+  <message>
+   <source>done</source>
+   <translation>готов</translation>
+  </message>
+  <message>
+   <source>failed</source>
+   <translation>не удался</translation>
+  </message>
+  <message>
+   <source>cannot run</source>
+   <translation>не годится</translation>
+  </message>
+  <message>
+   <source>to do again</source>
+   <translation>повторить</translation>
+  </message>
+  <message>
+   <source>changed by hand</source>
+   <translation>исправлен вручную</translation>
+  </message>
+  <message>
    <source>step {step} of {total}</source>
    <translation>шаг {step} из {total}</translation>
   </message>
@@ -5327,6 +6488,21 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   <message>
    <source>Change {first} → {second} (%)</source>
    <translation>Изменение {first} → {second} (%)</translation>
+  </message>
+ </context>
+ <context>
+  <name>review.measuring</name>
+  <message>
+   <source>The scan that was segmented is no longer in the scene.</source>
+   <translation>Серии, которую сегментировали, больше нет в сцене.</translation>
+  </message>
+  <message>
+   <source>Load it again and measure again.</source>
+   <translation>Загрузите его снова и повторите измерение.</translation>
+  </message>
+  <message>
+   <source>Diameter {name}</source>
+   <translation>Диаметр {name}</translation>
   </message>
  </context>
  <context>
@@ -5492,6 +6668,37 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   <message>
    <source>{name} holds no image; load it again.</source>
    <translation>В {name} нет изображения; загрузите снова.</translation>
+  </message>
+ </context>
+ <context>
+  <name>run.opening</name>
+  <message>
+   <source>Look for the cases again. If it is not found then, segment this case again.</source>
+   <translation>Найдите случаи снова. Если его и тогда нет, сегментируйте этот случай заново.</translation>
+  </message>
+  <message>
+   <source>Look for the cases again. If they have changed, segment this case again.</source>
+   <translation>Найдите случаи снова. Если они изменились, сегментируйте этот случай заново.</translation>
+  </message>
+  <message>
+   <source>The scan has changed since. Segment this case again.</source>
+   <translation>Снимок с тех пор изменился. Сегментируйте этот случай заново.</translation>
+  </message>
+  <message>
+   <source>{path} is missing or cannot be read.</source>
+   <translation>Файла {path} нет, или его нельзя прочитать.</translation>
+  </message>
+  <message>
+   <source>{path} speaks of other scans than case {name} has now.</source>
+   <translation>В {path} названы другие снимки, чем есть сейчас у случая {name}.</translation>
+  </message>
+  <message>
+   <source>{name} (before)</source>
+   <translation>{name} (прежний)</translation>
+  </message>
+  <message>
+   <source>{path} does not lie on the scan “{name}”.</source>
+   <translation>{path} не совпадает по сетке со снимком «{name}».</translation>
   </message>
  </context>
  <context>
@@ -5953,6 +7160,91 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   <message>
    <source>Start Slicer with its main window.</source>
    <translation>Запустите Slicer с главным окном.</translation>
+  </message>
+ </context>
+ <context>
+  <name>visits.changes</name>
+  <message>
+   <source>Nothing was added to the scene. Load it and compare again.</source>
+   <translation>В сцену ничего не добавлено. Загрузите его и сравните снова.</translation>
+  </message>
+  <message>
+   <source>grew</source>
+   <translation>выросло</translation>
+  </message>
+  <message>
+   <source>shrank</source>
+   <translation>уменьшилось</translation>
+  </message>
+  <message>
+   <source>Change {first} – {second}</source>
+   <translation>Изменение {first} – {second}</translation>
+  </message>
+  <message>
+   <source>Tumour core</source>
+   <translation>Ядро опухоли</translation>
+  </message>
+  <message>
+   <source>Whole tumour</source>
+   <translation>Вся опухоль</translation>
+  </message>
+  <message>
+   <source>{name} was removed from the scene while it was compared.</source>
+   <translation>{name} удалён из сцены во время сравнения.</translation>
+  </message>
+ </context>
+ <context>
+  <name>visits.choosing</name>
+  <message>
+   <source>Choose a folder with one report in JSON, its segmentation and its scan.</source>
+   <translation>Выберите папку с одним отчётом в JSON, сегментацией и снимком.</translation>
+  </message>
+  <message>
+   <source>{folder} does not hold the report of one run.</source>
+   <translation>В {folder} нет отчёта одного запуска.</translation>
+  </message>
+ </context>
+ <context>
+  <name>visits.comparing</name>
+  <message>
+   <source>Choose the visits again.</source>
+   <translation>Выберите визиты снова.</translation>
+  </message>
+  <message>
+   <source>Fewer than two visits were chosen.</source>
+   <translation>Выбрано меньше двух визитов.</translation>
+  </message>
+  <message>
+   <source>Choose two or more.</source>
+   <translation>Выберите два или больше.</translation>
+  </message>
+  <message>
+   <source>Starting the worker.</source>
+   <translation>Запуск расчётного процесса.</translation>
+  </message>
+  <message>
+   <source>Loading the result.</source>
+   <translation>Загрузка результата.</translation>
+  </message>
+  <message>
+   <source>Cancelled.</source>
+   <translation>Отменено.</translation>
+  </message>
+  <message>
+   <source>Write it beside the result, for example 2024-05-31.</source>
+   <translation>Напишите её рядом с результатом, например 2024-05-31.</translation>
+  </message>
+  <message>
+   <source>{name} or its scan is no longer in the scene.</source>
+   <translation>{name} или его снимка больше нет в сцене.</translation>
+  </message>
+  <message>
+   <source>The date of {name} is missing.</source>
+   <translation>Нет даты для {name}.</translation>
+  </message>
+  <message>
+   <source>Writing {name} for the worker.</source>
+   <translation>Запись {name} для вычисления.</translation>
   </message>
  </context>
  <context>
