@@ -10,8 +10,8 @@ from .language import Catalogue
 #: From this share of heads on a structure is touched; below that it may be.
 _TOUCHED = 0.5
 
-#: Standard deviation of the estimate in healthy heads, whose midline is where it should be, mm.
-SHIFT_ERROR_MM = 2.0
+#: Smaller shifts (mm) are not told: the estimate is rough, see ``Resources/Docs/outputs.md``.
+LEAST_SHIFT_MM = 4.0
 
 
 def place_sentences(record: Mapping[str, Any], words: Catalogue) -> Iterator[str]:
@@ -55,15 +55,15 @@ def place_sentences(record: Mapping[str, Any], words: Catalogue) -> Iterator[str
     shift = place["midline_shift_mm"]
     if shift is None:
         yield _("A shift of the midline could not be estimated.")
-    elif abs(shift) < 2 * SHIFT_ERROR_MM:
-        yield _("No shift of the midline beyond the error of the estimate ({error} mm).").format(
-            error=f"{2 * SHIFT_ERROR_MM:.0f}"
+    elif abs(shift) < LEAST_SHIFT_MM:
+        yield _("No shift of the midline of {least} mm or more is seen.").format(
+            least=f"{LEAST_SHIFT_MM:.0f}"
         )
     else:
-        told = _("Midline shifted to the left by about {shift} mm (error {error} mm).")
+        told = _("Midline shifted to the left by about {shift} mm (rough, rather too small).")
         if shift < 0:
-            told = _("Midline shifted to the right by about {shift} mm (error {error} mm).")
-        yield told.format(shift=f"{abs(shift):.0f}", error=f"{2 * SHIFT_ERROR_MM:.0f}")
+            told = _("Midline shifted to the right by about {shift} mm (rough, rather too small).")
+        yield told.format(shift=f"{abs(shift):.0f}")
     yield _(
         "Estimated from a mean map of 20 healthy heads, which knows no lobes; structures that the "
         "tumour pushes aside are looked for where they usually lie."

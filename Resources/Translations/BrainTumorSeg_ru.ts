@@ -907,12 +907,12 @@
    <translation>Смещение срединных структур оценить не удалось.</translation>
   </message>
   <message>
-   <source>Midline shifted to the left by about {shift} mm (error {error} mm).</source>
-   <translation>Срединные структуры смещены влево примерно на {shift} мм (погрешность {error} мм).</translation>
+   <source>Midline shifted to the left by about {shift} mm (rough, rather too small).</source>
+   <translation>Срединная линия смещена влево примерно на {shift} мм (грубая оценка, скорее занижена).</translation>
   </message>
   <message>
-   <source>Midline shifted to the right by about {shift} mm (error {error} mm).</source>
-   <translation>Срединные структуры смещены вправо примерно на {shift} мм (погрешность {error} мм).</translation>
+   <source>Midline shifted to the right by about {shift} mm (rough, rather too small).</source>
+   <translation>Срединная линия смещена вправо примерно на {shift} мм (грубая оценка, скорее занижена).</translation>
   </message>
   <message>
    <source>{distance} mm from the midline.</source>
@@ -923,8 +923,8 @@
    <translation>{distance} мм от желудочков (от {least} до {most} мм).</translation>
   </message>
   <message>
-   <source>No shift of the midline beyond the error of the estimate ({error} mm).</source>
-   <translation>Смещения срединных структур сверх погрешности оценки ({error} мм) нет.</translation>
+   <source>No shift of the midline of {least} mm or more is seen.</source>
+   <translation>Смещения срединной линии на {least} мм и более не видно.</translation>
   </message>
   <message>
    <source>Agreement: of one network's views with each other (test-time augmentation).</source>

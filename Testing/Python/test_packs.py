@@ -351,7 +351,7 @@ def test_another_schema_is_refused(folder, schema):
         ({"grid": {"in_plane_mm": 0, "multiple": 32}}, "grid.in_plane_mm"),
         ({"validation": [{"measure": "Dice", "value": 1}]}, "validation.0: 'data' is a required"),
         ({"network": {**SPEC.as_dict(), "in_channels": 9}}, "makes 3 channels"),
-        ({"network": {**SPEC.as_dict(), "classes": 4}}, "has 4 outputs"),
+        ({"network": {**SPEC.as_dict(), "classes": 4}}, "tells 4 apart"),
         ({"recipe": "wide"}, "makes 9 channels"),
         ({"recipe": "neighbours"}, "takes t1ce, but"),
         ({"grid": {"in_plane_mm": 1, "multiple": 12}}, "not divisible by 8"),
