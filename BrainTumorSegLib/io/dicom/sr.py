@@ -59,8 +59,8 @@ def make_dicom_sr(
         InputError: when highdicom cannot make one of what stands in the headers.
         DependencyError: without highdicom.
     """
-    highdicom = highdicom_module()
-    import highdicom.sr  # noqa: F811
+    highdicom_module()
+    import highdicom.sr
 
     try:
         groups = [
