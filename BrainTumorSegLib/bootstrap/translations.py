@@ -31,10 +31,7 @@ _LIBRARY = (
         f"cli/commands/{name}.py"
         for name in ("segment", "report", "follow_up", "dicom_seg", "demo")
     ),
-    *(
-        f"cohort/{name}.py"
-        for name in ("attempt", "cluster", "engine", "failure", "finding", "plan")
-    ),
+    *(f"cohort/{name}.py" for name in ("attempt", "engine", "failure", "finding", "plan")),
     "bootstrap/doctor.py",
 )
 

@@ -15,8 +15,9 @@ from .install.system_check import COPY
 from .run.opening import closeCase
 from .self_test import TIME_LIMIT_S, demonstration, loadScans, sceneState, waitFor
 
-#: They would install packages on the computer, and open a browser.
-NOT_PRESSED = ("installDicomButton", "pageButton")
+#: They would install packages on the computer, open a browser, and wait for a person to choose
+#: a folder.
+NOT_PRESSED = ("installDicomButton", "pageButton", "addVisitButton", "saveComparisonButton")
 
 
 def pressPanel(test: Any, widget: Any) -> None:
@@ -27,6 +28,7 @@ def pressPanel(test: Any, widget: Any) -> None:
     pressRun(test, widget)
     pressResult(test, widget)
     pressReview(test, widget)
+    pressComparing(test, widget)
     pressSaving(test, widget)
     pressSystem(test, widget)
     pressMany(test, widget)
@@ -95,6 +97,9 @@ def pressResult(test: Any, widget: Any) -> None:
     ui.showButton.click()
     for _time in range(2):
         ui.threeDButton.click()
+    ui.measureButton.click()
+    test.assertTrue(ui.diametersLabel.text)
+    test.assertEqual(ui.diametersTable.visible, ui.diametersTable.rowCount > 0)
     if ui.nextDoubtButton.enabled:
         for button in (ui.nextDoubtButton, ui.nextDoubtButton, ui.previousDoubtButton):
             button.click()
@@ -117,6 +122,14 @@ def pressReview(test: Any, widget: Any) -> None:
     ui.readerEdit.text = "Reader Two"
     ui.recordButton.click()
     test.assertEqual(len(readReviews(state.segmentation)), 2)
+
+
+def pressComparing(test: Any, widget: Any) -> None:
+    """The result is listed; without a second one there is nothing to compare."""
+    ui = widget.ui
+    ui.comparingButton.collapsed = False
+    test.assertGreater(ui.visitsTable.rowCount, 0)
+    test.assertFalse(ui.compareButton.enabled)
 
 
 def pressSaving(test: Any, widget: Any) -> None:

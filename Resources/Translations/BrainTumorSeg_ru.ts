@@ -452,6 +452,14 @@
    <translation>Что следует знать о диаметрах.</translation>
   </message>
   <message>
+   <source>Measure</source>
+   <translation>Измерить</translation>
+  </message>
+  <message>
+   <source>Measure the diameters of the enhancing lesions and show them as lines, which can be dragged.</source>
+   <translation>Измерить диаметры накапливающих контраст очагов и показать их линиями, которые можно передвигать.</translation>
+  </message>
+  <message>
    <source>How far to trust the automatic result, and where the tumour lies.</source>
    <translation>Насколько можно доверять автоматическому результату и где расположена опухоль.</translation>
   </message>
@@ -482,14 +490,6 @@
   <message>
    <source>Correct the result in Segment Editor. A copy of the automatic result is kept.</source>
    <translation>Исправить результат в Segment Editor. Копия автоматического результата сохраняется.</translation>
-  </message>
-  <message>
-   <source>Measure</source>
-   <translation>Измерить</translation>
-  </message>
-  <message>
-   <source>Measure the diameters of the enhancing lesions and show them as lines, which can be dragged.</source>
-   <translation>Измерить диаметры накапливающих контраст очагов и показать их линиями, которые можно передвигать.</translation>
   </message>
   <message>
    <source>Side by side</source>
@@ -2108,7 +2108,7 @@
   </message>
   <message>
    <source>no image (a report, a presentation or an index)</source>
-   <translation type="unfinished" />
+   <translation>не изображение (отчёт, представление или указатель)</translation>
   </message>
   <message>
    <source>{error_message}{losses_unknown}</source>
@@ -3016,11 +3016,11 @@
   </message>
   <message>
    <source>Measure it again: brain-tumor-seg models calibrate {pack_name} --data DATA</source>
-   <translation type="unfinished" />
+   <translation>Измерьте заново: brain-tumor-seg models calibrate {pack_name} --data DATA</translation>
   </message>
   <message>
    <source>{source} is no valid calibration: {where}: {error_message}.</source>
-   <translation type="unfinished" />
+   <translation>{source}: это не калибровка: {where}: {error_message}.</translation>
   </message>
   <message>
    <source>Cannot read {path}: {error_strerror}.</source>
@@ -3032,7 +3032,7 @@
   </message>
   <message>
    <source>{source} contradicts itself in the curve of {name}.</source>
-   <translation type="unfinished" />
+   <translation>{source}: противоречие в кривой {name}.</translation>
   </message>
   <message>
    <source>{member_bytes}</source>
@@ -3500,7 +3500,7 @@
   </message>
   <message>
    <source>fastest on a GPU</source>
-   <translation type="unfinished" />
+   <translation>быстрее всего на GPU</translation>
   </message>
   <message>
    <source>Networks on {place} do not run in {chosen}.</source>
@@ -3552,7 +3552,7 @@
   </message>
   <message>
    <source>chosen precision</source>
-   <translation type="unfinished" />
+   <translation>выбранная точность</translation>
   </message>
   <message>
    <source>Not enough memory for the networks.</source>
@@ -3792,7 +3792,7 @@
   </message>
   <message>
    <source>Keep both in one folder, or give --visit DATE SEGMENTATION T1CE.</source>
-   <translation type="unfinished" />
+   <translation>Держите оба файла в одной папке или укажите --visit ДАТА СЕГМЕНТАЦИЯ T1CE.</translation>
   </message>
   <message>
    <source>The scan of {record}, {name}, was not found.</source>
@@ -3832,7 +3832,7 @@
   </message>
   <message>
    <source>Give a folder that segment has written.</source>
-   <translation type="unfinished" />
+   <translation>Укажите папку, которую записала команда segment.</translation>
   </message>
   <message>
    <source>{folder} holds no report of a run.</source>
@@ -3840,7 +3840,7 @@
   </message>
   <message>
    <source>Segment with --report report.json, or give --visit DATE SEGMENTATION T1CE.</source>
-   <translation type="unfinished" />
+   <translation>Сегментируйте с --report report.json или укажите --visit ДАТА СЕГМЕНТАЦИЯ T1CE.</translation>
   </message>
   <message>
    <source>{folder} holds the reports of several runs: {p_name}.</source>
@@ -3872,7 +3872,7 @@
   </message>
   <message>
    <source>Give files or folders with --scans.</source>
-   <translation type="unfinished" />
+   <translation>Укажите файлы или папки в --scans.</translation>
   </message>
   <message>
    <source>{record} names a DICOM series, which has no SHA-256: {scan_source} was taken for it because it has the same size.</source>
@@ -4008,15 +4008,15 @@
   </message>
   <message>
    <source>Give two folders of results or more, or --visit two times or more.</source>
-   <translation type="unfinished" />
+   <translation>Укажите две папки результатов или больше либо --visit два раза или больше.</translation>
   </message>
   <message>
    <source>--date was given {args_date} times for {args_results} folders of results.</source>
-   <translation type="unfinished" />
+   <translation>--date указано {args_date} раз для {args_results} папок результатов.</translation>
   </message>
   <message>
    <source>Give it once for each folder, in their order.</source>
-   <translation type="unfinished" />
+   <translation>Укажите его по одному разу для каждой папки, в том же порядке.</translation>
   </message>
   <message>
    <source>{args_labels} fits no series of {study_folder}: its voxels are not those of any.</source>
@@ -4076,58 +4076,6 @@
   </message>
   <message>
    <source>Choose another series.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>A Dask worker lacks a Python package: {error}.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>Install BrainTumorSeg in the Python environment of the workers too.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>{walltime} is no time like 2:00:00</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>There is no sbatch here.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>Use a computer that can submit jobs.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>The engine dask needs the Python package {error_name}.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>Install it with: pip install 'BrainTumorSeg[cluster]'</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>{part} is not like partition=NAME</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>--slurm needs the Python package {error_name}.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>No Dask scheduler answers at {address}: {error}.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>Give its address like tcp://HOST:8786, as it prints when it starts.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>The Dask scheduler has gone.</source>
-   <translation type="unfinished" />
-  </message>
-  <message>
-   <source>What was done is kept. Give the same command again to go on.</source>
    <translation type="unfinished" />
   </message>
   <message>
@@ -4236,7 +4184,7 @@
   </message>
   <message>
    <source>Leave --also {dicom} out, or give DICOM studies.</source>
-   <translation type="unfinished" />
+   <translation>Уберите --also {dicom} или укажите исследования DICOM.</translation>
   </message>
   <message>
    <source>It was interrupted.</source>
@@ -5814,8 +5762,8 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
    <translation>%</translation>
   </message>
   <message>
-   <source>No.</source>
-   <translation>№</translation>
+   <source>Lesion</source>
+   <translation>Очаг</translation>
   </message>
   <message>
    <source>before</source>

@@ -12,8 +12,8 @@ from BrainTumorSegLib.cli import application as cli
 from BrainTumorSegLib.cli.commands import cohort as cohort_command
 from BrainTumorSegLib.cohort.bids import find_bids_cases, is_bids, write_dataset_files
 from BrainTumorSegLib.cohort.cases import STATE_FOLDER, choose_cases, part_of
+from BrainTumorSegLib.cohort.engine import Stop
 from BrainTumorSegLib.cohort.finding import find_cases
-from BrainTumorSegLib.cohort.local import Stop
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
 

@@ -241,10 +241,10 @@ def test_a_precision_that_was_asked_for_is_not_replaced(pack, with_openvino, mon
 def test_a_gpu_without_room_for_the_networks_hands_over_to_the_cpu(pack, monkeypatch):
     real = choosing.TorchEngine
 
-    def full_gpu(networks, device="cpu", precision=None):
+    def full_gpu(networks, device="cpu", *more):
         if device != "cpu":
             raise MemoryError("CUDA out of memory")
-        return real(networks, device, precision)
+        return real(networks, device, *more)
 
     monkeypatch.setattr(choosing, "TorchEngine", full_gpu)
     plan = replace(plan_engine("torch", "cpu"), device="cuda", precision="fp16")

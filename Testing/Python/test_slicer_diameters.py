@@ -163,14 +163,14 @@ def test_after_an_edit_the_panel_asks_to_measure_again(shown, result):
 
 
 def test_the_dicom_report_is_offered_only_with_the_segmentation(shown):
-    ui, saving = shown.ui, shown.panel.saving
+    ui, state = shown.ui, shown.panel.state
     ui.savingButton.setCollapsed(False)
     ui.dicomCheck.setChecked(False)
     ui.dicomReportCheck.setChecked(True)
     live(shown)
     assert not ui.dicomReportCheck.isEnabled()
-    assert "sr.dcm" not in saving.formats
+    assert "sr.dcm" not in state.formats
     ui.dicomCheck.setChecked(True)
     live(shown)
     assert ui.dicomReportCheck.isEnabled()
-    assert saving.formats[-2:] == ["dcm", "sr.dcm"]
+    assert state.formats[-2:] == ["dcm", "sr.dcm"]

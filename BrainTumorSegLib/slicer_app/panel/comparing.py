@@ -311,7 +311,7 @@ class ComparingSection:
         titles = {
             ui.visitsTable: [_("Result"), _("Date")],
             ui.changesTable: [_("Tissue"), _("mL"), _("± mL"), _("%")],
-            ui.lesionsTable: [_("No."), _("before"), _("after (mL)"), _("What happened")],
+            ui.lesionsTable: [_("Lesion"), _("before"), _("after (mL)"), _("What happened")],
         }
         for table, columns in titles.items():
             table.columnCount = len(columns)
