@@ -86,7 +86,8 @@ def cohort(
 def peak_mb(output: Path) -> int:
     """The largest peak of a case."""
     with (output / "cohort.tsv").open(encoding="utf-8", newline="") as stream:
-        return max(int(row["peak_memory_mb"]) for row in csv.DictReader(stream, delimiter="\t"))
+        known = (row["peak_memory_mb"] for row in csv.DictReader(stream, delimiter="\t"))
+        return max(int(memory) for memory in known if memory)
 
 
 def compare_labels(one: Path, other: Path, cases: list[CohortCase]) -> None:

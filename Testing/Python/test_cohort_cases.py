@@ -333,8 +333,7 @@ def test_a_sequence_that_the_pack_needs_is_missed_before_anything_runs(tmp_path,
 def test_a_dry_run_for_programs_tells_the_series_of_a_study_or_why_they_cannot_be_told(
     tmp_path, capsys
 ):
-    for number, kind in enumerate(THREE, 1):
-        write_series(tmp_path / "in" / "good" / kind, head(), number, kind, Examination())
+    study(tmp_path / "in" / "good", "PAT-1")
     write_series(tmp_path / "in" / "bad", head(), 1, "flair", Examination())
     _, cases = dry_run(capsys, tmp_path / "in", "-o", tmp_path / "out")
     assert cases["good"]["series"]["t1ce"] == "series 2 (t1_se_tra_KM)"
