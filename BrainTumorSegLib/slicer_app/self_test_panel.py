@@ -99,7 +99,7 @@ def pressResult(test: Any, widget: Any) -> None:
         ui.threeDButton.click()
     ui.measureButton.click()
     test.assertTrue(ui.diametersLabel.text)
-    test.assertEqual(ui.diametersTable.visible, ui.diametersTable.rowCount > 0)
+    test.assertGreater(ui.diametersTable.rowCount, 0)
     if ui.nextDoubtButton.enabled:
         for button in (ui.nextDoubtButton, ui.nextDoubtButton, ui.previousDoubtButton):
             button.click()
