@@ -82,7 +82,10 @@ def bringIntoSight(widget: Any) -> None:
     if area is not None:
 
         def scroll(before: int = -1, left: int = LOOKS) -> None:
-            place = widget.mapTo(area.widget(), qt.QPoint(0, 0)).y()
+            try:
+                place = widget.mapTo(area.widget(), qt.QPoint(0, 0)).y()
+            except (ValueError, RuntimeError):
+                return  # the panel has gone meanwhile
             area.verticalScrollBar().value = place
             if left and place != before:
                 # On a slow computer what lies above may still change its height.
