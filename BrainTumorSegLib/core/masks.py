@@ -67,3 +67,19 @@ def bounding_box(mask: np.ndarray, margin: int = 0) -> tuple[slice, ...] | None:
             slice(max(0, int(filled[0]) - margin), min(size, int(filled[-1]) + 1 + margin))
         )
     return tuple(slices)
+
+
+def ends_of_rows(mask: np.ndarray) -> np.ndarray:
+    """Where the rows of a mask begin and end: every linear function is extreme at one of them.
+
+    Args:
+        mask: ``[slice, row, column]``, boolean, or 0 and other values.
+
+    Returns:
+        Voxels ``(x, y, z)``, ``[n, 3]``: all beginnings, then all ends.
+    """
+    inside = mask > 0
+    rows = np.argwhere(inside.any(axis=2))
+    filled = inside[rows[:, 0], rows[:, 1]]
+    first, last = filled.argmax(axis=1), filled.shape[1] - 1 - filled[:, ::-1].argmax(axis=1)
+    return np.concatenate([np.column_stack([end, rows[:, ::-1]]) for end in (first, last)])

@@ -18,6 +18,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.core.masks import ends_of_rows
 from BrainTumorSegLib.core.sequences import Sequence
 
 #: Slices keep the reference's own positions up to this tilt against axial, and
@@ -345,12 +346,7 @@ def _axes_and_slices(reference: sitk.Image) -> tuple[np.ndarray, float]:
 
 def _brain_bounds(brain: sitk.Image, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest coordinate of the mask's voxel edges along the grid's axes, in mm."""
-    mask = sitk.GetArrayViewFromImage(brain) > 0
-    # A linear function over a row of voxels is extreme at the row's ends.
-    rows = np.argwhere(mask.any(axis=2))
-    filled = mask[rows[:, 0], rows[:, 1]]
-    first, last = filled.argmax(axis=1), filled.shape[1] - 1 - filled[:, ::-1].argmax(axis=1)
-    ends = np.concatenate([np.column_stack([end, rows[:, ::-1]]) for end in (first, last)])
+    ends = ends_of_rows(sitk.GetArrayViewFromImage(brain))
     direction = np.array(brain.GetDirection()).reshape(3, 3) * np.array(brain.GetSpacing())
     projected = (np.array(brain.GetOrigin()) + ends @ direction.T) @ columns
     # Half the width of a voxel's shadow on each axis.

@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from BrainTumorSegLib.core.case import image_matrix
+from BrainTumorSegLib.core.masks import ends_of_rows
 
 from .extraction import BrainMask
 
@@ -48,7 +49,8 @@ def head_around(brain: sitk.Image, margin_mm: float = MARGIN_MM) -> sitk.Image:
         A mask on the same grid. What would lie beyond the grid is cut off.
     """
     directions = _directions()
-    heights = (_ends_of_rows(brain) @ directions.T).max(axis=0)
+    ends = _positions(brain, ends_of_rows(sitk.GetArrayViewFromImage(brain)))
+    heights = (ends @ directions.T).max(axis=0)
     corners = _positions(brain, np.argwhere(np.ones((2, 2, 2))) * (np.array(brain.GetSize()) - 1))
     low, high = corners.min(axis=0), corners.max(axis=0)
     axes = [
@@ -66,16 +68,6 @@ def head_around(brain: sitk.Image, margin_mm: float = MARGIN_MM) -> sitk.Image:
     identity = sitk.Transform(3, sitk.sitkIdentity)
     on_grid = sitk.Resample(distance, brain, identity, sitk.sitkLinear, 1e3)
     return sitk.Or(sitk.Cast(on_grid <= margin_mm, sitk.sitkUInt8), brain)
-
-
-def _ends_of_rows(mask: sitk.Image) -> np.ndarray:
-    """Positions ``[n, 3]`` in mm with the hull of the mask: where its rows begin and end."""
-    inside = sitk.GetArrayViewFromImage(mask) > 0
-    rows = np.argwhere(inside.any(axis=2))
-    filled = inside[rows[:, 0], rows[:, 1]]
-    first, last = filled.argmax(axis=1), filled.shape[1] - 1 - filled[:, ::-1].argmax(axis=1)
-    ends = [np.column_stack([end, rows[:, ::-1]]) for end in (first, last)]
-    return _positions(mask, np.concatenate(ends))
 
 
 def _directions() -> np.ndarray:
