@@ -29,12 +29,11 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io.atomic import atomic_path
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.preprocessing.brain import extract_brain
-from BrainTumorSegLib.preprocessing.brain.field_of_view import field_of_view
-from BrainTumorSegLib.preprocessing.model_grid import NetworkInput, model_grid, normalize, to_grid
+from BrainTumorSegLib.preprocessing.model_grid import NetworkInput, to_grid
 from BrainTumorSegLib.preprocessing.registration import align
 
 from .case_table import TABLE, read_table
-from .volumes import digest, file_stamps
+from .volumes import digest, file_stamps, scans_on_grid
 
 #: Side of a donor's slice in pixels of 1 mm, and number of rays.
 SIDE, RAYS = 256, 180
@@ -198,25 +197,17 @@ def _slices_of(
         case, engine = load_case(files, identity=row["case"]), "auto"
     transforms = align(case, engine=engine, progress=quiet).transforms
     brain = extract_brain(case, transforms, progress=quiet)
-    field = field_of_view(brain, "head")
-    grid = model_grid(case.reference_scan.image, field)
-    inside, seen = (
-        to_grid(mask, grid, interpolator=sitk.sitkNearestNeighbor) > 0
-        for mask in (brain.image, field)
-    )
+    images = {sequence: scan.image for sequence, scan in case.scans.items()}
+    reference = case.reference_scan.image
+    scans, grid, _ = scans_on_grid(images, reference, brain, shown, transforms, np.nan)
     if brain.stripped or max(grid.shape[1:]) > SIDE:
         raise TrainingError("it has no skull, or is larger than a head.")
-    volumes = [
-        normalize(
-            to_grid(case.scans[s].image, grid, transforms[s], outside=np.nan), inside, shown, seen
-        )
-        for s in Sequence
-    ]
+    inside = to_grid(brain.image, grid, interpolator=sitk.sitkNearestNeighbor) > 0
     heights = np.flatnonzero(inside.any(axis=(1, 2)))
     for z in heights:
         brain_here = ndimage.binary_fill_holes(framed(inside[z], False))
         if brain_here.sum() >= _LEAST_BRAIN:
-            image = framed(np.stack([v[z] for v in volumes]).astype(np.float16), 0.0)
+            image = framed(scans[:, z], 0.0)
             place = (z - heights[0]) / max(1, heights[-1] - heights[0])
             yield image, edge_of(brain_here), float(place)
 

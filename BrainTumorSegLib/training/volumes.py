@@ -191,7 +191,7 @@ def prepare_volume(
         transforms, brain = _register_and_strip(case, loaded, progress)
         images = {sequence: scan.image for sequence, scan in loaded.scans.items()}
         outside = 0.0 if transforms is None else np.nan
-        scans, grid, doubts = _on_grid(
+        scans, grid, doubts = scans_on_grid(
             images, loaded.reference_scan.image, brain, shown, transforms, outside, loaded
         )
     except (TrainingError, Cancelled):
@@ -213,7 +213,7 @@ def prepare_sample(sample: Sample, name: str, shown: NetworkInput | None = None)
     images = {s: sample.image(array) for s, array in sample.scans.items()}
     brain = sample.image(sample.brain.astype(np.uint8))
     mask = BrainMask(brain, "given", not sample.record["skull"], mask_volume_ml(brain))
-    scans, grid, _ = _on_grid(images, images[Sequence.T1CE], mask, shown)
+    scans, grid, _ = scans_on_grid(images, images[Sequence.T1CE], mask, shown)
     allowed = to_grid(
         sample.image(sample.allowed),
         grid,
@@ -297,7 +297,7 @@ def _register_and_strip(
     return None, BrainMask(brain, "stripped", True, mask_volume_ml(brain))
 
 
-def _on_grid(
+def scans_on_grid(
     images: Mapping[Sequence, sitk.Image],
     reference: sitk.Image,
     brain: BrainMask,
@@ -306,9 +306,19 @@ def _on_grid(
     outside: float = 0.0,
     case: Case | None = None,
 ) -> tuple[np.ndarray, ModelGrid, list[str]]:
-    """Normalised scans ``[3, slice, row, column]`` on the grid about what is seen, and that grid.
+    """Scans as networks see them, ``[3, slice, row, column]``, float16, and their grid.
 
-    With the case that they belong to, also what is doubtful about them.
+    Args:
+        images: by sequence; the other sequences are zero.
+        reference: the grid's axes and slices are near to it.
+        brain: on the grid of the reference.
+        shown: how networks see a scan.
+        transforms: points of the reference to those of each image; None where they lie alike.
+        outside: value beyond an image, see `to_grid`.
+        case: that they belong to.
+
+    Returns:
+        Scans, grid, and what is doubtful about the scans of the case.
     """
     shown = shown or NetworkInput()
     field = field_of_view(brain, shown.field_of_view)
