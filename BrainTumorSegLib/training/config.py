@@ -71,25 +71,12 @@ class SyntheticShare:
 
 
 @dataclass(frozen=True)
-class OutlinedSlices:
-    """Single slices with an outline among the training slices, see `outlined_slices`.
+class FolderShare:
+    """What is mixed in from a folder.
 
     Attributes:
-        folder: that holds them, relative to that of the cohort; nothing for none.
-        share: of the slices of a batch that come from them.
-    """
-
-    folder: str = ""
-    share: float = 0.5
-
-
-@dataclass(frozen=True)
-class HeadDonors:
-    """Real heads that stripped slices get around them, see `head_donors`.
-
-    Attributes:
-        folder: of the donors, relative to that of the cohort; nothing for none.
-        share: of the slices of cases and samples that get one.
+        folder: relative to that of the cohort; nothing for none.
+        share: of the slices that it is mixed into.
     """
 
     folder: str = ""
@@ -144,6 +131,9 @@ class TrainingConfig:
         tumor_share: share of slices drawn from those that show tumour.
         checkpoint_every: steps between checkpoints and lines of the log.
         tensorboard: whether the lines of the log are written for TensorBoard, too.
+        slices: single slices with an outline, see `outlined_slices`, among those of a batch.
+        heads: real heads that so many stripped slices of cases and samples get around them, see
+            `head_donors`.
     """
 
     network: NetworkSpec = field(
@@ -170,8 +160,8 @@ class TrainingConfig:
     tensorboard: bool = False
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     synthesis: SyntheticShare = field(default_factory=SyntheticShare)
-    slices: OutlinedSlices = field(default_factory=OutlinedSlices)
-    heads: HeadDonors = field(default_factory=HeadDonors)
+    slices: FolderShare = field(default_factory=FolderShare)
+    heads: FolderShare = field(default_factory=FolderShare)
     validation: Validation = field(default_factory=Validation)
 
     def stage(self, work: str) -> str:

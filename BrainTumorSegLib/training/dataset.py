@@ -246,9 +246,9 @@ def _warn_of_missing(cases: SequenceOf[LabeledCase], progress: Progress) -> None
 class SliceSampler:
     """Draws training slices, every case as often as every other.
 
-    A batch depends on nothing but the seed and the step. `OutlinedSlices.share` of its slices
+    A batch depends on nothing but the seed and the step. ``slices.share`` of its slices
     are outlined ones, where there are any, and `SyntheticShare.share` of the others come from
-    synthetic samples; `HeadDonors.share` of those that are stripped get a head around them.
+    synthetic samples; ``heads.share`` of those that are stripped get a head around them.
     """
 
     def __init__(self, data: TrainingData, config: TrainingConfig) -> None:

@@ -19,7 +19,7 @@ from BrainTumorSegLib.models.packs import read_pack
 from BrainTumorSegLib.preprocessing.model_grid import NetworkInput
 from BrainTumorSegLib.training import head_donors
 from BrainTumorSegLib.training.cohort import read_cohorts
-from BrainTumorSegLib.training.config import HeadDonors, OutlinedSlices, check_config
+from BrainTumorSegLib.training.config import FolderShare, check_config
 from BrainTumorSegLib.training.dataset import SliceSampler, TrainingData
 from BrainTumorSegLib.training.head_donors import RAYS, SIDE, Donors, edge_of, framed, load_donors
 from BrainTumorSegLib.training.losses import BACKGROUND, region_loss
@@ -195,7 +195,7 @@ def test_the_edge_of_a_brain_is_found_on_every_ray_whatever_its_place():
 
 def sampler(share: float, **changes) -> SliceSampler:
     config = replace(
-        TINY, shown=HEAD, batch=6, crop=(256, 256), heads=HeadDonors("heads", share), **changes
+        TINY, shown=HEAD, batch=6, crop=(256, 256), heads=FolderShare("heads", share), **changes
     )
     stripped = replace(toy_volume("a", 0, (6, 96, 96)), stripped=True)
     return SliceSampler(TrainingData([stripped], donors=donor()), config)
@@ -219,7 +219,7 @@ def test_processes_draw_the_same_heads_as_one_alone():
 
 
 def test_as_many_slices_are_outlined_ones_as_the_recipe_says():
-    config = replace(TINY, batch=200, crop=(32, 32), slices=OutlinedSlices("slices", 0.3))
+    config = replace(TINY, batch=200, crop=(32, 32), slices=FolderShare("slices", 0.3))
     cases, outlined = toy_volume("a", 0), toy_volume("o", 1)
     outlined.scans[:] = 7
     images, _ = SliceSampler(TrainingData([cases], slices=[outlined]), config).batch(0)
@@ -331,13 +331,13 @@ def test_two_folders_with_a_case_of_one_name_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"heads": HeadDonors("heads")}, "heads puts heads around brains"),
+        ({"heads": FolderShare("heads")}, "heads puts heads around brains"),
         ({"shown": replace(HEAD, field_of_view="body")}, "field_of_view is 'body'"),
         ({"shown": replace(HEAD, low=99.5)}, "low 99.5 is not below high 99.5"),
-        ({"slices": OutlinedSlices("s", 1.5)}, "slices.share is 1.5"),
+        ({"slices": FolderShare("s", 1.5)}, "slices.share is 1.5"),
         (
             {
-                "slices": OutlinedSlices("s"),
+                "slices": FolderShare("s"),
                 "input_channels": "wide",
                 "network": replace(TINY.network, in_channels=9),
             },
