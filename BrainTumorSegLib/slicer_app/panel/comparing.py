@@ -19,6 +19,7 @@ from ..visits.changes import latestComparison
 from ..visits.choosing import VisitChoice, folderVisit, sceneVisits
 from ..visits.comparing import ComparedVisits, CompareJob, pointOf
 from .dialogs import confirm, errorsShown, showError
+from .looks import ROW_HEIGHT, prepareTable, tableItem
 from .state import PanelState
 
 #: Columns of the table of visits, and their rows at most in sight.
@@ -305,8 +306,6 @@ class ComparingSection:
         return node.GetNodeReference(role)
 
     def _prepareTables(self) -> None:
-        import qt
-
         ui = self.state.ui
         titles = {
             ui.visitsTable: [_("Result"), _("Date")],
@@ -314,15 +313,7 @@ class ComparingSection:
             ui.lesionsTable: [_("Lesion"), _("before"), _("after (mL)"), _("What happened")],
         }
         for table, columns in titles.items():
-            table.columnCount = len(columns)
-            table.setHorizontalHeaderLabels(columns)
-            table.verticalHeader().visible = False
-            table.verticalHeader().defaultSectionSize = 22
-            header = table.horizontalHeader()
-            wide = len(columns) - 1 if table is ui.lesionsTable else 0
-            for column in range(len(columns)):
-                mode = qt.QHeaderView.Stretch if column == wide else qt.QHeaderView.ResizeToContents
-                header.setSectionResizeMode(column, mode)
+            prepareTable(table, columns, len(columns) - 1 if table is ui.lesionsTable else 0)
 
 
 def _cell(table: Any, row: int, column: int) -> Any:
@@ -335,12 +326,8 @@ def _cell(table: Any, row: int, column: int) -> Any:
 
 
 def _fill(table: Any, row: int, cells: tuple[str, ...], bold: bool = False) -> None:
-    import qt
-
     for column, text in enumerate(cells):
-        cell = qt.QTableWidgetItem(text)
-        if 0 < column < 3 or text[:1] in "+-–":
-            cell.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+        cell = tableItem(text, figure=0 < column < 3 or text[:1] in "+-–")
         font = cell.font()
         font.setBold(bold)
         cell.setFont(font)
@@ -350,4 +337,4 @@ def _fill(table: Any, row: int, cells: tuple[str, ...], bold: bool = False) -> N
 def _fit(table: Any, rows: int) -> None:
     """As high as its rows, up to some."""
     shown = min(max(rows, 1), _MOST_ROWS)
-    table.setFixedHeight(table.horizontalHeader().height + 4 + 22 * shown)
+    table.setFixedHeight(table.horizontalHeader().height + 4 + ROW_HEIGHT * shown)

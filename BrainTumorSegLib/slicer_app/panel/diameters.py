@@ -9,6 +9,7 @@ from ..host.translation import tr as _
 from ..review.measuring import isDragged, isOutdated, linesOf, measure, measuredNow
 from ..scene.segments import editState
 from .dialogs import confirm, errorsShown
+from .looks import fillTable, prepareTable
 from .state import PanelState
 
 
@@ -20,7 +21,8 @@ class DiametersSection:
         self._outdated: tuple[Any, bool] = (None, False)
         self._watched: dict[Any, int] = {}
         ui = state.ui
-        self._prepareTable()
+        prepareTable(ui.diametersTable, [_("Enhancing lesion"), _("mm"), _("mm²")])
+        ui.diametersTable.visible = False
         ui.measureButton.clicked.connect(self.onMeasure)
         state.observe(self.update)
 
@@ -104,38 +106,11 @@ class DiametersSection:
         self.state.changedSoon()
 
     def _fill(self, record: Mapping[str, Any]) -> None:
-        import qt
-
-        table = self.state.ui.diametersTable
-        table.rowCount = len(record["lesions"])
-        for row, lesion in enumerate(record["lesions"]):
+        rows = []
+        for number, lesion in enumerate(record["lesions"], start=1):
             name = _("{number}, target") if lesion["target"] else "{number}"
             if not lesion["measurable"]:
                 name = _("{number}, too small")
-            cells = (
-                name.format(number=row + 1),
-                f"{lesion['long_mm']:.1f} × {lesion['short_mm']:.1f}",
-                f"{lesion['product_mm2']:.0f}",
-            )
-            for column, text in enumerate(cells):
-                cell = qt.QTableWidgetItem(text)
-                if column:
-                    cell.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-                table.setItem(row, column, cell)
-        height = table.horizontalHeader().height + 4
-        height += sum(table.rowHeight(row) for row in range(table.rowCount))
-        table.setFixedHeight(height)
-
-    def _prepareTable(self) -> None:
-        import qt
-
-        table = self.state.ui.diametersTable
-        table.columnCount = 3
-        table.setHorizontalHeaderLabels([_("Enhancing lesion"), _("mm"), _("mm²")])
-        table.verticalHeader().visible = False
-        table.verticalHeader().defaultSectionSize = 22
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
-        for column in (1, 2):
-            header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
-        table.visible = False
+            size = f"{lesion['long_mm']:.1f} × {lesion['short_mm']:.1f}"
+            rows.append((name.format(number=number), size, f"{lesion['product_mm2']:.0f}"))
+        fillTable(self.state.ui.diametersTable, rows)

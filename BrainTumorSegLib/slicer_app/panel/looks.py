@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 #: Of a line that must be noticed; dark on amber is legible on light and dark windows alike.
@@ -12,6 +13,9 @@ QUIET = "color: gray;"
 
 #: Colors of signs, legible on light and dark windows.
 GOOD, DOUBT, WRONG = "#2e9d4f", "#d18b00", "#d63b3b"
+
+#: Height of a row of a table in pixels.
+ROW_HEIGHT = 22
 
 #: Steps of a progress bar.
 FULL = 1000
@@ -70,6 +74,45 @@ class OneLine:
 
         metrics, room = qt.QFontMetrics(self._label.font), self._label.contentsRect().width()
         self._label.text = metrics.elidedText(self._text, qt.Qt.ElideRight, room - PADDING)
+
+
+def prepareTable(table: Any, titles: Sequence[str], wide: int = 0) -> None:
+    """Columns as wide as what stands in them; one takes the rest.
+
+    Args:
+        titles: of the columns.
+        wide: number of the column that takes the rest.
+    """
+    import qt
+
+    table.columnCount = len(titles)
+    table.setHorizontalHeaderLabels(list(titles))
+    table.verticalHeader().visible = False
+    table.verticalHeader().defaultSectionSize = ROW_HEIGHT
+    header = table.horizontalHeader()
+    for column in range(len(titles)):
+        mode = qt.QHeaderView.Stretch if column == wide else qt.QHeaderView.ResizeToContents
+        header.setSectionResizeMode(column, mode)
+
+
+def tableItem(text: str, figure: bool = False) -> Any:
+    """A cell; figures stand at the right."""
+    import qt
+
+    cell = qt.QTableWidgetItem(text)
+    if figure:
+        cell.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+    return cell
+
+
+def fillTable(table: Any, rows: Sequence[Sequence[str]]) -> None:
+    """A name and figures in each row; the table becomes as high as they are."""
+    table.rowCount = len(rows)
+    for row, texts in enumerate(rows):
+        for column, text in enumerate(texts):
+            table.setItem(row, column, tableItem(text, figure=column > 0))
+    height = table.horizontalHeader().height + 4
+    table.setFixedHeight(height + sum(table.rowHeight(row) for row in range(len(rows))))
 
 
 def bringIntoSight(widget: Any) -> None:

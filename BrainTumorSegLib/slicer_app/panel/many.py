@@ -20,15 +20,25 @@ from ..viewing.display import showResult
 from ..viewing.ending import endLooking
 from ..viewing.reading import isReading, showReadingLayout
 from .dialogs import confirm, errorsShown, showError
-from .looks import DOUBT, FULL, GOOD, WRONG, bringIntoSight, dot
+from .looks import (
+    DOUBT,
+    FULL,
+    GOOD,
+    ROW_HEIGHT,
+    WRONG,
+    bringIntoSight,
+    dot,
+    prepareTable,
+    tableItem,
+)
 from .state import PanelState
 from .wording import caseState, timeLeft
 
 #: Color of the sign of each state; others have none.
 COLORS = {"done": GOOD, "stale": DOUBT, "failed": WRONG, "unusable": WRONG}
 
-#: Pixels that the list of cases takes at most, and each line of it.
-TABLE_HEIGHT, ROW_HEIGHT = 180, 22
+#: Pixels that the list of cases takes at most.
+TABLE_HEIGHT = 180
 
 #: What is added to the name of the folder of cases for that of the results.
 ENDING = "-results"
@@ -314,20 +324,11 @@ class ManySection:
         return text.format(time=duration(time.monotonic() - self._started), states=states)
 
     def _prepareTable(self) -> None:
-        import qt
-
         table = self.state.ui.casesTable
-        table.columnCount = 3
-        table.setHorizontalHeaderLabels([_("Case"), _("State"), _("Uncertain")])
+        prepareTable(table, [_("Case"), _("State"), _("Uncertain")])
         table.horizontalHeaderItem(2).setToolTip(
             _("Volume in which the networks were uncertain, in percent of the tumour.")
         )
-        table.verticalHeader().visible = False
-        table.verticalHeader().defaultSectionSize = ROW_HEIGHT
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
-        for column in (1, 2):
-            header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
 
     def _showCases(self) -> None:
         """Fill the table when the cases have changed; the chosen one stays chosen."""
@@ -348,8 +349,6 @@ class ManySection:
         self.onSelection()
 
     def _fill(self) -> None:
-        import qt
-
         table = self.state.ui.casesTable
         table.rowCount = len(self._shown)
         for row, case in enumerate(self._shown):
@@ -357,9 +356,7 @@ class ManySection:
             uncertain = f"{100 * share:.0f} %" if share is not None else ""
             texts = (case.name, caseState(case.state, case.run), uncertain)
             for column, text in enumerate(texts):
-                cell = qt.QTableWidgetItem(text)
-                if column == 2:
-                    cell.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+                cell = tableItem(text, figure=column == 2)
                 cell.setToolTip(case.name if column == 0 else told(case.reason))
                 table.setItem(row, column, cell)
             color = DOUBT if case.problem else COLORS.get(case.state)

@@ -22,6 +22,7 @@ from ..viewing.display import show3D, showResult
 from ..viewing.editing import editInSegmentEditor
 from ..viewing.ending import endLooking
 from .dialogs import errorsShown
+from .looks import fillTable, prepareTable
 from .state import PanelState
 from .wording import millilitres
 
@@ -37,7 +38,8 @@ class ResultSection:
         self._shown: RunResult | None = None
         self._shownState: tuple[Any, ...] | None = None
         ui = state.ui
-        self._prepareTable()
+        prepareTable(ui.volumesTable, [_("Tissue"), _("mL"), _("% of brain")])
+        ui.volumesTable.visible = False
         # Only what a run has made, or was made from it.
         ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", f"{PREFIX}Version")
         ui.showButton.clicked.connect(self.onShow)
@@ -114,39 +116,16 @@ class ResultSection:
         return volumes_ml(labelImage(result.segmentationNode, reference))
 
     def _showVolumes(self, result: RunResult) -> None:
-        import qt
-
         table, volumes = self.state.ui.volumesTable, self._volumes(result)
         brain = float(result.report.get("brain", {}).get("volume_ml") or 0.0)
         keys = [tissue.key for tissue in TUMOR_TISSUES] + [region.name for region in Region]
-        table.rowCount = len(keys)
-        for row, key in enumerate(keys):
+        rows = []
+        for key in keys:
             percent = f"{100 * volumes[key] / brain:.1f}" if brain > 0 else "–"
-            cells = (told(volume_title(key)), millilitres(volumes[key]), percent)
-            for column, text in enumerate(cells):
-                cell = qt.QTableWidgetItem(text)
-                if column:
-                    cell.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-                table.setItem(row, column, cell)
-            if row < len(TUMOR_TISSUES):
-                table.item(row, 0).setIcon(_patch(TUMOR_TISSUES[row]))
-        height = table.horizontalHeader().height + 4
-        height += sum(table.rowHeight(row) for row in range(len(keys)))
-        table.setFixedHeight(height)
-
-    def _prepareTable(self) -> None:
-        import qt
-
-        table = self.state.ui.volumesTable
-        table.columnCount = 3
-        table.setHorizontalHeaderLabels([_("Tissue"), _("mL"), _("% of brain")])
-        table.verticalHeader().visible = False
-        table.verticalHeader().defaultSectionSize = 22
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
-        for column in (1, 2):
-            header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
-        table.visible = False
+            rows.append((told(volume_title(key)), millilitres(volumes[key]), percent))
+        fillTable(table, rows)
+        for row, tissue in enumerate(TUMOR_TISSUES):
+            table.item(row, 0).setIcon(_patch(tissue))
 
 
 def trustText(report: Mapping[str, Any]) -> tuple[str, str]:
