@@ -5199,10 +5199,6 @@
    <translation>Создание отчёта</translation>
   </message>
   <message>
-   <source>Cancelled.</source>
-   <translation>Отменено.</translation>
-  </message>
-  <message>
    <source>Give it that ending, by which other programs know the format.</source>
    <translation>Дайте файлу это окончание: по нему другие программы узнают формат.</translation>
   </message>
@@ -5332,6 +5328,10 @@
   <message>
    <source>Call start() before wait().</source>
    <translation>Вызовите start() до wait().</translation>
+  </message>
+  <message>
+   <source>Cancelled.</source>
+   <translation>Отменено.</translation>
   </message>
  </context>
  <context>
@@ -5805,18 +5805,6 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
    <translation>Нет накапливающих контраст очагов, достаточно больших для измерения.</translation>
   </message>
   <message>
-   <source>Lines were dragged.</source>
-   <translation>Линии передвинуты.</translation>
-  </message>
-  <message>
-   <source>{number}, target</source>
-   <translation>{number}, таргетный</translation>
-  </message>
-  <message>
-   <source>{number}, too small</source>
-   <translation>{number}, слишком мал</translation>
-  </message>
-  <message>
    <source>Enhancing lesion</source>
    <translation>Накапливающий контраст очаг</translation>
   </message>
@@ -5827,6 +5815,18 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   <message>
    <source>mm²</source>
    <translation>мм²</translation>
+  </message>
+  <message>
+   <source>Lines were dragged.</source>
+   <translation>Линии передвинуты.</translation>
+  </message>
+  <message>
+   <source>{number}, target</source>
+   <translation>{number}, таргетный</translation>
+  </message>
+  <message>
+   <source>{number}, too small</source>
+   <translation>{number}, слишком мал</translation>
   </message>
   <message>
    <source>Sum of products of the target lesions: {sum} mm².</source>
@@ -7173,10 +7173,6 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   <message>
    <source>Loading the result.</source>
    <translation>Загрузка результата.</translation>
-  </message>
-  <message>
-   <source>Cancelled.</source>
-   <translation>Отменено.</translation>
   </message>
   <message>
    <source>Write it beside the result, for example 2024-05-31.</source>

@@ -13,13 +13,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, InputError, OutputError
+from BrainTumorSegLib.core.errors import InputError, OutputError
 from BrainTumorSegLib.core.notices import notices
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io.atomic import atomic_group, check_not_inputs
 
 from ..host.application import runFolder
-from ..host.job import PolledJob, callBack, pollUntilOver
+from ..host.job import SteppedJob, pollUntilOver
 from ..host.translation import told
 from ..host.translation import tr as _
 from ..review.readings import firstReading, labelsOf, referenceOf
@@ -107,7 +107,7 @@ def save(
     return job
 
 
-class SaveJob(PolledJob):
+class SaveJob(SteppedJob):
     """Saving one segmentation. `start` it, then `poll` until that returns True, or `wait`.
 
     Args:
@@ -118,10 +118,8 @@ class SaveJob(PolledJob):
         dicomEngine: ``auto``, ``slicer`` or ``library``, see `dicomPreflight`.
 
     Attributes:
-        step: what is being done, for people.
         written: the files, once ``finished``.
         warnings: what a reader of the files must know.
-        logTail: last lines of the worker after a failure.
     """
 
     def __init__(
@@ -132,67 +130,21 @@ class SaveJob(PolledJob):
         onFinished: Callable[[SaveJob], None] | None = None,
         dicomEngine: str = "auto",
     ) -> None:
-        super().__init__()
+        super().__init__(onFinished)
         self.segmentationNode = segmentationNode
         self.targets = {name: Path(path) for name, path in targets.items()}
         self.overwrite = overwrite
-        self.step = ""
         self.written: list[Path] = []
         self.warnings: list[str] = []
-        self.logTail = ""
         self._engine = dicomEngine
-        self._onFinished = onFinished
-        self._task: WorkerTask | None = None
-        self._work: Iterator[None] = iter(())
-
-    def start(self) -> None:
-        """Check everything and begin; returns at once.
-
-        Raises:
-            BrainTumorSegError: when it cannot begin; nothing was written and the job
-                stays ``idle``.
-        """
-        if self.state != "idle":
-            raise RuntimeError("A job is started once.")
-        self._check()
-        # Made here: one that failed at its beginning is over, and could not be started again.
-        self._work = self._steps()
-        next(self._work)
-        self.state = "running"
-
-    def cancel(self) -> None:
-        """Request the end; `poll` carries it on. Nothing is written then."""
-        if self.state == "running":
-            self.state = "cancelling"
-            if self._task is not None:
-                self._task.cancel()
 
     def wait(self) -> list[Path]:
         """Poll until the end while the application stays alive; returns the files, if any."""
         super().wait()
         return self.written
 
-    def _step(self) -> None:
-        try:
-            next(self._work)
-        except StopIteration:
-            self._finish("finished")
-
-    def _fail(self, error: BrainTumorSegError, trace: str = "") -> None:
-        self.logTail = trace or self.logTail
-        if isinstance(error, Cancelled):
-            self._finish("cancelled")
-        else:
-            self._finish("failed", error)
-
-    def _finish(self, state: str, error: BrainTumorSegError | None = None) -> None:
-        self._work.close()
-        self.error = error
-        if state == "finished":
-            self.written = [self.targets[name] for name in self._ordered()]
-        self.step = ""
-        self.state = state
-        callBack(self._onFinished, self)
+    def _succeeded(self) -> None:
+        self.written = [self.targets[name] for name in self._ordered()]
 
     def _ordered(self) -> list[str]:
         return [name for name in FORMATS if name in self.targets]
@@ -339,11 +291,3 @@ class SaveJob(PolledJob):
                 self._task = None
                 self.logTail = task.logTail
                 self.warnings += task.warnings
-
-    def _begin(self, step: str) -> None:
-        self._stopIfCancelled()
-        self.step = step
-
-    def _stopIfCancelled(self) -> None:
-        if self.state == "cancelling":
-            raise Cancelled(_("Cancelled."))

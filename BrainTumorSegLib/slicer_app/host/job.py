@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from BrainTumorSegLib.core.errors import BrainTumorSegError
+from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled
 
 from .host import inApplication, processEvents
 from .translation import tr as _
@@ -88,6 +88,88 @@ class PolledJob:
 
     def _fail(self, error: BrainTumorSegError, trace: str = "") -> None:
         raise NotImplementedError
+
+
+class SteppedJob(PolledJob):
+    """A job whose steps a generator takes; closing that takes everything back.
+
+    Args:
+        onFinished: called once, with this job, when it is over, however it ended.
+
+    Attributes:
+        step: what is being done, for people.
+        logTail: last lines of the worker after a failure.
+    """
+
+    def __init__(self, onFinished: Callable[[Any], None] | None = None) -> None:
+        super().__init__()
+        self.step = ""
+        self.logTail = ""
+        self._onFinished = onFinished
+        #: What goes on in another process now, to be cancelled with the job.
+        self._task: Any = None
+        self._work: Iterator[None] = iter(())
+
+    def start(self) -> None:
+        """Check everything and begin; returns at once.
+
+        Raises:
+            BrainTumorSegError: when it cannot begin; nothing was changed and the job stays
+                ``idle``.
+        """
+        if self.state != "idle":
+            raise RuntimeError("A job is started once.")
+        self._check()
+        # Made here: one that failed at its beginning is over, and could not be started again.
+        self._work = self._steps()
+        next(self._work)
+        self.state = "running"
+
+    def cancel(self) -> None:
+        """Request the end; `poll` carries it on. Nothing is changed then."""
+        if self.state == "running":
+            self.state = "cancelling"
+            if self._task is not None:
+                self._task.cancel()
+
+    def _check(self) -> None:
+        """Raise what keeps the job from beginning."""
+
+    def _steps(self) -> Iterator[None]:
+        raise NotImplementedError
+
+    def _succeeded(self) -> None:
+        """Said before the job is over, when all its steps were taken."""
+
+    def _step(self) -> None:
+        try:
+            next(self._work)
+        except StopIteration:
+            self._finish("finished")
+
+    def _fail(self, error: BrainTumorSegError, trace: str = "") -> None:
+        self.logTail = trace or self.logTail
+        if isinstance(error, Cancelled):
+            self._finish("cancelled")
+        else:
+            self._finish("failed", error)
+
+    def _finish(self, state: str, error: BrainTumorSegError | None = None) -> None:
+        self._work.close()
+        self.error = error
+        if state == "finished":
+            self._succeeded()
+        self.step = ""
+        self.state = state
+        callBack(self._onFinished, self)
+
+    def _begin(self, step: str) -> None:
+        self._stopIfCancelled()
+        self.step = step
+
+    def _stopIfCancelled(self) -> None:
+        if self.state == "cancelling":
+            raise Cancelled(_("Cancelled."))
 
 
 def endBeforeQuitting(job: Job) -> None:

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from BrainTumorSegLib.core.errors import BrainTumorSegError, Cancelled, InputError
+from BrainTumorSegLib.core.errors import BrainTumorSegError, InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.volumes import volumes_ml
 
 from ..export.dicom import wasCorrected
 from ..export.files import WorkerTask, fileStem, reportRecord, scanFile, writePlain
 from ..host.application import runFolder
-from ..host.job import PolledJob, callBack
+from ..host.job import SteppedJob, callBack
 from ..host.translation import told
 from ..host.translation import tr as _
 from ..review.readings import labelsOf, referenceOf
@@ -59,7 +59,7 @@ class ComparedVisits:
     warnings: list[str] = field(default_factory=list)
 
 
-class CompareJob(PolledJob):
+class CompareJob(SteppedJob):
     """One comparison. `start` it, then `poll` until that returns True, or `wait`.
 
     Args:
@@ -70,9 +70,7 @@ class CompareJob(PolledJob):
         onStep: called with this job whenever its ``step`` is another one.
 
     Attributes:
-        step: what is being done, for people.
         result: once ``finished``.
-        logTail: last lines of the worker after a failure.
     """
 
     def __init__(
@@ -83,26 +81,14 @@ class CompareJob(PolledJob):
         onFinished: Callable[[CompareJob], None] | None = None,
         onStep: Callable[[CompareJob], None] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(onFinished)
         self._onStep = onStep
         self.visits = sorted(visits, key=lambda visit: visit[1])
-        self.step = ""
         self.result: ComparedVisits | None = None
-        self.logTail = ""
         self._registration = registration
         self._scene = scene
-        self._onFinished = onFinished
-        self._task: WorkerTask | None = None
-        self._work: Iterator[None] = iter(())
 
-    def start(self) -> None:
-        """Check everything and begin; returns at once.
-
-        Raises:
-            BrainTumorSegError: when it cannot begin; the job stays ``idle``.
-        """
-        if self.state != "idle":
-            raise RuntimeError("A job is started once.")
+    def _check(self) -> None:
         if len(self.visits) < 2:
             raise InputError(_("Fewer than two visits were chosen."), _("Choose two or more."))
         for visit, day in self.visits:
@@ -111,41 +97,14 @@ class CompareJob(PolledJob):
                     _("The date of {name} is missing.").format(name=visit.name),
                     _("Write it beside the result, for example 2024-05-31."),
                 )
-        self._work = self._steps()
-        next(self._work)
-        self.state = "running"
-
-    def cancel(self) -> None:
-        """Request the end; `poll` carries it on. The scene stays as it is."""
-        if self.state == "running":
-            self.state = "cancelling"
-            if self._task is not None:
-                self._task.cancel()
 
     def wait(self) -> ComparedVisits | None:
         """Poll until the end while the application stays alive; returns the result, if any."""
         super().wait()
         return self.result
 
-    def _step(self) -> None:
-        try:
-            next(self._work)
-        except StopIteration:
-            self._finish("finished")
-
     def _fail(self, error: BrainTumorSegError, trace: str = "") -> None:
-        if self._task is not None and self._task.logTail:
-            self.logTail = self._task.logTail
-        self.logTail = trace or self.logTail
-        if isinstance(error, Cancelled):
-            self._finish("cancelled")
-        else:
-            self._finish("failed", error)
-
-    def _finish(self, state: str, error: BrainTumorSegError | None = None) -> None:
-        self._work.close()
-        self.error, self.step, self.state = error, "", state
-        callBack(self._onFinished, self)
+        super()._fail(error, trace or (self._task.logTail if self._task is not None else ""))
 
     def _steps(self) -> Iterator[None]:
         engine, warning = engineFor(self._registration)
@@ -194,8 +153,7 @@ class CompareJob(PolledJob):
             self._say(told(str(line["message"])))
 
     def _begin(self, step: str) -> None:
-        if self.state == "cancelling":
-            raise Cancelled(_("Cancelled."))
+        self._stopIfCancelled()
         self._say(step)
 
     def _say(self, step: str) -> None:
@@ -261,6 +219,7 @@ def _recordOf(
 
 
 def _digest(path: Path) -> str:
+    """As `io.volumes.file_sha256`, whose module needs packages that Slicer does not ship."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
