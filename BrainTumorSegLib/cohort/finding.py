@@ -20,7 +20,7 @@ from BrainTumorSegLib.core.sequences import (
     recognize_files,
 )
 from BrainTumorSegLib.io.dicom.study import study_uids
-from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
+from BrainTumorSegLib.io.folders import READABLE_SUFFIXES, image_files
 from BrainTumorSegLib.training.case_files import is_label_file
 from BrainTumorSegLib.training.case_table import TABLE, read_table
 from BrainTumorSegLib.training.cohort import file_stem
@@ -281,13 +281,7 @@ def _by_place(places: Mapping[str, list[Path]]) -> dict[Path, list[str]]:
 
 def _images_in(folder: Path) -> list[Path]:
     """Image files that lie in the folder itself; labels among them only beside scans."""
-    files = sorted(
-        path
-        for path in folder.iterdir()
-        if path.name.lower().endswith(READABLE_SUFFIXES)
-        and not path.name.startswith(".")
-        and path.is_file()
-    )
+    files = image_files(folder)
     return files if any(not is_label_file(path) for path in files) else []
 
 

@@ -26,7 +26,7 @@ from BrainTumorSegLib.core.sequences import recognize_files
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.inference.pipeline import check_sequences, segment
 from BrainTumorSegLib.io.cases import load_case
-from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
+from BrainTumorSegLib.io.folders import image_files
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.io.reference_labels import read_reference_labels
 from BrainTumorSegLib.models.packs import ModelPack
@@ -292,8 +292,7 @@ def tumor_free_subject(folder: Path) -> Subject:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder.", "Give a folder that holds T1, T1CE and FLAIR.")
-    paths = sorted(p for p in folder.iterdir() if p.name.lower().endswith(READABLE_SUFFIXES))
-    assignment = recognize_files(paths)
+    assignment = recognize_files(image_files(folder))
     if assignment.ambiguities:
         raise InputError(
             f"The scans in {folder} cannot be told apart: {assignment.ambiguities[0].reason}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -17,11 +16,11 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import OWN_NUMBERING
 from BrainTumorSegLib.core.volumes import volumes_ml
 from BrainTumorSegLib.io.atomic import full_suffix
-from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
+from BrainTumorSegLib.io.folders import image_files, record_files, visible_files
 from BrainTumorSegLib.io.grids import place_on_grid
 from BrainTumorSegLib.io.reference_labels import read_tissues
 from BrainTumorSegLib.io.volumes import WRITABLE_SUFFIXES, file_sha256, read_scan
-from BrainTumorSegLib.reporting.record import MAX_RECORD_BYTES, SCHEMA, read_record
+from BrainTumorSegLib.reporting.record import read_record
 
 from .visits import Visit, Warn, read_day
 
@@ -107,7 +106,7 @@ def visit_from_result(
 def _find_record(folder: Path) -> tuple[Path, dict[str, Any]]:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder.", "Give a folder that segment has written.")
-    found = [path for path in sorted(folder.glob("*.json")) if _is_record(path)]
+    found = record_files(folder)
     if not found:
         raise InputError(
             f"{folder} holds no report of a run.",
@@ -119,16 +118,6 @@ def _find_record(folder: Path) -> tuple[Path, dict[str, Any]]:
             "Give a folder for each visit.",
         )
     return found[0], read_record(found[0])
-
-
-def _is_record(path: Path) -> bool:
-    """Whether a file says that it is a record; whether it is a whole one is told on reading."""
-    try:
-        with path.open("rb") as file:
-            found = json.loads(file.read(MAX_RECORD_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(found, dict) and found.get("schema") == SCHEMA
 
 
 def _find_segmentation(
@@ -161,7 +150,7 @@ def _find_segmentation(
 
 
 def _by_likelihood(folder: Path) -> Iterator[Path]:
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    files = visible_files(folder)
     yield from (path for path in files if full_suffix(path) == ".seg.nrrd")
     yield from (path for path in files if full_suffix(path) in WRITABLE_SUFFIXES)
 
@@ -202,11 +191,7 @@ def _find_scan(
 def _files_in(places: Iterable[Path]) -> Iterator[Path]:
     for place in places:
         if place.is_dir():
-            yield from (
-                path
-                for path in sorted(place.iterdir())
-                if path.is_file() and path.name.lower().endswith(READABLE_SUFFIXES)
-            )
+            yield from image_files(place)
         elif place.is_file():
             yield place
         else:

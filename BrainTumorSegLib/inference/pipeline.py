@@ -21,6 +21,7 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.inference.engines.choosing import OpenedEngine, open_engine, plan_engine
 from BrainTumorSegLib.inference.engines.torch_engine import choose_device
+from BrainTumorSegLib.io.folders import SCHEMA
 from BrainTumorSegLib.io.volumes import read_image
 from BrainTumorSegLib.measurement.place import find_place
 from BrainTumorSegLib.models.packs import Member, ModelPack, load_pack
@@ -36,7 +37,7 @@ from BrainTumorSegLib.preprocessing.brain.field_of_view import field_of_view
 from BrainTumorSegLib.preprocessing.doubts import doubts_about_scans, missing_shares
 from BrainTumorSegLib.preprocessing.model_grid import ModelGrid, model_grid, normalize, to_grid
 from BrainTumorSegLib.preprocessing.registration import Alignment, BrainsfitClient, align
-from BrainTumorSegLib.reporting.record import SCHEMA, confidence, measured, now
+from BrainTumorSegLib.reporting.record import confidence, measured, now
 
 from .ensemble import Prediction, predict_volume
 from .postprocessing import DistantComponents, remove_distant_components, remove_small_components

@@ -9,10 +9,8 @@ from pathlib import Path
 
 from BrainTumorSegLib.core.errors import InputError
 
+from .folders import READABLE_SUFFIXES
 from .headers import require_ordinary_file
-
-#: File endings that can be read; an ending made of two parts comes before its last part.
-READABLE_SUFFIXES = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 _KNOWN = "Files ending in .nii, .nii.gz, .nrrd, .nhdr, .mha and .mhd can be read."
 

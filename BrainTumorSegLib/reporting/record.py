@@ -19,12 +19,8 @@ from BrainTumorSegLib.core.tissue import TUMOR_TISSUES
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.core.volumes import DOUBTFUL_ENTROPY, volumes_ml
 from BrainTumorSegLib.io.atomic import write_text
+from BrainTumorSegLib.io.folders import MAX_RECORD_BYTES, SCHEMA
 from BrainTumorSegLib.measurement.diameters import diameters_record, measure_diameters
-
-SCHEMA = "brain-tumor-seg-report/1"
-
-#: A record is some kilobytes; anything much larger is something else.
-MAX_RECORD_BYTES = 16 * 1024**2
 
 #: Bytes of file names that are no letters, as Python keeps them; no file can be written with them.
 _UNPRINTABLE = re.compile("[\ud800-\udfff]+")

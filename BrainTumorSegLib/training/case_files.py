@@ -10,7 +10,7 @@ from BrainTumorSegLib.core.config_tables import suggestion
 from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.sequences import Sequence, recognize_files
 from BrainTumorSegLib.core.tissue import PROTOCOLS, LabelProtocol, Tissue
-from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
+from BrainTumorSegLib.io.folders import READABLE_SUFFIXES, image_files
 
 _LABEL_WORDS = {"seg", "segmentation", "label", "labels", "labelmap", "truth", "tumor", "tumour"}
 
@@ -40,11 +40,7 @@ def find_case_files(folder: Path, case: str) -> tuple[dict[Sequence, Path], Path
             if not path.is_file():
                 raise TrainingError(f"{path} is missing.", "T1CE and labels are always needed.")
         return there, labels
-    images = sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file() and path.name.lower().endswith(READABLE_SUFFIXES)
-    )
+    images = image_files(folder)
     label_files = [path for path in images if is_label_file(path)]
     if len(label_files) != 1:
         names = ", ".join(path.name for path in label_files)
@@ -91,11 +87,8 @@ def named_files(folder: Path, row: Mapping[str, str]) -> tuple[dict[Sequence, Pa
 
 
 def case_folders(folder: Path) -> Iterator[Path]:
-    """Folders at any depth that hold labels, none of them hidden, in the order of their names."""
-    holders = {path.parent for path in folder.rglob("*") if is_label_file(path)}
-    for holder in sorted(holders):
-        if not any(part.startswith(".") for part in holder.relative_to(folder).parts):
-            yield holder
+    """Folders at any depth that hold labels, in the order of their names."""
+    yield from sorted({path.parent for path in _visible(folder) if is_label_file(path)})
 
 
 def unlabeled_folders(folder: Path) -> list[Path]:
@@ -105,10 +98,8 @@ def unlabeled_folders(folder: Path) -> list[Path]:
     """
     labeled = set(case_folders(folder))
     found: dict[Path, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(_visible(folder)):
         place = path.parent
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue
         if path.name.lower().endswith(READABLE_SUFFIXES) and path.is_file():
             found.setdefault(place, []).append(path)
     above = {parent for place in labeled for parent in place.parents}
@@ -119,6 +110,13 @@ def unlabeled_folders(folder: Path) -> list[Path]:
         and not labeled & {place, *place.parents}
         and any(r.sequence is not None for r in recognize_files(images).recognitions.values())
     ]
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    """What lies in a folder at any depth, but for what is hidden or left unfinished."""
+    for path in folder.rglob("*"):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
 
 
 def is_label_file(path: Path) -> bool:

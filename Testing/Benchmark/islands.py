@@ -23,7 +23,7 @@ from BrainTumorSegLib.inference.postprocessing import (
     remove_distant_components,
     remove_small_components,
 )
-from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
+from BrainTumorSegLib.io.folders import READABLE_SUFFIXES
 from BrainTumorSegLib.io.volumes import read_image
 
 SHARES, DISTANCES_MM = (0.02, 0.05, 0.1), (0.0, 10.0, 20.0)

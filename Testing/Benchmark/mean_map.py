@@ -22,7 +22,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
+from BrainTumorSegLib.io.folders import READABLE_SUFFIXES
 from BrainTumorSegLib.io.volumes import read_image
 from BrainTumorSegLib.measurement.mean_map import (
     BRAIN,

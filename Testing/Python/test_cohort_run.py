@@ -69,7 +69,8 @@ def case_lines(lines, state="done"):
 
 def states(output):
     found = {}
-    for path in (output / ".cohort").glob("*.json"):
+    # Hidden files are what a killed engine was writing; `glob` of Python finds them too.
+    for path in (output / ".cohort").glob("[!.]*.json"):
         state = json.loads(path.read_text())
         found[state["case"]] = state
     return found

@@ -301,6 +301,14 @@ def test_a_result_is_read_by_its_record_and_its_scan_told_by_its_hash(results):
     assert moved.scan.sha256 == found.scan.sha256
 
 
+def test_what_a_killed_run_has_left_half_written_is_no_result(results):
+    for name in ("report.json", "segmentation.seg.nrrd", "t1ce.nii.gz"):
+        whole = results[0] / name
+        (results[0] / f".{name}").write_bytes(whole.read_bytes())
+    found = visit_from_result(results[0], "2024-01-01")
+    assert not any(path.name.startswith(".") for path in found.files)
+
+
 def test_a_scan_of_another_visit_is_refused_by_name(results):
     (results[1] / "t1ce.nii.gz").replace(results[0] / "t1ce.nii.gz")
     with pytest.raises(InputError, match=r"t1ce\.nii\.gz is not the scan"):

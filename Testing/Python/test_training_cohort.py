@@ -116,6 +116,15 @@ def test_a_case_may_lack_flair_which_is_then_zero_but_never_t1ce(tmp_path):
         read_cohort(tmp_path, CORE1)
 
 
+def test_hidden_files_and_folders_are_neither_scans_nor_labels(tmp_path):
+    write_files(tmp_path / "a", THREE)
+    write_files(tmp_path / ".trash", THREE)
+    for name in ("t1ce.nii.gz", "labels.nii.gz"):
+        (tmp_path / "a" / f".half-{name}").write_bytes((tmp_path / "a" / name).read_bytes()[:500])
+    (case,) = read_cohort(tmp_path, CORE1)
+    assert case.labels.name == "labels.nii.gz"
+
+
 def test_two_files_of_labels_are_not_guessed_between(tmp_path):
     write_files(tmp_path / "a", THREE)
     sitk.WriteImage(image_of(ball()[1]), str(tmp_path / "a" / "old_labels.nii.gz"))

@@ -20,7 +20,7 @@ from BrainTumorSegLib.core.errors import BrainTumorSegError, InputError
 from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.resources import CACHE_VARIABLE
 from BrainTumorSegLib.core.sequences import Sequence, recognize_files
-from BrainTumorSegLib.io.formats import READABLE_SUFFIXES
+from BrainTumorSegLib.io.folders import READABLE_SUFFIXES, visible_files
 from BrainTumorSegLib.training.case_files import is_label_file
 
 from .plan import SIZES, WHOLE_CASE, Arm, Measured, Plan
@@ -60,7 +60,7 @@ def case_scans(paths: SequenceOf[Path]) -> dict[Sequence, Path]:
     for path in paths:
         if not path.exists():
             raise InputError(f"{path} does not exist.", "Give a folder with scans, or their files.")
-        files += sorted(path.iterdir()) if path.is_dir() else [path]
+        files += visible_files(path) if path.is_dir() else [path]
     scans = [p for p in files if p.name.lower().endswith(READABLE_SUFFIXES)]
     found = recognize_files([p for p in scans if not is_label_file(p)])
     if found.ambiguities:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.core.errors import InputError
+from BrainTumorSegLib.io.folders import record_files
 
 from ..host.translation import tr as _
 from ..review.readings import referenceOf
@@ -16,9 +16,6 @@ from ..run.result import findResult
 from ..scene.provenance import PREFIX
 from ..scene.scene import nodesOfClass
 from ..scene.scene_scans import describeScan
-
-#: Of the record of a run; `reporting.record` needs what Slicer may lack.
-_SCHEMA = "brain-tumor-seg-report/1"
 
 
 @dataclass(frozen=True)
@@ -59,8 +56,7 @@ def folderVisit(folder: Path) -> VisitChoice:
     Raises:
         InputError: when the folder does not hold the report of one run.
     """
-    reports = [path for path in sorted(folder.glob("*.json")) if _isReport(path)]
-    if len(reports) != 1:
+    if len(record_files(folder)) != 1:
         raise InputError(
             _("{folder} does not hold the report of one run.").format(folder=folder),
             _("Choose a folder with one report in JSON, its segmentation and its scan."),
@@ -72,11 +68,3 @@ def dayOf(volumeNode: Any) -> str:
     """The day of a scan from its DICOM header, ``2024-05-31``; empty where nothing tells it."""
     found = re.match(r"(\d{4})-?(\d{2})-?(\d{2})", describeScan(volumeNode).moment)
     return "-".join(found.groups()) if found else ""
-
-
-def _isReport(path: Path) -> bool:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(found, dict) and found.get("schema") == _SCHEMA

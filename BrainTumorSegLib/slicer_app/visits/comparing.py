@@ -18,6 +18,7 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.errors import BrainTumorSegError, InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.volumes import volumes_ml
+from BrainTumorSegLib.io.folders import visible_files
 
 from ..export.dicom import wasCorrected
 from ..export.files import WorkerTask, fileStem, reportRecord, scanFile, writePlain
@@ -176,9 +177,8 @@ def _export(visit: VisitChoice, folder: Path) -> None:
     """Write a visit as ``segment`` leaves it: record, segmentation, and the scan it lies on."""
     folder.mkdir()
     if visit.folder is not None:
-        for path in sorted(visit.folder.iterdir()):
-            if path.is_file() and path.name.lower().endswith(_COPIED):
-                shutil.copyfile(path, folder / path.name)
+        for path in visible_files(visit.folder, _COPIED):
+            shutil.copyfile(path, folder / path.name)
         return
     node = visit.node
     reference = referenceOf(node) if node.GetScene() is not None else None
