@@ -42,4 +42,4 @@ def interval(estimate: Estimate | None, digits: int = 3, sign: str = "") -> str:
         return "-"
     values = (estimate.value, estimate.low, estimate.high)
     value, low, high = (f"{v:{sign}.{digits}f}" for v in values)
-    return value if estimate.cases < 2 else f"{value} [{low}, {high}]"
+    return value if math.isnan(estimate.low) else f"{value} [{low}, {high}]"

@@ -31,6 +31,7 @@ from .metrics import (
 )
 from .statistics import (
     LEVEL,
+    MIN_CASES,
     RESAMPLES,
     SEED,
     by_arm,
@@ -195,7 +196,12 @@ def summary_json(
             "nsd_tolerance_mm": NSD_TOLERANCE_MM,
             "lesions_merge_within_mm": MERGE_MM,
             "lesions_ignored_below_mm3": MIN_LESION_MM3,
-            "bootstrap": {"resamples": RESAMPLES, "seed": SEED, "level": LEVEL},
+            "bootstrap": {
+                "method": "studentised",
+                "resamples": RESAMPLES,
+                "seed": SEED,
+                "level": LEVEL,
+            },
             "not_measured": list(left_out),
         },
     }
@@ -254,6 +260,7 @@ def markdown_tables(
         level=f"{100 * LEVEL:g}",
         resamples=RESAMPLES,
         seed=SEED,
+        fewest=MIN_CASES,
         tolerance=f"{NSD_TOLERANCE_MM:g}",
         miss=f"{BRATS_MISS_MM:g}",
         merge=f"{MERGE_MM:g}",
