@@ -40,6 +40,7 @@ from BrainTumorSegLib.preprocessing.registration import Alignment, BrainsfitClie
 from BrainTumorSegLib.reporting.record import confidence, measured, now
 
 from .ensemble import Prediction, predict_volume
+from .labels import smooth_across_slices
 from .postprocessing import DistantComponents, remove_distant_components, remove_small_components
 from .resampling import labels_on_reference, map_on_reference
 from .slice_preselection import Preselection, choose_preselection
@@ -124,8 +125,9 @@ def segment(
     )
     progress.stage("restore", 3)
     reference = case.reference_scan.image
+    smoothed = smooth_across_slices(prediction.probabilities, grid.spacing[2])
     labels, probabilities = labels_on_reference(
-        prediction.probabilities, grid, reference, seen, options.probabilities
+        smoothed, grid, reference, seen, options.probabilities
     )
     labels = remove_small_components(labels, options.min_lesion_mm3)
     islands = None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from BrainTumorSegLib.core.tissue import Tissue
-from BrainTumorSegLib.inference.labels import decode_labels
+from BrainTumorSegLib.inference.labels import decode_labels, smooth_across_slices
 
 
 def label(background, necrosis, edema, non_enhancing, enhancing) -> Tissue:
@@ -56,3 +56,23 @@ def test_maps_are_taken_one_at_a_time_and_left_as_they_are():
     labels = decode_labels(one for one in maps)
     assert labels.dtype == np.uint8 and labels.shape == (4, 6)
     assert np.array_equal(maps, before)
+
+
+def test_a_slice_that_contradicts_its_neighbors_gives_way_where_slices_are_thin():
+    probabilities = np.zeros((5, 9, 2, 2), np.float32)
+    probabilities[2] = 0.7
+    probabilities[2, 4] = 0.3
+    probabilities[0] = 1 - probabilities[2]
+    thick = smooth_across_slices(probabilities.copy(), 6.0)
+    np.testing.assert_allclose(thick, probabilities, atol=0.01)
+    thin = smooth_across_slices(probabilities, 1.0)
+    np.testing.assert_allclose(thin.sum(axis=0), 1, atol=1e-6)
+    assert (decode_labels(thin)[4] == Tissue.EDEMA).all()
+    assert (decode_labels(thick)[4] == Tissue.BACKGROUND).all()
+
+
+def test_a_volume_of_one_slice_is_not_smoothed():
+    probabilities = np.random.default_rng(0).random((5, 1, 3, 3), np.float32)
+    np.testing.assert_allclose(
+        smooth_across_slices(probabilities.copy(), 1.0), probabilities, rtol=1e-6
+    )
