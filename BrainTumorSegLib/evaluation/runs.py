@@ -252,7 +252,7 @@ def score_subjects(
                 bias_field=condition.bias_field,
                 keep_distant_components=condition.keep_distant_components,
             )
-            result = _segment(perturbed.case, arm, used, device, options, progress)
+            result = segment_in_arm(perturbed.case, arm, used, device, options, progress)
             labels = result.labels
             if arm is arms[0]:
                 # Every arm would say much the same of the scans.
@@ -380,7 +380,7 @@ def _synthesize(
     return make_case(name, scans), sample.image(sample.allowed)
 
 
-def _segment(
+def segment_in_arm(
     case: Case,
     arm: Arm,
     members: tuple[str, ...],
@@ -388,5 +388,6 @@ def _segment(
     options: Options,
     progress: Progress,
 ) -> Segmentation:
+    """Segment a case as an arm does, with these members of its pack."""
     options = replace(options, pack=arm.pack.folder, members=members, tta=arm.tta, device=device)
     return segment(case, options, Progress(cancel=progress.cancel))

@@ -146,6 +146,15 @@ def mean_estimate(values: Iterable[float], seed: int = SEED) -> Estimate:
     return _estimate(known, np.ones(len(known)), seed)
 
 
+def clustered_estimate(values: Iterable[tuple[str, float]], seed: int = SEED) -> Estimate:
+    """Mean over all values, with an interval over the groups that their names tell."""
+    groups: dict[str, list[float]] = {}
+    for name, value in values:
+        groups.setdefault(name, []).append(value)
+    sums = np.array([sum(own) for own in groups.values()], float)
+    return _estimate(sums, np.array([len(own) for own in groups.values()], float), seed)
+
+
 def pooled_estimate(counts: SequenceOf[tuple[int, int, int]], seed: int = SEED) -> Estimate:
     """One Dice over the voxels of all cases, with a bootstrap interval over the cases.
 

@@ -1,6 +1,7 @@
 """Single contrast-enhanced slices with an outline of the lesion, as published sets have them.
 
-A folder holds ``slices.tsv`` with the columns ``slice``, ``tumour_type`` and ``fold``, and for each
+A folder holds ``slices.tsv`` with the columns ``slice``, ``tumour_type`` and ``fold``, perhaps also
+``run`` (of neighboring slices of one scan) and ``plane``, and for each
 row ``fold<k>/<slice>.webp`` (or ``.png``), the T1CE slice of a whole head at about 1 mm, and
 ``fold<k>/<slice>_mask.png``. What an outline says differs with the type of tumour, see `OUTLINES`.
 
@@ -28,6 +29,8 @@ from .losses import BACKGROUND, tissue_bits
 from .volumes import LabeledVolume, cached, digest, file_stamps
 
 TABLE = "slices.tsv"
+
+_COLUMNS = ("tumour_type", "fold", "slice", "run", "plane")
 
 #: A pixel of a head is brighter than this part of the slice's brightest ones; air is not.
 _AIR = 0.08
@@ -62,6 +65,28 @@ OUTLINES: Mapping[str, Outline] = {
 
 
 @dataclass(frozen=True)
+class OutlinedSlice:
+    """A row of the table.
+
+    Attributes:
+        name: of the slice.
+        kind: a key of `OUTLINES`.
+        fold: number of the fold that keeps it out of training.
+        run: shared by neighboring slices of one scan; the slice's own name where none is told.
+        plane: ``axial``, ``coronal`` or ``sagittal``; empty where none is told.
+        image, outline: its files.
+    """
+
+    name: str
+    kind: str
+    fold: int
+    run: str
+    plane: str
+    image: Path
+    outline: Path
+
+
+@dataclass(frozen=True)
 class SliceSet:
     """The slices of one type of tumour and one fold.
 
@@ -82,7 +107,15 @@ class SliceSet:
 
 
 def read_slice_sets(folder: Path) -> tuple[SliceSet, ...]:
-    """The slices of a folder by type and fold.
+    """The slices of a folder by type and fold; raises as `read_slices`."""
+    found: dict[tuple[str, int], list[tuple[Path, Path]]] = {}
+    for one in read_slices(folder):
+        found.setdefault((one.kind, one.fold), []).append((one.image, one.outline))
+    return tuple(SliceSet(*key, tuple(files)) for key, files in sorted(found.items()))
+
+
+def read_slices(folder: Path) -> list[OutlinedSlice]:
+    """The rows of a folder's table.
 
     Raises:
         TrainingError: when the table cannot be read, names an unknown type or no fold, or a file
@@ -97,9 +130,9 @@ def read_slice_sets(folder: Path) -> tuple[SliceSet, ...]:
             f"{table} cannot be read: {error}.",
             "It needs the columns slice, tumour_type and fold, separated by tabs.",
         ) from error
-    found: dict[tuple[str, int], list[tuple[Path, Path]]] = {}
+    found = []
     for number, row in enumerate(rows, start=2):
-        kind, fold, name = (row.get(key) or "" for key in ("tumour_type", "fold", "slice"))
+        kind, fold, name, run, plane = (row.get(column) or "" for column in _COLUMNS)
         if kind not in OUTLINES or not fold.isdecimal() or not name:
             raise TrainingError(
                 f"{table}, line {number}: slice {name!r}, tumour_type {kind!r}, fold {fold!r}.",
@@ -111,10 +144,10 @@ def read_slice_sets(folder: Path) -> tuple[SliceSet, ...]:
         if image is None or not outline.is_file():
             missing = f"{stem}.webp" if image is None else outline
             raise TrainingError(f"{missing} is missing, which {table} lists.", "Get the set again.")
-        found.setdefault((kind, int(fold)), []).append((image, outline))
+        found.append(OutlinedSlice(name, kind, int(fold), run or name, plane, image, outline))
     if not found:
         raise TrainingError(f"{table} lists no slice.")
-    return tuple(SliceSet(*key, tuple(files)) for key, files in sorted(found.items()))
+    return found
 
 
 def load_slice_set(slices: SliceSet, cache: Path | None, shown: NetworkInput) -> LabeledVolume:
@@ -135,23 +168,33 @@ def prepare_slice_set(slices: SliceSet, shown: NetworkInput) -> LabeledVolume:
     Raises:
         TrainingError: when a picture cannot be read, is empty, or its outline is of another size.
     """
-    pairs = [(_read(image), _read(outline) > 0) for image, outline in slices.slices]
-    height, width = np.max([image.shape for image, _ in pairs], axis=0)
-    scans = np.zeros((len(Sequence), len(pairs), height, width), np.float16)
+    read = [read_slice(*files) for files in slices.slices]
+    height, width = np.max([image.shape for image, _, _ in read], axis=0)
+    scans = np.zeros((len(Sequence), len(read), height, width), np.float16)
     allowed = np.full(scans.shape[1:], BACKGROUND, np.uint8)
     channel = list(Sequence).index(Sequence.T1CE)
-    for number, ((image, outline), (path, _)) in enumerate(zip(pairs, slices.slices, strict=True)):
-        if image.shape != outline.shape:
-            raise TrainingError(
-                f"{path} and its outline differ in size: {image.shape} and {outline.shape}."
-            )
-        head = head_of_slice(image)
-        if not head.any():
-            raise TrainingError(f"{path} shows nothing.", "Leave it out of the table.")
+    for number, (image, outline, head) in enumerate(read):
         rows, columns = slice(0, image.shape[0]), slice(0, image.shape[1])
         scans[channel, number, rows, columns] = normalize(image, head, shown)
         allowed[number, rows, columns] = outline_bits(outline, head, OUTLINES[slices.kind])
     return LabeledVolume(slices.name, scans, allowed)
+
+
+def read_slice(path: Path, outline_path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A slice, the mask inside its outline and that of its head, all ``[row, column]``.
+
+    Raises:
+        TrainingError: when a picture cannot be read, is empty, or its outline is of another size.
+    """
+    image, outline = _read(path), _read(outline_path) > 0
+    if image.shape != outline.shape:
+        raise TrainingError(
+            f"{path} and its outline differ in size: {image.shape} and {outline.shape}."
+        )
+    head = head_of_slice(image)
+    if not head.any():
+        raise TrainingError(f"{path} shows nothing.", "Leave it out of the table.")
+    return image, outline, head
 
 
 def outline_bits(outline: np.ndarray, head: np.ndarray, meaning: Outline) -> np.ndarray:

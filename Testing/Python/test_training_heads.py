@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from outlined_pictures import disk, write_slices
 from PIL import Image
 from toy_cases import BIT, CORE, PACK_TABLE, TINY, toy_volume, train, write_toy_cohort
 
@@ -33,11 +34,6 @@ from BrainTumorSegLib.training.outlined_slices import (
 EDEMA = BIT[Tissue.EDEMA]
 HEAD = NetworkInput("percentile-quartiles", field_of_view="head")
 T1CE = list(Sequence).index(Sequence.T1CE)
-
-
-def disk(radius: float, middle: tuple[float, float] = (128, 128), side: int = SIDE) -> np.ndarray:
-    y, x = np.ogrid[:side, :side]
-    return np.hypot(y - middle[0], x - middle[1]) < radius
 
 
 # --- regions -------------------------------------------------------------------------------
@@ -77,22 +73,6 @@ def test_where_the_reference_cannot_decide_about_a_region_nothing_is_asked():
 
 
 # --- outlined slices -----------------------------------------------------------------------
-
-
-def write_slices(folder: Path, rows: list[tuple[str, str, int, int]]) -> None:
-    """A disk of a head with a bright lesion in it, for each name, type, fold and side."""
-    lines = ["slice\ttumour_type\tfold"]
-    rng = np.random.default_rng(0)
-    for name, kind, fold, side in rows:
-        place = folder / f"fold{fold}"
-        place.mkdir(parents=True, exist_ok=True)
-        middle = (side / 2, side / 2)
-        head, lesion = disk(0.45 * side, middle, side), disk(6, (side / 2, side / 3), side)
-        values = np.where(head, 90 + 10 * rng.normal(size=head.shape), 2) + 100 * lesion
-        Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(place / f"{name}.png")
-        Image.fromarray((255 * lesion).astype(np.uint8)).save(place / f"{name}_mask.png")
-        lines.append(f"{name}\t{kind}\t{fold}")
-    (folder / "slices.tsv").write_text("\n".join(lines) + "\n")
 
 
 ROWS = [

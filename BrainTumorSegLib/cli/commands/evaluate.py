@@ -38,7 +38,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "every set of views and every number of members; the first is what the others are "
         "compared with.",
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds cases.tsv")
+    parser.add_argument(
+        "--data", type=Path, help="folder that holds cases.tsv; needed but for --slices alone"
+    )
+    parser.add_argument(
+        "--slices",
+        type=Path,
+        metavar="FOLDER",
+        help="also score the tumour core in single contrast-enhanced slices with an outline: a "
+        "folder with slices.tsv (slice, tumour_type, fold, run, plane) and "
+        "foldK/SLICE.webp and foldK/SLICE_mask.png; with slices.csv and slices.md",
+    )
     parser.add_argument(
         "--pack", nargs="+", metavar="PACK", help="model packs to compare: names or folders"
     )
@@ -138,6 +148,11 @@ def run(args: argparse.Namespace) -> int:
     from BrainTumorSegLib.evaluation.conditions import read_conditions
     from BrainTumorSegLib.evaluation.figures import check_picture
     from BrainTumorSegLib.evaluation.metrics import MEASURES
+    from BrainTumorSegLib.evaluation.outlined import (
+        choose_slices,
+        score_slices,
+        write_slice_results,
+    )
     from BrainTumorSegLib.evaluation.report import (
         PICTURE_PACKAGE,
         choose_measures,
@@ -166,6 +181,7 @@ def run(args: argparse.Namespace) -> int:
     # Without conditions these are all.
     untouched = arms[: len(plain)]
     subjects = _synthetic(args)
+    slices = choose_slices(args.slices, args.folds) if args.slices else []
     check_folder(args.output)
     if args.picture is not None:
         check_picture(args.picture)
@@ -175,6 +191,7 @@ def run(args: argparse.Namespace) -> int:
             "evaluate": float(len(cases) * len(conditions)),
             "synthetic": 2.0 * len(subjects),
             "tumour-free": float(len(args.tumour_free)),
+            "slices": 0.2 * len(slices),
         },
     )
     for name in left_out:
@@ -189,6 +206,7 @@ def run(args: argparse.Namespace) -> int:
     common = {"measures": measures, "device": device, "progress": progress, "seed": args.seed}
     cohort = cohort_subjects(cases, arms)
     scores = score_subjects(cohort, arms, out_of_fold=not args.ensemble, **common)
+    outlined = score_slices(slices, plain, device, not args.ensemble, progress)
     free = []
     if controls:
         measured = {**common, "measures": ("dice",), "stage": "tumour-free"}
@@ -205,6 +223,8 @@ def run(args: argparse.Namespace) -> int:
         # Without cases the controls have no other table to stand in.
         own = () if scores else free
         tables.append(write_results(args.output / "synthetic", made, own, command, left_out))
+    if outlined:
+        tables.append(write_slice_results(args.output, outlined, command))
     progress.finish()
     print("\n".join(tables))
     return 0
@@ -216,7 +236,9 @@ def _synthetic(args: argparse.Namespace) -> list[Subject]:
 
     if not args.synthetic:
         return []
-    return synthetic_subjects(args.synthetic, find_sources(args.sources or args.data), args.seed)
+    return synthetic_subjects(
+        args.synthetic, find_sources(args.sources or args.data or Path()), args.seed
+    )
 
 
 def _draw_conditions(
@@ -234,10 +256,14 @@ def _draw_conditions(
 def _cases(args: argparse.Namespace) -> tuple[LabeledCase, ...]:
     from BrainTumorSegLib.training.cohort import in_folds, names_folds, read_cohort
 
-    if args.cases == ["none"]:
-        if not args.synthetic or args.folds:
-            raise TrainingError("There is nothing to score.", "Name cases, or give --synthetic N.")
+    if args.cases == ["none"] or (args.data is None and not args.cases):
+        if not args.slices and (not args.synthetic or args.folds):
+            raise TrainingError(
+                "There is nothing to score.", "Give --data, --slices or --synthetic N."
+            )
         return ()
+    if args.data is None:
+        raise TrainingError("--cases names cases of no folder.", "Give it with --data.")
     cases = read_cohort(args.data)
     if (args.folds or not args.ensemble) and not names_folds(args.data):
         raise TrainingError(
@@ -263,9 +289,9 @@ def _command(args: argparse.Namespace) -> str:
     """The command without places on this machine, for whoever repeats it elsewhere."""
     return shared.repeated(
         args,
-        ("brain-tumor-seg", "evaluate", "--data", "DATA"),
+        ("brain-tumor-seg", "evaluate", *(("--data", "DATA") if args.data else ())),
         *("pack", "ensemble", "tta", "members", "cases", "folds", "conditions", "measures"),
-        *("tumour_free", "synthetic", "sources", "seed"),
+        *("slices", "tumour_free", "synthetic", "sources", "seed"),
         pack=shared.without_folders(args.pack),
         members=[] if args.members == [None] else args.members,
         sources=args.synthetic and args.sources,
