@@ -137,7 +137,7 @@ def measure_repeatability(
     if not subjects:
         raise InputError("There is no case to measure.", "Name cases of the data.")
     progress = progress or Progress()
-    members = {one.name: members_for(arm, one.fold) for one in subjects}
+    members = {one.name: members_for(arm, one.fold, one.labels) for one in subjects}
     progress.stage("segment", len(subjects) * (1 + len(RESLICINGS)))
     differences: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for one in subjects:

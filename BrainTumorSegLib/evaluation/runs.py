@@ -29,7 +29,9 @@ from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.folders import image_files
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.io.reference_labels import read_reference_labels
+from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.models.packs import ModelPack
+from BrainTumorSegLib.models.packs.members import unseen_members
 from BrainTumorSegLib.synthesis.config import Kind, SynthesisConfig, held_out
 from BrainTumorSegLib.synthesis.generator import synthesize
 from BrainTumorSegLib.synthesis.sources import Sources
@@ -80,6 +82,7 @@ class Subject:
         fold: that keeps it out of training; None when no member was trained on it.
         load: gives the scans, and the allowed tissues on the grid of their reference.
         registration, brain: of the options.
+        labels: SHA-256 of the file of its labels; empty where there is none.
     """
 
     name: str
@@ -88,6 +91,7 @@ class Subject:
     load: Callable[[], tuple[Case, sitk.Image]]
     registration: str = "none"
     brain: str = "stripped"
+    labels: str = ""
 
 
 def make_arms(
@@ -140,19 +144,25 @@ def with_conditions(arms: SequenceOf[Arm], conditions: SequenceOf[Condition]) ->
     return tuple(made)
 
 
-def members_for(arm: Arm, fold: int | None) -> tuple[str, ...]:
-    """Names of the members that segment a case.
+def members_for(arm: Arm, fold: int | None, labels: str = "") -> tuple[str, ...]:
+    """Names of the members that segment a case: those that were not trained on it.
 
-    With a fold those that were trained without it; None is for a case that no member was
-    trained on.
+    Args:
+        arm: which pack, and how many members.
+        fold: of the case; None is for one that no member was trained on.
+        labels: SHA-256 of its label file, see `unseen_members`.
 
     Raises:
         TrainingError: when the pack has too few such members.
     """
-    names, which = tuple(member.name for member in arm.pack.members), "in all"
-    if fold is not None:
-        names = members_without_fold(arm.pack, fold)
-        which = f"that were trained without fold {fold}"
+    names = unseen_members(arm.pack, fold, labels)
+    which = "in all" if fold is None else f"that were trained without fold {fold}"
+    if not names:
+        raise TrainingError(
+            f"Pack {arm.pack.name!r} has no members {which}.",
+            "Score this case with the whole ensemble if no member was trained on it "
+            "(--ensemble), or train a member for this fold.",
+        )
     if arm.members is None:
         return names
     if not 1 <= arm.members <= len(names):
@@ -162,22 +172,6 @@ def members_for(arm: Arm, fold: int | None) -> tuple[str, ...]:
             f"Give --members with numbers from 1 to {len(names)}.",
         )
     return names[: arm.members]
-
-
-def members_without_fold(pack: ModelPack, fold: int) -> tuple[str, ...]:
-    """Names of the members that were not trained on the cases of a fold.
-
-    Raises:
-        TrainingError: when there is none.
-    """
-    names = tuple(m.name for m in pack.members if m.trained.get("fold") == fold)
-    if not names:
-        raise TrainingError(
-            f"No member of pack {pack.name!r} was trained without fold {fold}.",
-            "Score this case with the whole ensemble if no member was trained on it "
-            "(--ensemble), or train a member for this fold.",
-        )
-    return names
 
 
 def cohort_subjects(cases: SequenceOf[LabeledCase], arms: SequenceOf[Arm]) -> list[Subject]:
@@ -194,7 +188,7 @@ def cohort_subjects(cases: SequenceOf[LabeledCase], arms: SequenceOf[Arm]) -> li
         loaded, _ = load_labeled(case)
         for pack in {arm.pack.folder: arm.pack for arm in arms}.values():
             check_sequences(loaded, pack)
-        options = (case.preparation.registration, case.preparation.brain)
+        options = (case.preparation.registration, case.preparation.brain, file_sha256(case.labels))
         load = partial(load_labeled, case)
         subjects.append(Subject(case.name, case.group, case.fold, load, *options))
     return subjects
@@ -232,7 +226,9 @@ def score_subjects(
     """
     progress = progress or Progress()
     members = {
-        (arm.name, one.name): members_for(arm, one.fold if out_of_fold else None)
+        (arm.name, one.name): (
+            members_for(arm, one.fold, one.labels) if out_of_fold else members_for(arm, None)
+        )
         for one in subjects
         for arm in arms
     }

@@ -23,6 +23,7 @@ from BrainTumorSegLib.core.tissue import Region
 from BrainTumorSegLib.core.volumes import tissue_mask
 from BrainTumorSegLib.inference.pipeline import segment
 from BrainTumorSegLib.models.packs import ModelPack
+from BrainTumorSegLib.models.packs.members import unseen_members
 
 from .conditions import AS_IS, CONDITIONS, Condition, PerturbedCase, perturb_case
 from .metrics import score_labels
@@ -65,11 +66,6 @@ class TrustCase:
         return (self.case, self.condition, self.tta, self.weights)
 
 
-def unseen_members(pack: ModelPack, fold: int | None) -> tuple[str, ...]:
-    """Names of the members that were trained without a fold; all where no member saw the case."""
-    return tuple(m.name for m in pack.members if fold is None or m.trained.get("fold") == fold)
-
-
 def measure_cases(
     pack: ModelPack,
     subjects: SequenceOf[Subject],
@@ -97,7 +93,7 @@ def measure_cases(
     progress = progress or Progress()
     known = {} if kept is None else {row.key: row for row in read_cases(kept)}
     weights = {member.name: member.sha256 for member in pack.members}
-    chosen = [(one, unseen_members(pack, one.fold)) for one in subjects]
+    chosen = [(one, unseen_members(pack, one.fold, one.labels)) for one in subjects]
     chosen = [(one, names) for one, names in chosen if names]
     progress.stage(STAGE, max(1, len(chosen) * len(conditions)))
     rows = []

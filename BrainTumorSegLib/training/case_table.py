@@ -15,6 +15,9 @@ COLUMNS = (
     *("t1", "t1ce", "flair", "labels", "registration", "brain"),
 )
 
+#: A column that runs add: the SHA-256 of the labels.
+DIGEST = "labels_sha256"
+
 _FORMAT = (
     "Columns are separated by tabs, the text is in UTF-8; case, looks_like, fold and "
     "label_protocol are the usual columns."

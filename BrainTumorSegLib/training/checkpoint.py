@@ -25,6 +25,7 @@ from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.models.network_spec import NetworkSpec
 from BrainTumorSegLib.models.networks import network_entries
 from BrainTumorSegLib.models.packs import ModelPack, load_pack
+from BrainTumorSegLib.models.packs.manifest import label_key
 from BrainTumorSegLib.models.weights import load_weights
 
 from .cohort import LabeledCase
@@ -190,7 +191,7 @@ class InitialWeights:
         input: the network, and which channels it takes, see `TrainingConfig`.
         state: entries of a state dict, those that the output depends on.
         sha256: of the weights' file.
-        cases: names of those it was trained on; empty where a pack does not say.
+        cases: names of those it was trained on, as far as a pack says so.
         whole: whether they are all of the network's, not its encoder's alone.
     """
 
@@ -208,8 +209,9 @@ def find_initial_weights(
     """The member that ``config.start_from`` means for the fold of this configuration.
 
     The one that left out the same fold is taken; of a run with one member that one; of a
-    pack that has none for this fold any. A run tells which cases it has seen, a pack does
-    not: on cases of the pack's own training set figures are honest only where folds agree.
+    pack that has none for this fold any. A run tells which cases it has seen, and a pack from
+    which labels it learned; of one that does not, figures on cases of the pack's own training
+    set are honest only where folds agree.
 
     Args:
         config: of the member that is to be trained.
@@ -234,7 +236,12 @@ def find_initial_weights(
             whole=False,
         )
     members = find_members(Path(config.start_from)) if Path(config.start_from).is_dir() else []
-    found = _of_run(members, config) if members else _of_pack(load_pack(config.start_from), config)
+    left_out = [case for case in cases if case.fold == config.fold]
+    found = (
+        _of_run(members, config)
+        if members
+        else _of_pack(load_pack(config.start_from), config, left_out)
+    )
     wanted = config.network, config.input_channels
     if found.input != wanted:
         has, asked = (
@@ -247,8 +254,7 @@ def find_initial_weights(
             "Make training.network and training.input_channels those of the pack or run to "
             "start from.",
         )
-    left_out = {case.name for case in cases if case.fold == config.fold}
-    if seen := sorted(found.cases & left_out):
+    if seen := sorted(found.cases & {case.name for case in left_out}):
         raise TrainingError(
             f"{found.origin} was trained on {seen[0]}"
             + (f" and {len(seen) - 1} more cases" if seen[1:] else "")
@@ -288,13 +294,19 @@ def _of_run(members: SequenceOf[TrainedMember], config: TrainingConfig) -> Initi
     )
 
 
-def _of_pack(pack: ModelPack, config: TrainingConfig) -> InitialWeights:
-    fitting = [m for m in pack.members if m.trained.get("fold") == config.fold]
+def _of_pack(
+    pack: ModelPack, config: TrainingConfig, left_out: SequenceOf[LabeledCase]
+) -> InitialWeights:
+    told = any(member.labels for member in pack.members)
+    names = {label_key(file_sha256(case.labels)): case.name for case in left_out if told}
+    unseen = [m for m in pack.members if not m.labels & names.keys()] or pack.members
+    fitting = [m for m in unseen if m.trained.get("fold") == config.fold]
     # A cohort may have more folds than the pack has members.
-    member = fitting[0] if fitting else pack.members[config.fold % len(pack.members)]
+    member = fitting[0] if fitting else unseen[config.fold % len(unseen)]
     return InitialWeights(
         origin=f"{pack.name} {pack.version} {member.name}",
         input=(pack.network, pack.recipe),
         state=load_weights(pack.folder / member.file, member.sha256),
         sha256=member.sha256,
+        cases=frozenset(names[key] for key in member.labels & names.keys()),
     )

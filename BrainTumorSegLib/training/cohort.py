@@ -33,10 +33,9 @@ from .case_files import (
     read_protocol,
     unlabeled_folders,
 )
-from .case_table import COLUMNS, TABLE, read_table
+from .case_table import COLUMNS, DIGEST, TABLE, read_table
 
 #: Column of a run's table only: SHA-256 of the labels that its members learn from.
-_DIGEST = "labels_sha256"
 
 #: So many cases are named in a message.
 _NAMED = 10
@@ -263,14 +262,14 @@ def write_cohort(cases: SequenceOf[LabeledCase], folder: Path) -> Path:
     Files are named relative to the folder where they lie on the same drive. An additional column
     holds the SHA-256 of the labels, for `check_same_cohort`.
     """
-    columns = [*COLUMNS, _DIGEST]
+    columns = [*COLUMNS, DIGEST]
     rows = []
     for case in cases:
         files = {s.value: p for s, p in case.scans.items()} | {"labels": case.labels}
         row = (
             {"case": case.name, "looks_like": case.group, **_fixed(case)}
             | {key: _relative(path, folder) for key, path in files.items()}
-            | {_DIGEST: file_sha256(case.labels)}
+            | {DIGEST: file_sha256(case.labels)}
         )
         rows.append([row.get(name, "") for name in columns])
     write_table(folder / TABLE, columns, rows, delimiter="\t")
@@ -303,7 +302,7 @@ def check_same_cohort(cases: SequenceOf[LabeledCase], run: Path) -> None:
     corrected = [
         case
         for case in cases
-        if rows[case.name].get(_DIGEST) not in (None, "", file_sha256(case.labels))
+        if rows[case.name].get(DIGEST) not in (None, "", file_sha256(case.labels))
     ]
     if corrected:
         raise TrainingError(

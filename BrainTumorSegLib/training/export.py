@@ -21,10 +21,12 @@ from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.inference.labels import decode_slices
 from BrainTumorSegLib.models.packs import ModelPack, NewMember, check_fields, make_pack
 from BrainTumorSegLib.models.packs.files import check_free
+from BrainTumorSegLib.models.packs.manifest import label_key
 from BrainTumorSegLib.models.weights import Precision, load_network, load_weights, save_weights
 from BrainTumorSegLib.synthesis.config import held_out
 from BrainTumorSegLib.synthesis.sources import Sources, find_sources
 
+from .case_table import DIGEST, TABLE, read_table
 from .checkpoint import TrainedMember, trained_member
 from .cohort import LabeledCase
 from .config import TrainingConfig
@@ -227,7 +229,17 @@ def _new_members(members: SequenceOf[TrainedMember]) -> Iterator[NewMember]:
             trained |= {"kept_step": kept["step"], "chosen_on": kept["chosen_on"]}
         if record.get("started_from"):
             trained["started_from"] = record["started_from"]["origin"]
-        yield NewMember(member.folder.name, load_weights(member.weights), trained)
+        state = load_weights(member.weights)
+        yield NewMember(member.folder.name, state, trained, _labels_of(member))
+
+
+def _labels_of(member: TrainedMember) -> frozenset[str]:
+    """Keys of the labels that a member was trained on, but of those that other cases share."""
+    kinds: dict[bool, set[str]] = {True: set(), False: set()}
+    for row in read_table(member.folder.parent / TABLE):
+        kinds[row["case"] in member.record["cases"]].add(label_key(row.get(DIGEST, "")))
+    # Maps without tumor are often the same file.
+    return frozenset(kinds[True] - kinds[False] - {""})
 
 
 def check_member(

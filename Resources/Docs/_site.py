@@ -41,6 +41,7 @@ INCLUDED = {
     "packs/glioma-lite.md": "Resources/Models/glioma-lite/MODEL_CARD.md",
     "packs/four-tumours.md": "Resources/Models/four-tumours/MODEL_CARD.md",
     "results/experiments.md": "Resources/Experiments/README.md",
+    "results/ideas.md": "Resources/Experiments/ideas.md",
     "benchmark/peers.md": "Testing/Benchmark/README.md",
     "benchmark/results.md": "Testing/Benchmark/results.md",
     "benchmark/cascade.md": "Testing/Benchmark/cascade.md",

@@ -289,7 +289,8 @@ def test_the_picture_shows_every_arm(tmp_path):
 
 def pack(name, folds, folder=None):
     members = [
-        SimpleNamespace(name=f"m{i}", trained={"fold": fold}) for i, fold in enumerate(folds)
+        SimpleNamespace(name=f"m{i}", trained={"fold": fold}, labels=frozenset())
+        for i, fold in enumerate(folds)
     ]
     return SimpleNamespace(name=name, folder=folder or name, members=tuple(members))
 

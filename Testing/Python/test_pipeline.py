@@ -19,7 +19,6 @@ from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.core.volumes import dice
 from BrainTumorSegLib.evaluation.metrics import score_labels
-from BrainTumorSegLib.evaluation.runs import members_without_fold
 from BrainTumorSegLib.inference import pipeline
 from BrainTumorSegLib.inference.engines.choosing import plan_engine
 from BrainTumorSegLib.inference.labels import decode_labels
@@ -28,6 +27,7 @@ from BrainTumorSegLib.inference.postprocessing import DistantComponents, remove_
 from BrainTumorSegLib.io.cases import load_case
 from BrainTumorSegLib.io.labelmaps import allowed_tissues
 from BrainTumorSegLib.models.packs import load_pack
+from BrainTumorSegLib.models.packs.members import unseen_members
 from BrainTumorSegLib.training.cohort import read_cohort
 
 #: The pack whose networks are quickest: most of what is tested here is the same for all.
@@ -60,7 +60,7 @@ def array(image):
 
 def test_a_real_tumour_is_found_by_the_member_that_never_saw_it(real_case, labeled):
     pack = load_pack()
-    unseen = members_without_fold(pack, labeled.fold)
+    unseen = unseen_members(pack, labeled.fold)
     options = replace(QUICK, pack=None, members=unseen, tta="tta1")
     result = segment(real_case, options)
     values = array(sitk.ReadImage(str(labeled.labels))).astype(int)

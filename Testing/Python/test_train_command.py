@@ -17,8 +17,10 @@ from toy_cases import toy_recipe, train, write_toy_cohort
 from BrainTumorSegLib.cli import application as cli
 from BrainTumorSegLib.core.errors import TrainingError
 from BrainTumorSegLib.core.resources import resource_path
-from BrainTumorSegLib.evaluation.runs import members_without_fold
+from BrainTumorSegLib.evaluation.runs import make_arms, members_for
+from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.models.packs import load_pack, verify_pack
+from BrainTumorSegLib.models.packs.members import unseen_members
 from BrainTumorSegLib.training.cohort import read_cohort
 from BrainTumorSegLib.training.config import read_config
 from BrainTumorSegLib.training.evaluated import Evaluation, read_evaluation
@@ -53,7 +55,7 @@ def test_one_command_trains_a_member_for_each_fold_and_packs_them(run_folder):
 def test_the_record_of_a_member_names_the_cases_it_saw_and_no_other(run_folder):
     record = json.loads((run_folder / "fold0" / "run.json").read_text())
     assert record["cases"] == ["toy1", "toy3"]
-    assert members_without_fold(load_pack(run_folder / "toy"), 0) == ("fold0",)
+    assert unseen_members(load_pack(run_folder / "toy"), 0) == ("fold0",)
 
 
 def test_giving_the_command_again_trains_nothing_and_makes_the_same_pack(
@@ -183,8 +185,19 @@ def test_a_measure_whose_package_is_missing_names_the_extra(cohort, tmp_path, ca
 
 
 def test_cases_that_a_member_saw_are_not_scored_out_of_fold(run_folder):
+    (arm,) = make_arms([load_pack(run_folder / "toy")], ["none"])
     with pytest.raises(TrainingError, match="fold 7"):
-        members_without_fold(load_pack(run_folder / "toy"), 7)
+        members_for(arm, 7)
+
+
+def test_a_case_is_known_by_its_labels_whatever_its_fold_is_called(cohort, run_folder):
+    pack = load_pack(run_folder / "toy")
+    labels = {c.name: file_sha256(c.labels) for c in read_cohort(cohort)}
+    for case in labels:
+        left_out = unseen_members(pack, None, labels[case])
+        assert left_out == ("fold0" if case in ("toy0", "toy2") else "fold1",)
+        assert left_out == unseen_members(pack, 7, labels[case])
+    assert unseen_members(pack, 0, 64 * "0") == ("fold0",)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +268,7 @@ def test_several_seeds_of_one_fold_make_an_ensemble_that_left_it_out(cohort, tmp
     assert train(cohort, tmp_path, "--folds", "1", "--seeds", "0", "5") == 0
     pack = load_pack(tmp_path / "toy")
     assert [member.name for member in pack.members] == ["fold1-seed0", "fold1-seed5"]
-    assert members_without_fold(pack, 1) == ("fold1-seed0", "fold1-seed5")
+    assert unseen_members(pack, 1) == ("fold1-seed0", "fold1-seed5")
 
 
 def test_seeds_trained_one_at_a_time_into_one_run_stand_beside_each_other(cohort, tmp_path):

@@ -12,8 +12,10 @@ import torch
 from toy_cases import PACK_TABLE, TINY, toy_volume
 
 from BrainTumorSegLib.core.errors import TrainingError
+from BrainTumorSegLib.io.volumes import file_sha256
 from BrainTumorSegLib.models.networks import NetworkSpec, build_network
 from BrainTumorSegLib.models.packs import NewMember, make_pack
+from BrainTumorSegLib.models.packs.manifest import label_key
 from BrainTumorSegLib.models.weights import save_weights
 from BrainTumorSegLib.training import checkpoint, imagenet
 from BrainTumorSegLib.training.case_files import read_protocol
@@ -112,6 +114,28 @@ def test_a_pack_gives_the_member_of_the_fold_and_any_to_folds_it_does_not_know(
     make_pack(pack, pack_fields, members, "fp32")
     assert find_initial_weights(start_from(pack, 1), []).origin.endswith("fold1")
     assert find_initial_weights(start_from(pack, 2), []).origin.endswith("fold0")
+
+
+def test_a_pack_that_names_its_labels_gives_a_member_that_never_saw_those_left_out(
+    tmp_path, pack_fields
+):
+    files = [tmp_path / name for name in ("a", "b")]
+    for file in files:
+        file.write_text(file.name)
+    keys = [label_key(file_sha256(file)) for file in files]
+    state = build_network(TINY.network).state_dict()
+    members = [
+        NewMember(f"saw-{file.name}", state, {"fold": 1 - n}, frozenset({keys[n]}))
+        for n, file in enumerate(files)
+    ]
+    make_pack(tmp_path / "pack", pack_fields, members, "fp32")
+    # What is called fold 0 today was fold 1 when the pack was trained.
+    case = replace(labeled("x", 0), labels=files[0])
+    config = start_from(tmp_path / "pack", 0)
+    assert find_initial_weights(config, [case]).origin.endswith("saw-b")
+    both = [case, replace(labeled("y", 0), labels=files[1])]
+    with pytest.raises(TrainingError, match="was trained on"):
+        find_initial_weights(config, both)
 
 
 @pytest.fixture

@@ -206,7 +206,7 @@ def run(args: argparse.Namespace) -> int:
     common = {"measures": measures, "device": device, "progress": progress, "seed": args.seed}
     cohort = cohort_subjects(cases, arms)
     scores = score_subjects(cohort, arms, out_of_fold=not args.ensemble, **common)
-    outlined = score_slices(slices, plain, device, not args.ensemble, progress)
+    outlined = slices and score_slices(slices, plain, device, not args.ensemble, progress)
     free = []
     if controls:
         measured = {**common, "measures": ("dice",), "stage": "tumour-free"}

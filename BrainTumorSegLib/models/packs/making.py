@@ -45,11 +45,13 @@ class NewMember:
         name: of the member; its file gets this name too.
         state: state dict; dead encoder stages may be in it and are left out.
         trained: ``fold`` left out, ``seed`` and other single values worth keeping.
+        labels: see `Member`.
     """
 
     name: str
     state: Mapping[str, Tensor]
     trained: Mapping[str, Any] = field(default_factory=dict)
+    labels: frozenset[str] = frozenset()
 
 
 #: Fields that have one usual value; what `make_pack` is given takes precedence.
@@ -200,5 +202,6 @@ def _write_member(
         "sha256": saved.sha256,
         "bytes": saved.bytes,
         "precision": precision,
+        **({"labels": sorted(member.labels)} if member.labels else {}),
         "trained": dict(member.trained),
     }

@@ -50,6 +50,8 @@ class Member:
         bytes: length of that file.
         precision: ``fp32``, ``fp16``, ``int8`` or ``int6``.
         trained: ``fold`` left out, ``seed`` and whatever else the training recorded.
+        labels: of each label file that it was trained on the `label_key`; empty where the pack
+            does not say.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Member:
     bytes: int
     precision: str
     trained: Mapping[str, Any]
+    labels: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,11 @@ class ModelPack:
     def member_path(self, member: Member) -> Path:
         """The file of its weights."""
         return self.folder / member.file
+
+
+def label_key(sha256: str) -> str:
+    """What a manifest keeps of the SHA-256 of a label file."""
+    return sha256[:16]
 
 
 def read_pack(folder: Path) -> ModelPack:
@@ -297,7 +305,7 @@ def _as_pack(manifest: Mapping[str, Any], path: Path) -> ModelPack:
         multiple=int(fields["grid"]["multiple"]),
         tissues=tuple(Tissue[key.upper()] for key in fields["classes"]),
         network=NetworkSpec(**network),
-        members=tuple(Member(**{**m, "bytes": int(m["bytes"])}) for m in fields["members"]),
+        members=tuple(_as_member(fields) for fields in fields["members"]),
         label_protocols=tuple(fields["label_protocols"]),
         advised_views=fields["advised_views"],
         provenance=fields["provenance"],
@@ -308,6 +316,11 @@ def _as_pack(manifest: Mapping[str, Any], path: Path) -> ModelPack:
         advised_cascade=fields.get("advised_cascade", False),
         bf16=fields.get("bf16"),
     )
+
+
+def _as_member(fields: Mapping[str, Any]) -> Member:
+    labels = frozenset(fields.get("labels", ()))
+    return Member(**{**fields, "bytes": int(fields["bytes"]), "labels": labels})
 
 
 def _as_unchecked_pack(manifest: Mapping[str, Any], path: Path) -> ModelPack:

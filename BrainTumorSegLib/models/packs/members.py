@@ -13,7 +13,7 @@ from BrainTumorSegLib.models.networks import NetworkSpec
 from BrainTumorSegLib.models.weights import load_network
 
 from .calibration import read_calibration
-from .manifest import MODEL_CARD, Member, ModelPack, read_pack, require_checked
+from .manifest import MODEL_CARD, Member, ModelPack, label_key, read_pack, require_checked
 
 
 def load_members(pack: ModelPack, names: Iterable[str] | None = None) -> dict[str, nn.Module]:
@@ -82,6 +82,23 @@ def choose_members(pack: ModelPack, names: Iterable[str] | None) -> tuple[Member
     if len(set(names)) < len(names):
         raise PackError(f"A member of pack {pack.name!r} is named twice.", "Name it once.")
     return tuple(known[name] for name in names)
+
+
+def unseen_members(pack: ModelPack, fold: int | None, labels: str = "") -> tuple[str, ...]:
+    """Names of the members that were not trained on a case; there may be none.
+
+    A case that the pack knows is told by its labels, whatever its fold is called today; any other
+    by its fold.
+
+    Args:
+        pack: whose members.
+        fold: of the case; None where no member was trained on it.
+        labels: SHA-256 of its label file; empty where it is not known.
+    """
+    key = label_key(labels)
+    if key and any(key in member.labels for member in pack.members):
+        return tuple(m.name for m in pack.members if m.labels and key not in m.labels)
+    return tuple(m.name for m in pack.members if fold is None or m.trained.get("fold") == fold)
 
 
 def _check_output(network: nn.Module, spec: NetworkSpec, path: Path) -> None:
