@@ -13,9 +13,8 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
-
-import psutil
 
 #: How often a lease is touched, and after how many seconds without it is given up. On network
 #: disks it can take half a minute until others see a change.
@@ -58,12 +57,19 @@ def take_lease(path: Path) -> Lease | None:
         try:
             file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
+            before = _read(path)
             if is_held(path):
                 return None
             # Renamed first: of several who find it given up, one gets it.
             given_up = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
             with suppress(FileNotFoundError):
                 path.rename(given_up)
+                if _read(given_up) != before:
+                    # In the meantime another one got it, whose file this is.
+                    with suppress(FileExistsError):
+                        os.link(given_up, path)
+                    given_up.unlink()
+                    return None
             given_up.unlink(missing_ok=True)
             continue
         with os.fdopen(file, "w", encoding="utf-8") as stream:
@@ -79,7 +85,7 @@ def is_held(path: Path) -> bool:
     except OSError:
         return False
     holder = _read(path)
-    if holder.get("host") == socket.gethostname():
+    if holder.get("host") == socket.gethostname() and _psutil() is not None:
         return any(_lives(process) for process in holder.get("processes", ()))
     return age < GIVEN_UP_S
 
@@ -97,8 +103,20 @@ def _read(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _psutil() -> ModuleType | None:
+    """The package that sees other processes, which Slicer may lack; then only time tells."""
+    try:
+        import psutil
+    except ImportError:
+        return None
+    return psutil
+
+
 def _told(process: int) -> list[float]:
     """A process by number and start: numbers are used again."""
+    psutil = _psutil()
+    if psutil is None:
+        return [process, 0.0]
     try:
         return [process, psutil.Process(process).create_time()]
     except psutil.Error:
@@ -106,7 +124,12 @@ def _told(process: int) -> list[float]:
 
 
 def _lives(told: list[float]) -> bool:
+    psutil = _psutil()
+    assert psutil is not None  # `is_held` has looked
     number, start = told
+    if not start:
+        # Its holder could not tell.
+        return bool(psutil.pid_exists(int(number)))
     try:
         process = psutil.Process(int(number))
         same = abs(process.create_time() - start) < 1.0
