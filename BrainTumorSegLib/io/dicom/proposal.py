@@ -173,6 +173,18 @@ def _judge_by_order(study: Study, recognitions: dict[str, Recognition]) -> dict[
     return judged
 
 
+def after_contrast(study: Study, recognitions: Mapping[str, Recognition], series: Series) -> bool:
+    """Whether a series was acquired with, or after the first one with, contrast agent."""
+    if recognitions[series.key].contrast == "given":
+        return True
+    moments = [
+        one.moment
+        for one in study.series
+        if one.moment and _is_original(one) and recognitions[one.key].contrast == "given"
+    ]
+    return bool(moments and series.moment and _is_original(series)) and series.moment > min(moments)
+
+
 def _is_silent_t1(found: Recognition) -> bool:
     return found.sequence is Sequence.T1 and found.contrast is None
 
