@@ -42,6 +42,7 @@ from .commands import (
     report,
     segment,
     shared,
+    study,
     synthesise,
     train,
 )
@@ -94,7 +95,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     research = (models, train, evaluate, repeatability, experiment, synthesise, benchmark)
-    for command in (segment, cohort, bids, report, follow_up, dicom_seg, demo, doctor, *research):
+    usual = (segment, cohort, study, bids, report, follow_up, dicom_seg, demo, doctor)
+    for command in (*usual, *research):
         command.add_parser(commands)
     return parser
 

@@ -15,7 +15,7 @@ from .deid.profile import NAME
 from .deid.rewrite import moved_day, vendor_of
 from .inventory import Became, Item
 from .layout import CaseName, Layout
-from .registry import Row
+from .registry import OF_PATIENT, Row
 from .visits import Visit
 
 #: Columns of the inventory in the study; the one beside the key has the file's name besides.
@@ -38,7 +38,7 @@ def registry_rows(
     row = mine.setdefault(case, {})
     for name, value in _told(key, visit).items():
         row[name] = row.get(name) or value
-    for name in ("sex", "tumor_type", "fold"):
+    for name in OF_PATIENT:
         told = next((r[name] for r in mine.values() if r.get(name)), "")
         for other in mine.values():
             other[name] = told

@@ -26,7 +26,7 @@ Row = Mapping[str, str]
 PATIENT, VISIT = "participant_id", "session_id"
 
 #: Columns that say the same of every visit of a patient.
-OF_PATIENT = ("sex", "tumor_type", "site", "fold")
+OF_PATIENT = ("sex", "tumor_type", "fold")
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ def run_cohort(
     from BrainTumorSegLib.core.progress import Progress
     from BrainTumorSegLib.io.atomic import make_folder
 
-    settings = _settings(args, dataset)
+    settings = cohort_settings(args, dataset)
     _check_folder(args)
     sink = shared.progress_sink(args.progress)
     found = find(Progress({"look": 1}, (sink,)))
@@ -207,7 +207,8 @@ def _part(text: str) -> tuple[int, int]:
     return part, parts
 
 
-def _settings(args: argparse.Namespace, dataset: Path | None) -> Settings:
+def cohort_settings(args: argparse.Namespace, dataset: Path | None) -> Settings:
+    """How all cases are segmented; ``args`` are those of `add_cohort_options`."""
     from BrainTumorSegLib.cohort.plan import Settings
     from BrainTumorSegLib.models.packs import load_pack
 
