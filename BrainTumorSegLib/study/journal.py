@@ -52,7 +52,6 @@ class Event(StrEnum):
     EXCLUDED = "excluded"
     INCLUDED = "included"
     EXPORTED = "exported"
-    DEFACED = "defaced"
 
 
 @dataclass(frozen=True)

@@ -110,11 +110,6 @@ class Layout:
         return self.folder / ".leases"
 
     @property
-    def index(self) -> Path:
-        """The cache of states, which can be deleted."""
-        return self.folder / ".index.sqlite"
-
-    @property
     def sourcedata(self) -> Path:
         """De-identified DICOM."""
         return self.folder / "sourcedata"

@@ -21,7 +21,7 @@ from .states import CaseStatus, all_states, state_of
 #: What validators of BIDS do not know: the tables and journals of the study.
 IGNORED = (
     *("study.toml", "registry.tsv", "registry.json", "inventory.tsv", "journal", ".leases"),
-    *(".index.sqlite*", "reports", "exports"),
+    *("reports", "exports"),
 )
 
 
