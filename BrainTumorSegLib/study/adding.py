@@ -108,6 +108,11 @@ def _add(
         items = without_duplicates(items)
         added = Added([item for item in items if item.became is not None])
         groups = by_patient(item for item in items if item.became is None)
+        if choice and len({i.text("StudyInstanceUID") for group in groups for i in group}) > 1:
+            raise InputError(
+                "A series was chosen, and there is more than one examination.",
+                "Give the folder of one examination: in many, series have the same numbers.",
+            )
         statuses = {status.case: status for status in study.states()}
         progress.stage("take", len(groups))
         for group in groups:
@@ -129,11 +134,6 @@ def _add_patient(
     dry_run: bool,
 ) -> None:
     visits, settled = visits_of(group, key, statuses, choice)
-    if choice and len(added.visits) + len(visits) > 1:
-        raise InputError(
-            "--choose was given, and there is more than one visit.",
-            "Give the folder of one visit: series have the same numbers in many.",
-        )
     if not dry_run:
         key.save()
     added.items += settled

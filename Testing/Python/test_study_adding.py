@@ -272,6 +272,15 @@ def test_an_examination_that_nobody_can_tell_is_received_with_its_question(tmp_p
     assert study.layout.scans(status.case).keys() == {Sequence.T1CE, Sequence.FLAIR}
 
 
+def test_a_series_is_chosen_in_one_examination_only_and_nothing_is_written_else(tmp_path):
+    for person in people(2):
+        write_visit(tmp_path / "export", person, 0)
+    study, key = new(tmp_path)
+    with pytest.raises(InputError, match="more than one examination"):
+        add(study, key, [tmp_path / "export"], choice={Sequence.T1CE: "2"})
+    assert study.states() == [] and key.patients == {}
+
+
 def test_a_visit_that_was_read_is_not_changed_by_more_scans(tmp_path):
     (person,) = people(1)
     place = write_visit(tmp_path / "export", person, 0)
