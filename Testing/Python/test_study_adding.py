@@ -318,7 +318,7 @@ def test_a_key_that_is_not_safe_is_refused(tmp_path, where):
 def test_an_addition_that_is_killed_at_any_moment_loses_nothing_and_leaves_nothing_half(tmp_path):
     here = Path(__file__).parent
     paths = {"PYTHONPATH": os.pathsep.join((str(here.parents[1]), str(here)))}
-    command = [sys.executable, "-W", "ignore", str(here / "study_kills.py"), str(tmp_path), "45"]
+    command = [sys.executable, "-W", "ignore", str(here / "study_kills.py"), str(tmp_path), "70"]
     told = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **paths})
     assert told.returncode == 0, told.stdout + told.stderr
     assert int(told.stdout) > 3
