@@ -221,7 +221,7 @@ def summary_json(
         content["tumour_free"] = {
             arm: asdict(summarize_false(own)) for arm, own in by_arm(tumor_free).items()
         }
-    return json.dumps(_plain(content), indent=2, allow_nan=False)
+    return json.dumps(plain(content), indent=2, allow_nan=False)
 
 
 def markdown_tables(
@@ -274,11 +274,12 @@ def _identity(score: CaseScore) -> list[object]:
     return [score.case, score.group, fold, *made]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Figures as JSON takes them: numbers to four decimals, None for what is undefined."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float):
         return round(value, 4) if math.isfinite(value) else None
     return value
