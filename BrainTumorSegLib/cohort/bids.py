@@ -123,8 +123,13 @@ def _case(dataset: Path, place: Path) -> CohortCase:
     )
 
 
-def write_dataset_files(folder: Path, source: Path) -> None:
+def write_dataset_files(folder: Path, source: Path, segmentations: str = "auto") -> None:
     """What makes a folder of results a BIDS derivative: its description, labels, and exceptions.
+
+    Args:
+        folder: of the results.
+        source: the raw data set.
+        segmentations: the entity ``desc`` of those whose labels are told.
 
     Raises:
         OutputError: when they cannot be written.
@@ -143,7 +148,7 @@ def write_dataset_files(folder: Path, source: Path) -> None:
     ignored = "\n".join((*ours, "*.nrrd", "*.mha", "*.dcm", ""))
     texts = {
         folder / DESCRIPTION: json.dumps(description, indent=2) + "\n",
-        folder / "desc-auto_dseg.tsv": table,
+        folder / f"desc-{segmentations}_dseg.tsv": table,
         folder / ".bidsignore": ignored,
     }
     with atomic_group(list(texts), overwrite=True) as temporary:

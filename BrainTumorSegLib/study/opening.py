@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,8 +91,15 @@ def make_study(folder: Path, title: str) -> Study:
     return study
 
 
-def write_dataset(study: Study) -> None:
+def write_dataset(
+    study: Study, folder: Path | None = None, cases: Collection[CaseName] | None = None
+) -> None:
     """Write what makes the folder a BIDS data set: description, exceptions, participants.
+
+    Args:
+        study: that is described.
+        folder: another folder than the study's, for an export.
+        cases: whose patients take part; all unless given.
 
     Raises:
         OutputError: when they cannot be written.
@@ -105,8 +112,11 @@ def write_dataset(study: Study) -> None:
         "DatasetType": "raw",
         "GeneratedBy": [{"Name": "BrainTumorSeg", "Version": __version__}],
     }
-    rows = _participants(study.registry())
-    table = "participant_id\tsex\tage\ttumor_type\n"
+    folder = folder or study.folder
+    rows = _participants(
+        {c: row for c, row in study.registry().items() if cases is None or c in cases}
+    )
+    table = "\t".join(("participant_id", *_PARTICIPANTS)) + "\n"
     table += "".join("\t".join(row) + "\n" for row in rows)
     texts = {
         DESCRIPTION: _json(description),
@@ -115,7 +125,7 @@ def write_dataset(study: Study) -> None:
         "participants.tsv": table,
         "participants.json": _json(_PARTICIPANTS),
     }
-    finals = [study.folder / name for name in texts]
+    finals = [folder / name for name in texts]
     with atomic_group(finals, overwrite=True) as temporary:
         for path, text in zip(finals, texts.values(), strict=True):
             temporary[path].write_text(text, encoding="utf-8")
@@ -125,13 +135,14 @@ _PARTICIPANTS = {
     "sex": {"Description": "Sex", "Levels": {"F": "female", "M": "male", "O": "other"}},
     "age": {"Description": "Age at the first visit; 90 stands for 90 and more", "Units": "year"},
     "tumor_type": {"Description": "Tumor type"},
+    "fold": {"Description": "Fold of cross-validation, fixed by patient"},
 }
 
 
 def _participants(rows: Mapping[CaseName, Row]) -> list[tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for case, row in rows.items():
-        cells = (row.get(key) or "n/a" for key in ("sex", "age", "tumor_type"))
+        cells = (row.get(key) or "n/a" for key in _PARTICIPANTS)
         found.setdefault(case.subject, (f"sub-{case.subject}", *cells))
     return list(found.values())
 

@@ -143,7 +143,10 @@ def check_rows(rows: Mapping[CaseName, Row], settings: Settings) -> None:
                 )
         for key in OF_PATIENT:
             value = row.get(key, "")
-            other, said = first.setdefault((case.subject, key), (case, value))
+            # A visit that was added later may not say what an earlier one says.
+            other, said = (
+                first.setdefault((case.subject, key), (case, value)) if value else (case, "")
+            )
             if value != said:
                 raise InputError(
                     f"The registry has {said!r} as {key} of {other}, and {value!r} of {case}.",

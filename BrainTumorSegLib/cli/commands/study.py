@@ -15,7 +15,7 @@ from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.study.settings import GROUPS
 
-from . import segment, shared
+from . import segment, shared, study_exports, study_readers
 from .cohort import add_cohort_options, cohort_settings, run_cohort
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         add_action(actions)
     for add_action in (_add_status, _add_exclude, _add_audit):
         add_action(actions)
+    study_readers.add_parsers(actions)
+    study_exports.add_parsers(actions)
 
 
 def _action(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -18,13 +18,19 @@ _CHUNK = 1024**2
 
 
 @contextmanager
-def new_folder(final: Path, overwrite: bool = False) -> Iterator[Path]:
+def new_folder(
+    final: Path,
+    overwrite: bool = False,
+    check: Callable[[Path, bool], None] | None = None,
+) -> Iterator[Path]:
     """Give an empty folder to fill; move it to ``final`` when all went well.
 
     Args:
         final: where the folder shall appear; missing parents are made.
         overwrite: whether a pack that is there may be replaced. Any other folder
             with content is never replaced.
+        check: refuses folders that are taken, given ``final`` and ``overwrite``; `check_free`
+            unless given, for packs.
 
     Yields:
         A hidden folder beside ``final``.
@@ -34,7 +40,8 @@ def new_folder(final: Path, overwrite: bool = False) -> Iterator[Path]:
             while filling name ``final`` instead of the hidden folder.
     """
     tidy(final.parent)
-    check_free(final, overwrite)
+    check = check or check_free
+    check(final, overwrite)
     staging = final
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +49,7 @@ def new_folder(final: Path, overwrite: bool = False) -> Iterator[Path]:
             staging = group.moves[0].written
             staging.mkdir()
             yield staging
-            check_free(final, overwrite)
+            check(final, overwrite)
             publish(group)
     except BrainTumorSegError as error:
         raise type(error)(error.message.replace(str(staging), str(final)), error.remedy) from error
