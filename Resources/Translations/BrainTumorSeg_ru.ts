@@ -760,6 +760,14 @@
    <translation>Записать выбранные файлы. Существующие заменяются только с вашего согласия.</translation>
   </message>
   <message>
+   <source>Save scene without identity</source>
+   <translation>Сохранить сцену без персональных данных</translation>
+  </message>
+  <message>
+   <source>Write the whole scene as .mrb into the folder, without names, birth dates, file paths and DICOM attributes of the patient. The scene here is not changed. Pixels stay: the face of a head can still be made of them.</source>
+   <translation>Записать всю сцену в папку как .mrb — без имени и даты рождения пациента, путей к файлам и атрибутов DICOM. Сцена здесь не изменится. Изображения остаются: по снимкам головы можно восстановить лицо.</translation>
+  </message>
+  <message>
    <source>System</source>
    <translation>Система</translation>
   </message>
@@ -5161,6 +5169,25 @@
   </message>
  </context>
  <context>
+  <name>export.identity</name>
+  <message>
+   <source>Save this volume as .nrrd, then save the scene without identity.</source>
+   <translation>Сохраните этот том как .nrrd, затем сохраните сцену без персональных данных.</translation>
+  </message>
+  <message>
+   <source>Rename what is called after the patient, such as segments, and try again.</source>
+   <translation>Переименуйте то, что названо по пациенту, например сегменты, и попробуйте ещё раз.</translation>
+  </message>
+  <message>
+   <source>“{name}” keeps its voxels in a second file.</source>
+   <translation>«{name}» хранит воксели во втором файле.</translation>
+  </message>
+  <message>
+   <source>The file {file} of the scene still names the patient.</source>
+   <translation>В файле {file} сцены всё ещё есть данные пациента.</translation>
+  </message>
+ </context>
+ <context>
   <name>export.saving</name>
   <message>
    <source>{reason} The module's own export was used instead.</source>
@@ -6116,6 +6143,10 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
    <translation>Сохранить</translation>
   </message>
   <message>
+   <source>Saved in {folder}:</source>
+   <translation>Сохранено в {folder}:</translation>
+  </message>
+  <message>
    <source>Cancelled; nothing was written.</source>
    <translation>Отменено; ничего не записано.</translation>
   </message>
@@ -6126,10 +6157,6 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
   <message>
    <source>Replace files</source>
    <translation>Замена файлов</translation>
-  </message>
-  <message>
-   <source>Saved in {folder}:</source>
-   <translation>Сохранено в {folder}:</translation>
   </message>
   <message>
    <source>Replace {names} in {folder}?</source>

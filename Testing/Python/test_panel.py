@@ -415,6 +415,9 @@ def test_from_guess_to_saved_files(module, scene, demonstration, tmp_path):
         ui.saveButton.click()
         assert len(module.questions) == 2
         assert ".nii.gz" in module.questions[1]
+        ui.identityButton.click()
+        assert module.errors == [] and "scene-without-identity.mrb" in ui.savedLabel.text()
+        assert (tmp_path / "scene-without-identity.mrb").is_file()
     assert bar == sorted(bar)
     assert len(set(bar)) > 10
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..export.saving import SaveJob, defaultFolder, defaultTargets, dicomPreflight, save
+from ..export.without_identity import SUFFIX, saveWithoutIdentity
 from ..host.application import SAVE_FOLDER, getSetting, installsHere, setSetting
 from ..host.translation import told
 from ..host.translation import tr as _
@@ -18,6 +19,10 @@ from .state import PanelState
 
 #: What the export of DICOM needs beside what a run needs.
 DICOM_EXTRA = ("dicom",)
+
+
+#: Name of the file of a scene; that of a node could be the patient's.
+_SCENE = "scene-without-identity"
 
 
 class SavingSection:
@@ -42,6 +47,7 @@ class SavingSection:
             check.toggled.connect(state.changed)
         ui.folderButton.directoryChanged.connect(self.onFolder)
         ui.saveButton.clicked.connect(self.onSave)
+        ui.identityButton.clicked.connect(self.onSaveScene)
         ui.installDicomButton.clicked.connect(self.onInstall)
         ui.savingButton.contentsCollapsed.connect(self.update)
         state.observe(self.update)
@@ -87,15 +93,35 @@ class SavingSection:
             node, folder, self.state.formats, overwrite=bool(existing), onFinished=self.onFinished
         )
 
+    def onSaveScene(self) -> None:
+        """Save the scene for others, after asking where a file is replaced."""
+        with errorsShown():
+            self.saveScene()
+        self.update()
+
+    def saveScene(self) -> None:
+        """Write the scene without identity into the folder.
+
+        Raises:
+            BrainTumorSegError: when it cannot be written; nothing was written then.
+        """
+        path = Path(self.state.ui.folderButton.directory) / f"{_SCENE}{SUFFIX}"
+        if path.exists() and not confirm(
+            _("Replace {names} in {folder}?").format(names=path.name, folder=path.parent),
+            _("Replace files"),
+        ):
+            return
+        self._outcome = ""
+        saveWithoutIdentity(path, overwrite=True)
+        self._outcome = "<br>".join([_savedIn(path.parent), escape(path.name)])
+
     def onFinished(self, job: SaveJob) -> None:
         """The files are there, or none of them."""
         if self.job is None or self.state.parameters is None:
             return
         if job.state == "finished":
             self._noteSaved(job)
-            folder = job.written[0].parent
-            link = f'<a href="{folder.as_uri()}">{escape(str(folder))}</a>'
-            lines = [_("Saved in {folder}:").format(folder=link)]
+            lines = [_savedIn(job.written[0].parent)]
             lines += [escape(path.name) for path in job.written]
             self._outcome = "<br>".join([*lines, *(f"⚠ {escape(told(w))}" for w in job.warnings)])
         elif job.state == "cancelled":
@@ -148,6 +174,7 @@ class SavingSection:
         self._showMissing(missing)
         ui.saveButton.text = _("Cancel") if busy else _("Save")
         ui.saveButton.enabled = busy or (usable and bool(self.state.formats) and not missing)
+        ui.identityButton.enabled = usable and not busy
         ui.savedLabel.text = ui.savedLabel.toolTip = (
             escape(self.job.step) if busy else self._outcome
         )
@@ -191,6 +218,11 @@ class SavingSection:
         ui.installDicomButton.visible = bool(
             missing and installsHere() and missingPackages(DICOM_EXTRA)
         )
+
+
+def _savedIn(folder: Path) -> str:
+    link = f'<a href="{folder.as_uri()}">{escape(str(folder))}</a>'
+    return _("Saved in {folder}:").format(folder=link)
 
 
 def _usualFolder() -> Path:
