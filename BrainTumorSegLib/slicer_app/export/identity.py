@@ -38,25 +38,14 @@ _VIEWS = ("SceneView", "SceneViewStorage")
 _NEUTRAL = frozenset(
     {
         *("t1", "t1w", "t1ce", "t1c", "t1gd", "t1n", "t2", "t2w", "flair", "t2f", "ce", "km"),
-        *("gd", "post", "pre", "contrast", "mr", "mri", "brain", "head", "volume", "segmentation"),
-        *("labels", "label", "labelmap", "tumour", "tumor", "automatic", "report", "page"),
-        *("volumes", "disagreement", "registered", "table", "text", "transform", "model"),
-        *("second", "reading", "first", "changes", "lesions", "line", "mean", "map", "image"),
-        *("scan", "axial", "sagittal", "coronal", "tra", "sag", "cor", "mprage", "space", "tse"),
-        *("se", "tfe", "ffe", "case", "input", "inputs", "source", "reference", "pack", "data"),
-        *(
-            "scene",
-            "study",
-            "series",
-            "ax",
-            "gad",
-            "gado",
-            "fs",
-            "fatsat",
-            "spgr",
-            "fspgr",
-            "bravo",
-        ),
+        *("gd", "post", "pre", "contrast", "mr", "mri", "brain", "head", "volume"),
+        *("segmentation", "labels", "label", "labelmap", "tumour", "tumor", "automatic"),
+        *("report", "page", "volumes", "disagreement", "registered", "table", "text"),
+        *("transform", "model", "second", "reading", "first", "changes", "lesions", "line"),
+        *("mean", "map", "image", "scan", "axial", "sagittal", "coronal", "tra", "sag", "cor"),
+        *("mprage", "space", "tse", "se", "tfe", "ffe", "case", "input", "inputs", "source"),
+        *("reference", "pack", "data", "scene", "study", "series", "ax", "gad", "gado", "fs"),
+        *("fatsat", "spgr", "fspgr", "bravo"),
     }
 )
 
