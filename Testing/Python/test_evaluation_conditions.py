@@ -249,7 +249,7 @@ def test_each_arm_is_compared_with_itself_on_the_untouched_scans(monkeypatch):
         found = ball(radius={"as-is": 0.15, "noise": 0.12}.get(arm.condition.key, 0.1))
         return segmented(image(np.where(found, 4, 0).astype(np.uint8)))
 
-    monkeypatch.setattr(runs, "_segment", labels)
+    monkeypatch.setattr(runs, "segment_in_arm", labels)
     subjects = [
         Subject(name, "toy", 0, lambda name=name: stripped(name), "brainsfit") for name in "cde"
     ]
@@ -274,7 +274,7 @@ def test_islands_are_kept_in_their_condition_and_in_no_other(monkeypatch):
         kept[arm.condition.key] = options.keep_distant_components
         return segmented(image(np.where(ball(), 4, 0).astype(np.uint8)))
 
-    monkeypatch.setattr(runs, "_segment", labels)
+    monkeypatch.setattr(runs, "segment_in_arm", labels)
     arms = with_conditions(make_arms([pack("a")], ["none"]), read_conditions(["as-is-islands"]))
     score_subjects([Subject("c", "toy", 0, stripped)], arms)
     assert kept == {"as-is": False, "as-is-islands": True}
@@ -348,7 +348,7 @@ def test_the_command_writes_conditions_and_synthesis_each_with_their_tables(
             image=image,
         )
 
-    monkeypatch.setattr(runs, "_segment", labels)
+    monkeypatch.setattr(runs, "segment_in_arm", labels)
     monkeypatch.setattr(runs, "synthesize", make)
     out = tmp_path / "out"
     command = ["evaluate", "--data", str(data), "--pack", "glioma-lite", "--tta", "none"]
