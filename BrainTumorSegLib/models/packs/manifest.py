@@ -319,8 +319,8 @@ def _as_pack(manifest: Mapping[str, Any], path: Path) -> ModelPack:
 
 
 def _as_member(fields: Mapping[str, Any]) -> Member:
-    labels = frozenset(fields.get("labels", ()))
-    return Member(**{**fields, "bytes": int(fields["bytes"]), "labels": labels})
+    known = {"labels": (), **fields}
+    return Member(**{**known, "bytes": int(known["bytes"]), "labels": frozenset(known["labels"])})
 
 
 def _as_unchecked_pack(manifest: Mapping[str, Any], path: Path) -> ModelPack:
