@@ -147,8 +147,9 @@ def pressSaving(test: Any, widget: Any) -> None:
         ui.saveButton.click()
         test.assertTrue(waitFor(lambda: not saving.busy, TIME_LIMIT_S))
         test.assertEqual(saving.job.state, "finished", saving.job.error)
+        ui.identityButton.click()
         endings = {path.name.split(".", 1)[1] for path in Path(folder).iterdir()}
-        test.assertEqual(endings, {"seg.nrrd", "nii.gz", "html", "json"})
+        test.assertEqual(endings, {"seg.nrrd", "nii.gz", "html", "json", "mrb"})
 
 
 def pressSystem(test: Any, widget: Any) -> None:

@@ -5571,6 +5571,10 @@ Packages that Slicer itself uses stay as they are. Install them now?</source>
    <translation>быстрее вычисляет сети без видеокарты</translation>
   </message>
   <message>
+   <source>spreadsheets of studies</source>
+   <translation>электронные таблицы исследований</translation>
+  </message>
+  <message>
    <source>needed for the computation</source>
    <translation>нужно для расчёта</translation>
   </message>

