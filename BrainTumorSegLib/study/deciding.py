@@ -18,11 +18,12 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.tissue import OWN_NUMBERING
 from BrainTumorSegLib.io.atomic import atomic_group, write_text
+from BrainTumorSegLib.io.digests import sha256_of
 from BrainTumorSegLib.io.reference_labels import read_tissues, with_numbering
 from BrainTumorSegLib.io.volumes import write_image
 
 from .disputes import EDITED, Disputes, find_disputes, settle
-from .journal import Entry, Event, append, read_journal, sha256
+from .journal import Entry, Event, append, read_journal
 from .layout import APPROVED, LABELMAP, CaseName, reader_description
 from .leases import hold
 from .opening import Study
@@ -221,7 +222,7 @@ def _checked_digest(study: Study, case: CaseName, entries: SequenceOf[Entry], le
         for entry in entries
         if entry.what is Event.READ and entry.more.get("reader") == letter
     ]
-    digest = sha256(path)
+    digest = sha256_of(path)
     if digest != told[-1]:
         raise InputError(
             f"{path} is not what reader {letter} finished.",

@@ -16,6 +16,7 @@ from BrainTumorSegLib.core.errors import InputError, OutputError
 from BrainTumorSegLib.core.file_names import printable
 from BrainTumorSegLib.io.dicom.files import looks_like_dicom, read_dataset
 from BrainTumorSegLib.io.dicom.folder import files_below
+from BrainTumorSegLib.io.digests import sha256_of
 
 from .deid.profile import IDENTIFYING
 from .deid.rewrite import burned_in
@@ -133,8 +134,7 @@ def _looked_at(item: Item) -> Item:
             if not looks_like_dicom(file.read(132)):
                 return item.settled(Became.OTHER, "no DICOM file")
         head = read_dataset(item.path, specific_tags=[*_HEAD])
-        with item.path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(item.path)
     except (ValueError, OSError) as error:
         # What pydicom says may repeat what stands in the file.
         return item.settled(Became.UNUSABLE, str(error).partition(" (")[0])

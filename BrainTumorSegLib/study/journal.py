@@ -7,7 +7,6 @@ network share never write to one file. A line that was cut off by a crash is pas
 from __future__ import annotations
 
 import getpass
-import hashlib
 import json
 import os
 import re
@@ -21,6 +20,7 @@ from typing import Any
 
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.io.atomic import explain_write_failure, make_folder
+from BrainTumorSegLib.io.digests import sha256_of
 
 from .layout import CaseName, Layout
 
@@ -171,11 +171,7 @@ def _line_end(descriptor: int) -> str:
 
 def _digests(layout: Layout, files: Iterable[Path]) -> dict[str, str]:
     return {
-        path.relative_to(layout.folder).as_posix(): sha256(path) for path in files if path.is_file()
+        path.relative_to(layout.folder).as_posix(): sha256_of(path)
+        for path in files
+        if path.is_file()
     }
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal text."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

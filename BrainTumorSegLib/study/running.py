@@ -19,10 +19,11 @@ from BrainTumorSegLib.core.progress import Progress
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.io.atomic import atomic_group, make_folder
 from BrainTumorSegLib.io.cases import load_case
+from BrainTumorSegLib.io.digests import sha256_of
 from BrainTumorSegLib.io.volumes import write_image
 from BrainTumorSegLib.preprocessing.registration import align
 
-from .journal import Entry, Event, append, read_journal, sha256
+from .journal import Entry, Event, append, read_journal
 from .layout import AUTO, LABELMAP, SLICER, CaseName
 from .leases import hold
 from .opening import Study
@@ -67,7 +68,7 @@ def _is_registered(study: Study, case: CaseName, entries: list[Entry]) -> bool:
     if not registered or not all(study.layout.registered(case, s).is_file() for s in others):
         return False
     made_from = registered[-1].more.get("scans", {})
-    return made_from == {s.value: sha256(path) for s, path in scans.items()}
+    return made_from == {s.value: sha256_of(path) for s, path in scans.items()}
 
 
 def register_cases(
@@ -143,7 +144,7 @@ def _register(study: Study, case: CaseName, engine: str, brainsfit: Path | None)
         for path, text in texts.items():
             temporary[path].write_text(text, encoding="utf-8")
     scores = {str(r["sequence"]): r.get("score") for r in alignment.records}
-    digests = {s.value: sha256(path) for s, path in scans.items()}
+    digests = {s.value: sha256_of(path) for s, path in scans.items()}
     append(layout, Event.REGISTERED, case, files=[*images, *texts], scores=scores, scans=digests)
 
 

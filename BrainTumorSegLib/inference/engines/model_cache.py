@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from BrainTumorSegLib.core.resources import cache_folder
+from BrainTumorSegLib.io.digests import sha256_of
 
 #: Version of the layout of an entry; others are never looked at.
 FORMAT_VERSION = 1
@@ -79,7 +80,7 @@ def store_entry(folder: Path, key: str, make: Callable[[Path], None]) -> Path:
     unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
     try:
         make(unfinished)
-        hashes = {path.name: _sha256(path) for path in sorted(unfinished.iterdir())}
+        hashes = {path.name: sha256_of(path) for path in sorted(unfinished.iterdir())}
         text = json.dumps({"format": FORMAT_VERSION, "files": hashes}, indent=2)
         (unfinished / _CONTENTS).write_text(text, encoding="utf-8")
         try:
@@ -110,14 +111,9 @@ def _is_whole(entry: Path) -> bool:
     try:
         contents = json.loads((entry / _CONTENTS).read_text(encoding="utf-8"))
         files = contents["files"]
-        return bool(files) and all(_sha256(entry / name) == files[name] for name in files)
+        return bool(files) and all(sha256_of(entry / name) == files[name] for name in files)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _tidy(folder: Path) -> None:

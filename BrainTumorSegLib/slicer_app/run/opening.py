@@ -6,7 +6,6 @@ saved back there, where the cohort never replaces what somebody has changed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.tissue import Tissue
 from BrainTumorSegLib.io.dicom.study import choose_series, read_study
+from BrainTumorSegLib.io.digests import sha256_of
 
 from ..host.translation import tr as _
 from ..review.readings import fingerprint, labelsOf, secondReading
@@ -126,7 +126,7 @@ def openCase(case: FoundCase, settings: RunSettings) -> OpenedCase:
             disagreementVolume=settings.disagreementVolume,
             registeredCopies=settings.registeredCopies,
         )
-        asWritten = _sha256(files["segmentation"]) == case.outputs["segmentation"]["sha256"]
+        asWritten = sha256_of(files["segmentation"]) == case.outputs["segmentation"]["sha256"]
         result = addResult(run, chosen, computed=asWritten)
     opened = OpenedCase(case.name, scans, result)
     opened.noteSaved()
@@ -282,11 +282,6 @@ def _image(path: Path, reference: Any) -> sitk.Image:
             _("The scan has changed since. Segment this case again."),
         ) from error
     return image
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unreadable(path: Path) -> InputError:

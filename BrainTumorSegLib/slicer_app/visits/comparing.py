@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ import SimpleITK as sitk
 from BrainTumorSegLib.core.errors import BrainTumorSegError, InputError
 from BrainTumorSegLib.core.sequences import Sequence
 from BrainTumorSegLib.core.volumes import volumes_ml
+from BrainTumorSegLib.io.digests import sha256_of
 from BrainTumorSegLib.io.folders import visible_files
 
 from ..export.dicom import wasCorrected
@@ -208,20 +208,14 @@ def _recordOf(
 
         if (record.get("correction") or {}).get("confidence") == "corrected":
             del record["correction"]
-        record = corrected_record(record, labels, fileStem(node.GetName()), _digest(path))
+        record = corrected_record(record, labels, fileStem(node.GetName()), sha256_of(path))
     # What a person calls it takes this name's place again.
     record["case"]["identity"] = path.parent.name
     record["volumes_ml"] = {key: round(ml, 3) for key, ml in volumes_ml(labels).items()}
     for entry in record["case"]["inputs"]:
         if entry["sequence"] == record["case"]["reference"]:
-            entry |= {"source": scan.name, "sha256": _digest(scan)}
+            entry |= {"source": scan.name, "sha256": sha256_of(scan)}
     return record
-
-
-def _digest(path: Path) -> str:
-    """As `io.volumes.file_sha256`, whose module needs packages that Slicer does not ship."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def pointOf(
