@@ -96,9 +96,12 @@ def assign(
 def reading_list(
     cases: Iterable[ToRead], readers: Mapping[str, SequenceOf[str]], reader: str
 ) -> list[ToRead]:
-    """The cases of one reader, the most doubtful first; those of unknown doubt come last."""
+    """The cases of one reader, the most doubtful first; those of unknown doubt come last.
+
+    Cases of the same doubt stay in the order in which they are given.
+    """
     own = [one for one in cases if reader in readers.get(one.case, ())]
-    return sorted(own, key=lambda one: (one.doubt is None, -(one.doubt or 0.0), one.case))
+    return sorted(own, key=lambda one: (one.doubt is None, -(one.doubt or 0.0)))
 
 
 def doubt_of(record: Mapping[str, Any]) -> float | None:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import socket
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -141,6 +142,15 @@ def read_journal(layout: Layout, case: CaseName | None = None) -> list[Entry]:
             if entry is not None and (case is None or entry.case == case):
                 entries.append(entry)
     return sorted(entries, key=lambda entry: entry.time)
+
+
+def entries_by_case(layout: Layout) -> dict[CaseName, list[Entry]]:
+    """The lines of everybody about each case, in order of time; a case without any has none."""
+    found: defaultdict[CaseName, list[Entry]] = defaultdict(list)
+    for entry in read_journal(layout):
+        if entry.case is not None:
+            found[entry.case].append(entry)
+    return found
 
 
 def _entry(line: bytes) -> Entry | None:

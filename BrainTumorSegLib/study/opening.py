@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ from BrainTumorSegLib.core.errors import InputError, OutputError
 from BrainTumorSegLib.core.version import __version__
 from BrainTumorSegLib.io.atomic import atomic_group, check_folder, make_folder
 
-from .journal import Event, append
+from .journal import Entry, Event, append, entries_by_case
 from .layout import CaseName, Layout
 from .registry import Row, read_registry, update_registry
 from .settings import Settings, new_settings, read_settings, write_settings
-from .states import CaseStatus, all_states, state_of
+from .states import CaseStatus, all_states, known_cases, state_of
 
 #: What validators of BIDS do not know: the tables and journals of the study.
 IGNORED = (
@@ -52,9 +53,11 @@ class Study:
         append(self.layout, Event.REGISTRY, files=[self.layout.registry], cases=len(changes))
         return rows
 
-    def states(self) -> list[CaseStatus]:
-        """Where every case stands."""
-        return all_states(self.layout)
+    def states(
+        self, entries: Mapping[CaseName, SequenceOf[Entry]] | None = None
+    ) -> list[CaseStatus]:
+        """Where every case stands, see `all_states`."""
+        return all_states(self.layout, entries)
 
     def state(self, case: CaseName) -> CaseStatus:
         """Where a case stands."""
@@ -165,7 +168,7 @@ def require_cases(study: Study, names: list[str]) -> list[CaseName]:
     Raises:
         InputError: for a name that the study does not have.
     """
-    known = [status.case for status in study.states()]
+    known = known_cases(study.layout, entries_by_case(study.layout))
     if not names:
         return known
     wanted = [CaseName.parse(name) for name in names]

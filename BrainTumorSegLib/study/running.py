@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from BrainTumorSegLib.io.digests import sha256_of
 from BrainTumorSegLib.io.volumes import write_image
 from BrainTumorSegLib.preprocessing.registration import align
 
-from .journal import Entry, Event, append, read_journal
+from .journal import Entry, Event, append, entries_by_case
 from .layout import AUTO, LABELMAP, SLICER, CaseName
 from .leases import hold
 from .opening import Study
@@ -46,12 +47,12 @@ def to_register(
     study: Study, cases: Iterable[CaseName], retry_failed: bool = False
 ) -> list[CaseStatus]:
     """The cases whose scans do not lie on one grid yet; those that failed only if asked for."""
-    wanted = set(cases)
+    wanted, by_case = set(cases), entries_by_case(study.layout)
     found = []
-    for status in study.states():
+    for status in study.states(by_case):
         if status.case not in wanted or status.state not in _HERE:
             continue
-        entries = read_journal(study.layout, status.case)
+        entries = by_case.get(status.case, ())
         last = [e for e in entries if e.what in (Event.REGISTERED, Event.FAILED, Event.ANONYMISED)]
         failed = bool(last) and last[-1].what is Event.FAILED
         if _is_registered(study, status.case, last) or (failed and not retry_failed):
@@ -162,9 +163,10 @@ def journal_results(study: Study, plan: Iterable[Planned]) -> None:
         study: whose.
         plan: where every case stands, from `cohort.plan.make_plan`.
     """
+    by_case = entries_by_case(study.layout)
     for planned in plan:
         case = CaseName.parse(planned.case.name)
-        entries = read_journal(study.layout, case)
+        entries = by_case.get(case, ())
         if planned.state is CohortState.DONE:
             _journal_done(study, case, planned, entries)
         elif planned.state in (CohortState.FAILED, CohortState.UNUSABLE):
@@ -174,7 +176,9 @@ def journal_results(study: Study, plan: Iterable[Planned]) -> None:
                 append(study.layout, Event.FAILED, case, reason=planned.reason, step="segment")
 
 
-def _journal_done(study: Study, case: CaseName, planned: Planned, entries: list[Entry]) -> None:
+def _journal_done(
+    study: Study, case: CaseName, planned: Planned, entries: SequenceOf[Entry]
+) -> None:
     layout, known = study.layout, planned.known or {}
     outputs = known.get("outputs") or {}
     digest = outputs.get("segmentation", {}).get("sha256")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import Any
 
 from BrainTumorSegLib.core.sequences import Sequence
 
-from .journal import Entry, Event, read_journal
+from .journal import Entry, Event, entries_by_case, read_journal
 from .layout import APPROVED, AUTO, CaseName, Layout, reader_description
 from .registry import read_registry
 
@@ -60,18 +59,26 @@ class CaseStatus:
         return bool(self.reason) and self.state is not State.EXCLUDED
 
 
-def all_states(layout: Layout) -> list[CaseStatus]:
+def all_states(
+    layout: Layout, entries: Mapping[CaseName, SequenceOf[Entry]] | None = None
+) -> list[CaseStatus]:
     """Where every case of a study stands, in order of their names.
+
+    Args:
+        layout: of the study.
+        entries: of `entries_by_case`, where they were read already.
 
     Raises:
         InputError: when the registry cannot be read.
     """
-    by_case: dict[CaseName, list[Entry]] = defaultdict(list)
-    for entry in read_journal(layout):
-        if entry.case is not None:
-            by_case[entry.case].append(entry)
-    cases = {*read_registry(layout), *by_case, *layout.cases()}
-    return [derive(layout, case, by_case[case]) for case in sorted(cases)]
+    by_case = entries_by_case(layout) if entries is None else entries
+    cases = known_cases(layout, by_case)
+    return [derive(layout, case, by_case.get(case, ())) for case in cases]
+
+
+def known_cases(layout: Layout, named: Iterable[CaseName]) -> list[CaseName]:
+    """The cases of a study by name, in order: of its registry, its folders, and those given."""
+    return sorted({*read_registry(layout), *named, *layout.cases()})
 
 
 def state_of(layout: Layout, case: CaseName) -> CaseStatus:

@@ -11,8 +11,8 @@ from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.progress import Progress
 
 from .agreement import AUTOMATIC, CasePair, compare_readings
-from .assignment import ToRead, assign, doubt_of
-from .journal import Entry, Event, append, read_journal
+from .assignment import ToRead, assign, doubt_of, reading_list
+from .journal import Entry, Event, append, entries_by_case
 from .layout import AUTO, CaseName, reader_description
 from .opening import Study
 from .readings import Verdict, assigned, check_letters, finished, labels_of
@@ -62,10 +62,11 @@ def assign_cases(
         InputError: when a reader is unknown, or the share cannot be met.
     """
     check_letters(study, readers)
-    entries = read_journal(study.layout)
-    before = assigned(entries)
+    by_case = entries_by_case(study.layout)
+    before = assigned(entry for entries in by_case.values() for entry in entries)
     rows = study.registry()
-    cases = [_to_read(study, s.case, rows) for s in study.states() if is_readable(study, s)]
+    states = study.states(by_case)
+    cases = [_to_read(study, s.case, rows) for s in states if is_readable(study, s)]
     if every:
         if len(set(readers)) < len(readers) or not readers:
             raise InputError("Readers are named twice, or none is.", "Name each reader once.")
@@ -89,33 +90,23 @@ def tasks(study: Study, letter: str) -> list[Task]:
         InputError: when the study has no such reader.
     """
     check_letters(study, [letter])
-    by_case, rows = _by_case(read_journal(study.layout)), study.registry()
+    by_case, rows = entries_by_case(study.layout), study.registry()
+    readers, readable = {}, {}
+    for status in study.states(by_case):
+        mine = assigned(by_case.get(status.case, ())).get(status.case, ())
+        if letter in mine and is_readable(study, status):
+            name = str(status.case)
+            readers[name], readable[name] = mine, status
+    cases = [_to_read(study, status.case, rows) for status in readable.values()]
     found = []
-    for status in study.states():
-        entries = by_case.get(status.case, [])
-        if letter not in assigned(entries).get(status.case, ()) or not is_readable(study, status):
-            continue
-        one = _to_read(study, status.case, rows)
+    for one in reading_list(cases, readers, letter):
+        status = readable[one.case]
+        entries = by_case[status.case]
         done = finished(entries).get(letter)
         state = "begun" if letter in status.begun else "to read"
-        found.append(
-            Task(
-                status.case,
-                one.group,
-                str(done.verdict) if done else state,
-                one.doubt,
-                _minutes(entries, letter),
-            )
-        )
-    return sorted(
-        found,
-        key=lambda task: (
-            task.state in tuple(Verdict),
-            task.doubt is None,
-            -(task.doubt or 0.0),
-            task.case,
-        ),
-    )
+        said = str(done.verdict) if done else state
+        found.append(Task(status.case, one.group, said, one.doubt, _minutes(entries, letter)))
+    return sorted(found, key=lambda task: task.state in tuple(Verdict))
 
 
 def is_readable(study: Study, status: CaseStatus) -> bool:
@@ -144,7 +135,7 @@ def agreement_pairs(
     """
     progress = progress or Progress()
     rows, pairs = study.registry(), []
-    by_case = _by_case(read_journal(study.layout))
+    by_case = entries_by_case(study.layout)
     wanted = [case for case in sorted(by_case) if not cases or case in cases]
     progress.stage("compare", len(wanted))
     for case in wanted:
@@ -170,14 +161,6 @@ def agreement_pairs(
 def _to_read(study: Study, case: CaseName, rows: Mapping[CaseName, Row]) -> ToRead:
     """A case with what its work is balanced and ordered by."""
     return ToRead(str(case), rows.get(case, {}).get("tumor_type", ""), _doubt(study, case))
-
-
-def _by_case(entries: Iterable[Entry]) -> dict[CaseName, list[Entry]]:
-    found: dict[CaseName, list[Entry]] = {}
-    for entry in entries:
-        if entry.case is not None:
-            found.setdefault(entry.case, []).append(entry)
-    return found
 
 
 def _minutes(entries: Iterable[Entry], letter: str) -> float | None:
