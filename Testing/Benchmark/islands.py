@@ -23,7 +23,7 @@ from BrainTumorSegLib.inference.postprocessing import (
     remove_distant_components,
     remove_small_components,
 )
-from BrainTumorSegLib.io.folders import READABLE_SUFFIXES
+from BrainTumorSegLib.io.folders import image_files
 from BrainTumorSegLib.io.volumes import read_image
 
 SHARES, DISTANCES_MM = (0.02, 0.05, 0.1), (0.0, 10.0, 20.0)
@@ -44,7 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--labels", type=Path, required=True, help="folder of label maps")
     args = parser.parse_args()
-    paths = sorted(p for p in args.labels.iterdir() if p.name.lower().endswith(READABLE_SUFFIXES))
+    paths = image_files(args.labels)
     if not paths:
         parser.error(f"{args.labels} holds no label map")
     tumors = [remove_small_components(read_image(path) > 0) for path in paths]

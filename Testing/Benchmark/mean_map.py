@@ -22,7 +22,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from BrainTumorSegLib.io.folders import READABLE_SUFFIXES
+from BrainTumorSegLib.io.folders import image_files
 from BrainTumorSegLib.io.volumes import read_image
 from BrainTumorSegLib.measurement.mean_map import (
     BRAIN,
@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument("--leave-out", type=int, help="number of a head to leave out")
     parser.add_argument("--output", type=Path, required=True, help="a new .npz file")
     args = parser.parse_args()
-    paths = sorted(p for p in args.heads.iterdir() if p.name.lower().endswith(READABLE_SUFFIXES))
+    paths = image_files(args.heads)
     if not paths:
         parser.error(f"{args.heads} holds no label map")
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
