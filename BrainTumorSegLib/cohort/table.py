@@ -19,7 +19,7 @@ from BrainTumorSegLib.core.trust import Light, region_trust
 from BrainTumorSegLib.core.volumes import volume_title
 from BrainTumorSegLib.io.atomic import write_text
 from BrainTumorSegLib.io.tables import write_table
-from BrainTumorSegLib.reporting.html import NOTICE, jpeg_uri
+from BrainTumorSegLib.reporting.html import NOTICE, thumbnail_uri
 from BrainTumorSegLib.reporting.record import now, read_record
 from BrainTumorSegLib.reporting.templates import template_environment
 
@@ -236,15 +236,8 @@ def _link(planned: Planned, settings: Settings, kind: str) -> str | None:
 
 
 def _thumbnail(planned: Planned, settings: Settings) -> str | None:
-    from PIL import Image
-
     picture = _link(planned, settings, "picture")
-    if picture is None:
-        return None
-    with Image.open(settings.folder / picture) as image:
-        small = image.convert("RGB")
-    small.thumbnail(_THUMBNAIL)
-    return jpeg_uri(small, quality=75)
+    return None if picture is None else thumbnail_uri(settings.folder / picture, _THUMBNAIL, 75)
 
 
 def _cell(value: Any) -> Any:

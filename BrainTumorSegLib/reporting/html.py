@@ -239,6 +239,20 @@ def _described(image: Image.Image, title: str, text: str) -> dict[str, Any]:
     }
 
 
+def thumbnail_uri(picture: Path, size: tuple[int, int], quality: int) -> str:
+    """A picture file made small enough for a page of many.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+    from PIL import Image
+
+    with Image.open(picture) as image:
+        small = image.convert("RGB")
+    small.thumbnail(size)
+    return jpeg_uri(small, quality=quality)
+
+
 def jpeg_uri(image: Image.Image, **settings: Any) -> str:
     """A picture as it stands in a page that needs no other file; settings of Pillow's JPEG."""
     buffer = BytesIO()

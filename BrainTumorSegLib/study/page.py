@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from BrainTumorSegLib.io.atomic import write_text
-from BrainTumorSegLib.reporting.html import NOTICE, jpeg_uri
+from BrainTumorSegLib.reporting.html import NOTICE, thumbnail_uri
 from BrainTumorSegLib.reporting.record import now
 from BrainTumorSegLib.reporting.templates import template_environment
 
@@ -66,13 +66,7 @@ def _shown(layout: Layout, status: CaseStatus, row: dict[str, str]) -> dict[str,
 
 
 def _thumbnail(layout: Layout, case: CaseName) -> str | None:
-    from PIL import Image
-
-    path = layout.segmentation(case, AUTO, "_overview.png")
     try:
-        with Image.open(path) as image:
-            small = image.convert("RGB")
+        return thumbnail_uri(layout.segmentation(case, AUTO, "_overview.png"), _THUMBNAIL, 72)
     except OSError:
         return None
-    small.thumbnail(_THUMBNAIL)
-    return jpeg_uri(small, quality=72)
