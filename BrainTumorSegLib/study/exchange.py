@@ -17,7 +17,7 @@ from BrainTumorSegLib.io.tables import original_cell, safe_cell, write_table
 
 from .layout import CaseName
 from .opening import Study
-from .registry import PATIENT, VISIT, Column, columns
+from .registry import PATIENT, VISIT, Column, column_names, columns
 
 #: Endings of tables; ``.tsv`` as the registry itself is.
 SUFFIXES = (".xlsx", ".csv", ".tsv")
@@ -53,7 +53,7 @@ def export_registry(study: Study, path: Path, overwrite: bool = False) -> None:
     """
     check_suffix(path, SUFFIXES, "table")
     known, rows = columns(study.settings), study.registry()
-    names = list(dict.fromkeys((*known, *(key for row in rows.values() for key in row))))
+    names = column_names(known, rows)
     cells = [[row.get(name, "") for name in names] for row in rows.values()]
     if path.suffix.lower() != ".xlsx":
         write_table(path, names, cells, _delimiter(path), overwrite)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from BrainTumorSegLib.cohort.lease import HEARTBEAT_S, Lease, is_held, take_lease
+from BrainTumorSegLib.cohort.lease import HEARTBEAT_S, Lease, take_lease
 from BrainTumorSegLib.core.errors import OutputError
 from BrainTumorSegLib.io.atomic import make_folder
 
@@ -53,8 +53,3 @@ def hold(layout: Layout, name: str, patience_s: float = _PATIENCE_S) -> Iterator
         ended.set()
         thread.join()
         lease.release()
-
-
-def is_open(layout: Layout, name: str) -> bool:
-    """Whether somebody has it open."""
-    return is_held(layout.lease(name))

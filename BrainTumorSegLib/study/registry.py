@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +65,11 @@ def columns(settings: Settings) -> dict[str, Column]:
         "days": Column("Days since the patient's first visit in the study", "days"),
         "fold": Column("Fold of cross-validation, fixed by patient"),
     }
+
+
+def column_names(known: Iterable[str], rows: Mapping[CaseName, Row]) -> list[str]:
+    """The columns that every registry has, then those that these rows have besides."""
+    return list(dict.fromkeys((*known, *(key for row in rows.values() for key in row))))
 
 
 def read_registry(layout: Layout) -> dict[CaseName, dict[str, str]]:
@@ -164,7 +169,7 @@ def _is_number(text: str) -> bool:
 
 def _write(layout: Layout, settings: Settings, rows: Mapping[CaseName, Row]) -> None:
     known = columns(settings)
-    names = list(dict.fromkeys((*known, *(key for row in rows.values() for key in row))))
+    names = column_names(known, rows)
     described = {name: _described(known.get(name)) for name in names}
     try:
         before = json.loads(layout.registry_description.read_text(encoding="utf-8"))

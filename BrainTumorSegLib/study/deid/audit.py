@@ -12,7 +12,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,23 +61,18 @@ class Audit:
     unread: tuple[str, ...]
 
 
-def audit(
-    folder: Path, identities: Iterable[Identity], on_file: Callable[[Path], None] | None = None
-) -> Audit:
+def audit(folder: Path, identities: Iterable[Identity]) -> Audit:
     """Search a folder, at any depth, hidden files included.
 
     Args:
         folder: of a study, or of anything that is to be handed on.
         identities: what to look for, see `keys.Key.identities`.
-        on_file: is told of every file before it is searched.
     """
     finder = Finder(tuple(identities))
     leaks: dict[Leak, None] = {}
     unread, count = [], 0
     for path in _files(folder):
         name = path.relative_to(folder).as_posix()
-        if on_file is not None:
-            on_file(path)
         leaks |= dict.fromkeys(
             _told(finder.in_content(name.encode("utf-8", "replace")), name, "name")
         )
