@@ -29,9 +29,6 @@ EXCLUSIONS = (
     "consent withdrawn",
 )
 
-#: Columns of the registry by which cases are counted; the tumor type by default.
-GROUPS = ("tumor_type", "sex", "age", "site", "scanner")
-
 #: How scans are de-identified; see `deid`.
 PROFILES = ("basic",)
 

@@ -14,9 +14,9 @@ import numpy as np
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.version import __version__
 
+from .groups import GROUPS
 from .layout import CaseName
 from .opening import Study
-from .settings import GROUPS
 from .states import CaseStatus, State
 
 SCHEMA = "brain-tumor-seg-study-status/1"

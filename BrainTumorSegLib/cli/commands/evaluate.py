@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from BrainTumorSegLib.evaluation.runs import Subject
     from BrainTumorSegLib.training.cohort import LabeledCase
 
-_MEASURES = ("dice", "surface", "lesions")
 _CONDITIONS = (
     *("as-is-corrected", "as-is-islands"),
     *("thick-slices", "misregistered", "misregistered-registered"),
@@ -125,7 +124,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--measures",
         nargs="+",
-        choices=_MEASURES,
+        choices=shared.MEASURES,
         help="surface: HD95 and NSD; lesions: lesion by lesion; Dice is always taken "
         "(default: all whose packages are installed)",
     )

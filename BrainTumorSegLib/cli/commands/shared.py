@@ -23,6 +23,9 @@ from BrainTumorSegLib.core.tissue import NUMBERINGS
 if TYPE_CHECKING:
     from BrainTumorSegLib.core.progress import Progress, Sink
 
+#: Keys of `evaluation.metrics.MEASURES`, whose module takes long to load.
+MEASURES = ("dice", "surface", "lesions")
+
 #: Types of argparse options: whole numbers from 0 and from 1 up.
 from_zero, from_one = number(int, 0), number(int, 1)
 
@@ -97,6 +100,15 @@ def add_seg_type(parser: argparse._ActionsContainer) -> None:
         help="how the DICOM segmentation keeps its voxels: a mask for each tissue, or one map of "
         f"all, which is smaller but read by fewer programs (default: {SEG_TYPES[0]})",
     )
+
+
+def add_study_action(
+    actions: argparse._SubParsersAction, name: str, help_: str, description: str
+) -> argparse.ArgumentParser:
+    """An action of ``study``, whose first argument is the folder of one."""
+    action: argparse.ArgumentParser = actions.add_parser(name, help=help_, description=description)
+    action.add_argument("study", type=Path, metavar="STUDY", help="folder of the study")
+    return action
 
 
 def add_machine(parser: argparse._ActionsContainer, *only: str) -> None:

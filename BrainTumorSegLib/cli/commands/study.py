@@ -13,7 +13,7 @@ from BrainTumorSegLib.core.file_names import printable
 from BrainTumorSegLib.core.option_fields import add_options
 from BrainTumorSegLib.core.options import Options
 from BrainTumorSegLib.core.sequences import Sequence
-from BrainTumorSegLib.study.settings import GROUPS
+from BrainTumorSegLib.study.groups import GROUPS
 
 from . import segment, shared, study_exports, study_readers
 from .cohort import add_cohort_options, cohort_settings, run_cohort
@@ -50,9 +50,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def _action(
     actions: argparse._SubParsersAction, name: str, help_: str, more: str = ""
 ) -> argparse.ArgumentParser:
-    parser = actions.add_parser(name, help=help_, description=f"{help_.capitalize()}. {more}")
-    parser.add_argument("study", type=Path, metavar="STUDY", help="folder of the study")
-    return parser
+    return shared.add_study_action(actions, name, help_, f"{help_.capitalize()}. {more}")
 
 
 def _add_keys(parser: argparse.ArgumentParser) -> None:

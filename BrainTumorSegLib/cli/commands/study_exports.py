@@ -10,10 +10,9 @@ from BrainTumorSegLib.core.option_fields import add_option
 from BrainTumorSegLib.core.options import Brain, Options
 
 from . import shared
-from .study_readers import add_action
+from .train import add_weights_options
 
 _FORMATS = ("cases", "nnunet", "bids")
-_MEASURES = ("dice", "surface", "lesions")
 
 
 def add_parsers(actions: argparse._SubParsersAction) -> None:
@@ -23,7 +22,7 @@ def add_parsers(actions: argparse._SubParsersAction) -> None:
 
 
 def _add_export(actions: argparse._SubParsersAction) -> None:
-    action = add_action(
+    action = shared.add_study_action(
         actions,
         "export",
         "approved cases for training, for nnU-Net, or as BIDS",
@@ -87,7 +86,7 @@ def run_export(args: argparse.Namespace) -> int:
 
 
 def _add_learn(actions: argparse._SubParsersAction) -> None:
-    action = add_action(
+    action = shared.add_study_action(
         actions,
         "learn",
         "train a new pack on approved cases and compare it with the old one",
@@ -117,23 +116,11 @@ def _add_learn(actions: argparse._SubParsersAction) -> None:
     action.add_argument(
         "--measures",
         nargs="+",
-        choices=_MEASURES,
+        choices=shared.MEASURES,
         help="of the comparison, as for `evaluate` (default: all whose packages are installed)",
     )
     add_option(action, Options, "tta", help="of the comparison (default: the old pack's advice)")
-    action.add_argument(
-        "--precision",
-        choices=["fp32", "fp16", "int8", "int6"],
-        default="int8",
-        help="of the new pack's weights (default: int8)",
-    )
-    action.add_argument(
-        "--allowed-loss",
-        type=float,
-        default=0.002,
-        metavar="DICE",
-        help="refuse a pack whose weights lose more than this by being stored (default: 0.002)",
-    )
+    add_weights_options(action)
     shared.add_machine(action)
     shared.add_workers(action, "threads that prepare batches")
     action.set_defaults(run=run_learn)

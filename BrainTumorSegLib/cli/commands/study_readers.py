@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from BrainTumorSegLib.core.errors import InputError
 from BrainTumorSegLib.core.file_names import printable
+from BrainTumorSegLib.core.option_fields import number
 
 from . import shared
 
@@ -25,15 +26,6 @@ def add_parsers(actions: argparse._SubParsersAction) -> None:
     """Describe the actions of readers."""
     for add in (_add_assign, _add_list, _add_read, _add_agreement, _add_adjudicate):
         add(actions)
-
-
-def add_action(
-    actions: argparse._SubParsersAction, name: str, help_: str, description: str
-) -> argparse.ArgumentParser:
-    """An action on a study."""
-    action = actions.add_parser(name, help=help_, description=description)
-    action.add_argument("study", type=Path, metavar="STUDY", help="folder of the study")
-    return action
 
 
 def _add_case(action: argparse.ArgumentParser) -> None:
@@ -68,7 +60,7 @@ def choice(text: str) -> tuple[int, str]:
 
 
 def _add_assign(actions: argparse._SubParsersAction) -> None:
-    action = add_action(
+    action = shared.add_study_action(
         actions,
         "assign",
         "say who reads which case",
@@ -111,7 +103,7 @@ def run_assign(args: argparse.Namespace) -> int:
 
 
 def _add_list(actions: argparse._SubParsersAction) -> None:
-    action = add_action(
+    action = shared.add_study_action(
         actions,
         "list",
         "the cases of a reader",
@@ -137,7 +129,7 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def _add_read(actions: argparse._SubParsersAction) -> None:
-    action = add_action(
+    action = shared.add_study_action(
         actions,
         "read",
         "keep the reading of a case that was made in any program",
@@ -159,7 +151,7 @@ def _add_read(actions: argparse._SubParsersAction) -> None:
         "--reopen", metavar="REASON", help="take the finished reading back, and say why"
     )
     shared.add_numbering(action)
-    action.add_argument("--minutes", type=float, metavar="N", help="that it took in all")
+    action.add_argument("--minutes", type=number(float, 0), metavar="N", help="that it took in all")
     action.add_argument("--draft", action="store_true", help="keep it, but do not finish it")
     action.add_argument(
         "--exclude", metavar="REASON", help="leave the case out: one of the study's reasons"
@@ -197,7 +189,7 @@ def run_read(args: argparse.Namespace) -> int:
 
 
 def _add_agreement(actions: argparse._SubParsersAction) -> None:
-    action = add_action(
+    action = shared.add_study_action(
         actions,
         "agreement",
         "how far readers agree with each other and with the automatic result",
@@ -253,7 +245,7 @@ def run_agreement(args: argparse.Namespace) -> int:
 
 
 def _add_adjudicate(actions: argparse._SubParsersAction) -> None:
-    action = add_action(
+    action = shared.add_study_action(
         actions,
         "adjudicate",
         "decide the regions in which readings of a case differ",

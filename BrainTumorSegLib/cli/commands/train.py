@@ -77,20 +77,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def add_pack_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Options of making a pack, which ``models export`` shares."""
-    parser.add_argument(
-        "--precision",
-        choices=["int6", "int8", "fp16", "fp32"],
-        default="int8",
-        help="of the pack's weights; int6 is for large networks (default: int8)",
-    )
-    parser.add_argument(
-        "--allowed-loss",
-        type=number(float, 0),
-        default=0.002,
-        metavar="DICE",
-        help="refuse a pack whose weights lose more than this against fp32, by the mean Dice of "
-        "WT, TC and ET of any member on cases left out of it (default: 0.002)",
-    )
+    add_weights_options(parser)
     parser.add_argument(
         "--check-on",
         choices=["auto", "cases", "synthesis"],
@@ -106,6 +93,24 @@ def add_pack_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) 
     )
     parser.add_argument(
         "--notes", type=Path, metavar="FILE", help="Markdown for the end of the model card"
+    )
+
+
+def add_weights_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """How a pack's weights are stored, which ``study learn`` shares, too."""
+    parser.add_argument(
+        "--precision",
+        choices=["int6", "int8", "fp16", "fp32"],
+        default="int8",
+        help="of the pack's weights; int6 is for large networks (default: int8)",
+    )
+    parser.add_argument(
+        "--allowed-loss",
+        type=number(float, 0),
+        default=0.002,
+        metavar="DICE",
+        help="refuse a pack whose weights lose more than this against fp32, by the mean Dice of "
+        "WT, TC and ET of any member on cases left out of it (default: 0.002)",
     )
 
 
